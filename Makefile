@@ -1,0 +1,51 @@
+# make train / make test: everything is set up on first use, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= synthetic
+RECIPE ?= hhmpn_synthetic
+OUT ?= runs/$(RECIPE)-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: help setup train test slow lint notebooks clean
+
+help:
+	@echo 'make train [DATA=music.h5] [RECIPE=hhmpn_music_emotions] [OUT=runs/mine]'
+	@echo 'make test       everything that must pass'
+	@echo 'make slow       the longer tests, too'
+	@echo 'make notebooks  run the notebooks in place'
+
+setup: $(BIN)/.installed
+
+$(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+# torch-scatter compiles against the installed torch, once; pip caches the wheel.
+$(BIN)/.tested: $(BIN)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]' setuptools wheel
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation torch-scatter \
+		|| echo 'torch-scatter could not be built: its route goes untested here'
+	touch $@
+
+train: $(BIN)/.installed
+	$(BIN)/hetero-mmer train --recipe $(RECIPE) --data $(DATA) --out $(OUT)
+
+lint: $(BIN)/.tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow'
+	$(BIN)/pytest --nbmake notebooks -p no:doctest --import-mode=prepend
+
+slow: $(BIN)/.tested
+	$(BIN)/pytest -m slow
+
+notebooks: $(BIN)/.tested
+	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Multi-modal multi-label emotion recognition on heterogeneous graphs."""

@@ -1,0 +1,146 @@
+"""Attention over the edges of a graph, explicit or all pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch_geometric.utils import softmax
+
+
+def edge_attention(
+    query: Tensor, key: Tensor, index: Tensor, *, ptr: Tensor | None, num_nodes: int
+) -> Tensor:
+    r"""Scaled dot-product attention weights over explicit edges.
+
+    HHMPN, Eq. 3 and 4:
+
+    .. math::
+        \alpha_{ij} = \mathrm{softmax}_{j \in \mathcal{N}(i)}
+        \left( \mathbf{q}_i^{\top} \mathbf{k}_j / \sqrt{C} \right)
+
+    Args:
+        query: Query of each edge's target, ``[E, H, C]``.
+        key: Key of each edge's source, ``[E, H, C]``.
+        index: Target node of each edge, ``[E]``.
+        ptr: Where each target's edges start, ``[N + 1]``, if the edges are sorted
+            by target; else ``None``.
+        num_nodes: Number of target nodes :math:`N`.
+
+    Returns:
+        Weights that sum to one over each target's edges, ``[E, H]``.
+
+    Example:
+        >>> q = k = torch.zeros(3, 1, 4)
+        >>> index = torch.tensor([0, 0, 1])
+        >>> edge_attention(q, k, index, ptr=None, num_nodes=2).squeeze(-1)
+        tensor([0.5000, 0.5000, 1.0000])
+    """
+    score = (query * key).sum(dim=-1) / math.sqrt(query.size(-1))  # [E, H]
+    return softmax(score, index, ptr=ptr, num_nodes=num_nodes)
+
+
+def block_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    src: Tensor,
+    dst: Tensor,
+    *,
+    loops: bool = True,
+    dropout: float = 0.0,
+) -> Tensor:
+    r"""Scaled dot-product attention inside blocks, from all sources to all targets.
+
+    The same numbers as :func:`edge_attention` over the complete edges, without
+    making them: equal blocks that lie one after the other are only reshaped, others
+    go through one padded call with a mask.
+
+    Args:
+        query: Query of each target node, ``[N_t, H, C]``.
+        key: Key of each source node, ``[N_s, H, C]``.
+        value: Value of each source node, ``[N_s, H, C]``.
+        src: First and last (exclusive) source row of each block, ``[K, 2]``.
+        dst: First and last (exclusive) target row of each block, ``[K, 2]``;
+            blocks do not overlap.
+        loops: Whether the i-th target of a block attends to its i-th source.
+        dropout: Probability to drop an attention weight.
+
+    Returns:
+        The message of each target, ``[N_t, H, C]``; zero for a target outside all
+        blocks or without a source.
+
+    Example:
+        >>> q = k = torch.zeros(3, 1, 1)
+        >>> v = torch.tensor([1.0, 3.0, 5.0]).view(3, 1, 1)
+        >>> blocks = torch.tensor([[0, 2], [2, 3]])
+        >>> block_attention(q, k, v, blocks, blocks).flatten()
+        tensor([2., 2., 5.])
+        >>> block_attention(q, k, v, blocks, blocks, loops=False).flatten()
+        tensor([3., 1., 0.])
+    """
+    targets, sources = _rows(dst, query.size(0)), _rows(src, key.size(0))
+    if targets.rows.numel() == 0 or sources.rows.numel() == 0:
+        return torch.zeros_like(query)
+    out = F.scaled_dot_product_attention(
+        targets.take(query).transpose(1, 2),  # [K, H, S_t, C]
+        sources.take(key).transpose(1, 2),
+        sources.take(value).transpose(1, 2),
+        attn_mask=_mask(sources, targets, loops),
+        dropout_p=dropout,
+    ).transpose(1, 2)  # [K, S_t, H, C]
+    silent = src[:, 1] - src[:, 0] < (1 if loops else 2)
+    return targets.give(out.masked_fill(silent.view(-1, 1, 1, 1), 0), query.size(0))
+
+
+class _Rows(NamedTuple):
+    """The rows of K blocks as a rectangle, and which of them are real."""
+
+    rows: Tensor  # [K, S]
+    real: Tensor | None  # [K, S]; None if all are
+    whole: bool  # the rectangle is just the rows in order
+
+    def take(self, x: Tensor) -> Tensor:
+        """Nodes ``[N, H, C]`` as blocks ``[K, S, H, C]``."""
+        if self.whole:
+            return x.view(*self.rows.shape, *x.shape[1:])
+        return x[self.rows]
+
+    def give(self, x: Tensor, num_rows: int) -> Tensor:
+        """Blocks ``[K, S, H, C]`` as nodes ``[N, H, C]``, zero where no block is."""
+        if self.whole:
+            return x.reshape(num_rows, *x.shape[2:])
+        flat, rows = x.flatten(0, 1), self.rows.flatten()
+        if self.real is not None:
+            keep = self.real.flatten().nonzero().squeeze(-1)
+            flat, rows = flat[keep], rows[keep]
+        return x.new_zeros(num_rows, *x.shape[2:]).index_copy(0, rows, flat)
+
+
+def _rows(ranges: Tensor, num_rows: int) -> _Rows:
+    length = ranges[:, 1] - ranges[:, 0]
+    size = int(length.max()) if length.numel() > 0 else 0
+    rows = ranges[:, :1] + torch.arange(size, device=ranges.device)
+    real = rows < ranges[:, 1:]
+    if not bool(real.all()):
+        return _Rows(rows.clamp(max=num_rows - 1), real, False)
+    order = torch.arange(num_rows, device=ranges.device)
+    return _Rows(rows, None, torch.equal(rows.flatten(), order))
+
+
+def _mask(sources: _Rows, targets: _Rows, loops: bool) -> Tensor | None:
+    """True where a target may look at a source; never a row without any True."""
+    mask = None
+    if sources.real is not None:
+        mask = sources.real[:, None, None, :]  # [K, 1, 1, S_s]
+    if not loops:
+        shape = (targets.rows.size(1), sources.rows.size(1))
+        others = ~torch.eye(*shape, dtype=torch.bool, device=sources.rows.device)
+        mask = others if mask is None else mask & others  # [(K, 1,) S_t, S_s]
+    if mask is not None:
+        # A softmax over nothing is NaN; such rows are zeroed by the caller.
+        mask = mask | ~mask.any(dim=-1, keepdim=True)
+    return mask

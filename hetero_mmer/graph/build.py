@@ -1,0 +1,162 @@
+"""One's own arrays as a heterogeneous graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType
+
+from hetero_mmer import schema
+from hetero_mmer.graph.all_pairs import AllPairs
+from hetero_mmer.graph.connect import connect
+from hetero_mmer.typing import InputError
+
+
+class SampleGraph(HeteroData):
+    """A ``HeteroData`` whose ``edge_index_dict`` holds complete relations too.
+
+    Complete relations are stored as ``range_index`` ``[2, 2K]``, which batches like
+    any edge index, and read as :class:`AllPairs`; a relation from a node type to
+    itself has no self-loops.
+    """
+
+    @property
+    def edge_index_dict(self) -> dict[EdgeType, Tensor | AllPairs]:
+        """Each relation: explicit edges ``[2, E]`` or :class:`AllPairs`."""
+        out: dict[EdgeType, Tensor | AllPairs] = {}
+        for edge_type, store in self.edge_items():
+            if 'edge_index' in store:
+                out[edge_type] = store.edge_index
+            elif 'range_index' in store:
+                loops = edge_type[0] != edge_type[-1]
+                out[edge_type] = AllPairs.from_range_index(
+                    store.range_index, loops=loops
+                )
+        return out
+
+
+def build_graph(
+    features: Mapping[str, np.ndarray | Tensor],
+    labels: np.ndarray | Tensor | list[int] | None = None,
+    *,
+    num_labels: int | None = None,
+    kinds: Mapping[str, schema.Kind] | None = None,
+    label_graph: Tensor | None = None,
+    sample_id: str | None = None,
+) -> SampleGraph:
+    """Makes the graph of one sample.
+
+    Args:
+        features: Items of each modality, ``[S, F]``; zero rows where the modality is
+            missing. The order of the modalities is the order of the cells.
+        labels: 0 or 1 for each label, ``[L]``, if known.
+        num_labels: Number of labels, if ``labels`` are not given.
+        kinds: ``sequence`` (default) or ``set`` for each modality.
+        label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
+        sample_id: Name of the sample.
+
+    Raises:
+        InputError: For a modality without a width, a sample without any item,
+            values that are not finite, or labels other than 0 and 1.
+
+    Example:
+        >>> graph = build_graph({'text': np.zeros((3, 8)), 'audio': np.zeros((5, 4))},
+        ...                     labels=[1, 0])
+        >>> graph['text'].x.shape, graph['modality'].num_nodes
+        (torch.Size([3, 8]), 4)
+        >>> graph.edge_index_dict['text', 'f2f', 'audio'].num_edges
+        15
+    """
+    schema.check_modality_names(features)
+    name = f"sample '{sample_id}'" if sample_id is not None else 'the sample'
+    items = {m: _items(m, x, name) for m, x in features.items()}
+    if not any(x.size(0) for x in items.values()):
+        raise InputError(f'{name} has no item in any modality')
+    unknown = set(kinds or {}) - set(items)
+    if unknown:
+        raise InputError(f"'kinds' names {sorted(unknown)}, which is no modality here")
+    y = None if labels is None else _targets(labels, name)
+    num_labels = num_labels if y is None else y.numel()
+    if not num_labels:
+        raise InputError(f"{name} needs 'labels' or a positive 'num_labels'")
+
+    data = SampleGraph()
+    if sample_id is not None:
+        data.sample_id = sample_id
+    for m, x in items.items():
+        data[m].x = x
+        if (kinds or {}).get(m, 'sequence') == 'sequence':
+            data[m].pos = torch.arange(x.size(0))
+    ptr = {m: torch.tensor([0, x.size(0)]) for m, x in items.items()}
+    add_label_nodes(data, 1, len(items), num_labels, y)
+    for edge_type, attributes in connect(ptr, num_labels, label_graph).items():
+        data[edge_type].update(attributes)
+    return data
+
+
+def add_label_nodes(
+    data: HeteroData,
+    num_samples: int,
+    num_modalities: int,
+    num_labels: int,
+    y: Tensor | None,
+) -> None:
+    """Adds the cells and labels of B samples to a graph, in place."""
+    cells = torch.arange(num_modalities * num_labels)
+    store = data[schema.MODALITY]
+    store.label_id = (cells % num_labels).repeat(num_samples)
+    store.modality_id = (cells // num_labels).repeat(num_samples)
+    store.num_nodes = num_samples * cells.numel()
+    store = data[schema.LABEL]
+    store.label_id = torch.arange(num_labels).repeat(num_samples)
+    if y is not None:
+        store.y = y
+    store.num_nodes = num_samples * num_labels
+
+
+def explicit(data: HeteroData) -> HeteroData:
+    """A copy of a graph or batch whose relations are all explicit edges.
+
+    For layers and tools that know no :class:`AllPairs`, outside of
+    :class:`~hetero_mmer.nn.conv.Stage`.
+
+    Example:
+        >>> graph = explicit(build_graph({'text': np.zeros((3, 8))}, labels=[1, 0]))
+        >>> graph['text', 'f2f', 'text'].edge_index.shape
+        torch.Size([2, 6])
+    """
+    out = data.__copy__()
+    for edge_type, relation in data.edge_index_dict.items():
+        if isinstance(relation, AllPairs):
+            del out[edge_type]['range_index']
+            out[edge_type].edge_index = relation.edge_index()
+    return out
+
+
+def _items(modality: str, x: np.ndarray | Tensor, name: str) -> Tensor:
+    x = torch.as_tensor(x)
+    if x.dim() != 2 or x.size(1) == 0:
+        raise InputError(
+            f"modality '{modality}' of {name} has items of shape [S, F] "
+            f'(got {list(x.shape)})'
+        )
+    x = x.to(torch.get_default_dtype())
+    bad = int((~x.isfinite()).sum())
+    if bad:
+        raise InputError(
+            f"modality '{modality}' of {name} has {bad} values that are not finite"
+        )
+    return x
+
+
+def _targets(labels: np.ndarray | Tensor | list[int], name: str) -> Tensor:
+    y = torch.as_tensor(labels)
+    if y.dim() != 1 or not bool(((y == 0) | (y == 1)).all()):
+        raise InputError(
+            f'labels of {name} are 0 or 1, one for each label (got {y.tolist()})'
+        )
+    return y.to(torch.get_default_dtype())

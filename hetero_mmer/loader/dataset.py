@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torch_geometric.data import Batch
+
+from hetero_mmer.graph import SampleGraph, build_graph
+from hetero_mmer.loader.assemble import assemble
+from hetero_mmer.store import Store
+from hetero_mmer.typing import InputError
+
+#: Features up to this size are read once and kept, in bytes.
+IN_MEMORY = 2 << 30
+
+
+class StoreDataset(Dataset):
+    """Samples of a store as graphs, one by one or a whole batch at once.
+
+    ``dataset[i]`` is the graph of one sample, ``dataset.__getitems__([...])`` a
+    batch; any loader of PyTorch or PyG takes it, :class:`StoreLoader` is fastest.
+    Features that are too large to keep are read from the file batch by batch.
+
+    Args:
+        store: An open store.
+        rows: Which samples, in this order; all by default.
+        modalities: Which modalities, in this order; all by default.
+        label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
+        in_memory: Whether to read all features at once; by default only if they
+            take less than 2 GiB.
+
+    Raises:
+        InputError: For a modality that the store lacks, or a sample that has no
+            item in the chosen modalities.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Sequence[int] | np.ndarray | None = None,
+        *,
+        modalities: Sequence[str] | None = None,
+        label_graph: Tensor | None = None,
+        in_memory: bool | None = None,
+    ) -> None:
+        names = list(store.modalities if modalities is None else modalities)
+        unknown = [m for m in names if m not in store.modalities]
+        if unknown or not names or len(set(names)) < len(names):
+            raise InputError(
+                f'modalities of {store.path} are {list(store.modalities)} (got {names})'
+            )
+        self.store = store
+        self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
+        self.modalities = names
+        self.in_channels = {m: store.in_channels[m] for m in names}
+        self.kinds = {m: store.kinds[m] for m in names}
+        self.num_labels = store.num_labels
+        self.label_graph = label_graph
+        self.sample_ids = [str(name) for name in store.ids[self.rows]]
+        self.y = None
+        if store.labels is not None:
+            self.y = torch.from_numpy(store.labels[self.rows].astype(np.float32))
+        self._start = {m: store.ptr[m][self.rows] for m in names}
+        self._length = {m: store.ptr[m][self.rows + 1] - self._start[m] for m in names}
+        empty = np.flatnonzero(sum(self._length.values()) == 0)
+        if len(empty):
+            raise InputError(
+                f"sample '{self.sample_ids[empty[0]]}' of {store.path} has no item in "
+                f'{names}'
+            )
+        if in_memory is None:
+            size = sum(
+                4 * int(self._length[m].sum()) * self.in_channels[m] for m in names
+            )
+            in_memory = size <= IN_MEMORY
+        self._kept: dict[str, np.ndarray] | None = None
+        if in_memory:
+            self._kept = {
+                m: read_slices(store.values(m), self._start[m], self._length[m])
+                for m in names
+            }
+            self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> SampleGraph:
+        """The graph of one sample."""
+        features, _ = self._read(np.array([index]))
+        return build_graph(
+            features,
+            None if self.y is None else self.y[index],
+            num_labels=self.num_labels,
+            kinds=self.kinds,
+            label_graph=self.label_graph,
+            sample_id=self.sample_ids[index],
+        )
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The batch of several samples' graphs."""
+        index = np.asarray(indices)
+        features, lengths = self._read(index)
+        return assemble(
+            features,
+            lengths,
+            kinds=self.kinds,
+            num_labels=self.num_labels,
+            y=None if self.y is None else self.y[index],
+            label_graph=self.label_graph,
+            sample_ids=[self.sample_ids[i] for i in index],
+        )
+
+    def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        features, lengths = {}, {}
+        for m in self.modalities:
+            start, length = self._start[m][index], self._length[m][index]
+            if self._kept is not None:
+                x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
+            else:
+                x = read_slices(self.store.values(m), start, length)
+            features[m] = torch.from_numpy(x)
+            lengths[m] = torch.from_numpy(length)
+        return features, lengths
+
+
+class StoreLoader(DataLoader):
+    """Yields batches of a :class:`StoreDataset`, as ``torch_geometric``'s loader would.
+
+    Args:
+        dataset: The samples.
+        batch_size: Samples in a batch.
+        shuffle: Whether to draw a new order for each epoch.
+        **kwargs: More of :class:`torch.utils.data.DataLoader`, such as
+            ``num_workers`` or ``generator``.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        **kwargs: object,
+    ) -> None:
+        kwargs.pop('collate_fn', None)
+        super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
+
+
+def read_slices(
+    values: h5py.Dataset, start: np.ndarray, length: np.ndarray
+) -> np.ndarray:
+    """Rows ``start[i] : start[i] + length[i]`` of a dataset, in the order given.
+
+    Slices that follow each other in the file are read in one go.
+
+    Returns:
+        The rows, ``[Σ length, F]`` float32.
+    """
+    out = np.empty((int(length.sum()), values.shape[1]), dtype=np.float32)
+    place = np.cumsum(length) - length  # of each slice in `out`
+    order = np.argsort(start, kind='stable')
+    order = order[length[order] > 0]
+    if not len(order):
+        return out
+    stop = (start + length)[order]
+    joined = (start[order[1:]] == stop[:-1]) & (
+        place[order[1:]] == place[order[:-1]] + length[order[:-1]]
+    )
+    first = np.flatnonzero(np.concatenate([[True], ~joined]))
+    last = np.append(first[1:], len(order)) - 1
+    for a, b, to in zip(
+        start[order[first]], stop[last], place[order[first]], strict=True
+    ):
+        values.read_direct(out, np.s_[a:b], np.s_[to : to + b - a])
+    return out
+
+
+def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    offset = start - (np.cumsum(length) - length)
+    return np.arange(length.sum()) + np.repeat(offset, length)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,11 @@
+"""Multi-label metrics and decision thresholds."""
+
+from hetero_mmer.metrics.multilabel import MultilabelMetrics, multilabel_metrics
+from hetero_mmer.metrics.threshold import tune_threshold, tune_thresholds_per_label
+
+__all__ = [
+    'MultilabelMetrics',
+    'multilabel_metrics',
+    'tune_threshold',
+    'tune_thresholds_per_label',
+]

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import (
+    Dropout,
+    Embedding,
+    Identity,
+    LayerNorm,
+    Linear,
+    Module,
+    ModuleList,
+    Parameter,
+)
+from torch_geometric.data import Batch, HeteroData
+from torch_geometric.nn import SimpleConv
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import EdgeType, NodeType
+
+from hetero_mmer import schema
+from hetero_mmer.functional.position import sinusoidal_encoding
+from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.update import Update
+from hetero_mmer.typing import InputError
+
+#: Makes the layer of a stage from its input and output width. ``True`` stands for
+#: the paper's layer, ``False`` leaves the stage out as in the paper's ablation.
+StageConv = bool | Callable[[int, int], Module]
+
+#: Weights of one round: for each relation ``(edge_index [2, E], alpha [E, heads])``.
+Attention = dict[EdgeType, tuple[Tensor, Tensor]]
+
+
+class HHMPNOutput(NamedTuple):
+    """What :class:`HHMPN` returns."""
+
+    probs: Tensor  # [B, L]
+    logits: Tensor  # [T, B, L], of every round
+    attention: list[Attention] | None  # of every round, if asked for
+
+
+class HHMPN(Module):
+    r"""Heterogeneous hierarchical message passing network.
+
+    Zhang et al., "Multi-modal Multi-label Emotion Recognition with Heterogeneous
+    Hierarchical Message Passing", AAAI 2021, Eq. 3 to 20. Items of all modalities
+    exchange messages (F2F), each modality's labels gather from its items (F2L) and
+    from each other (L2L), and are fused over the modalities (M2L); T times:
+
+    .. math::
+        \hat{y}_i^t = \sigma(\mathbf{W}_i^{o} \cdot \mathbf{u}_i^t), \qquad
+        J = \mathrm{BCE}(\hat{y}^T) + \lambda \sum_{t<T} \mathrm{BCE}(\hat{y}^t)
+
+    Each stage takes ``True`` for the paper's layer, ``False`` for the paper's
+    ablation without it, or anything that makes a layer from two widths, such as
+    ``torch_geometric.nn.GATv2Conv``. Self-loops are the graph's business, so a
+    layer's own ``add_self_loops`` is switched off.
+
+    Args:
+        in_channels: Feature width of each modality, in the order of the graph.
+        num_labels: Number of labels :math:`L`.
+        hidden_channels: Width :math:`d` of all states.
+        num_steps: Number of rounds :math:`T`, each with its own weights.
+        heads: Attention heads of the paper's layers.
+        dropout: Dropout on embeddings, attention weights and updates.
+        aux_weight: :math:`\lambda`, the weight of the loss of each earlier round.
+        norm: Whether a layer norm follows each residual sum.
+        positional: Whether items of sequences get a position encoding.
+        f2f: Feature-to-feature stage; without it items stay as they are.
+        f2l: Feature-to-label stage; without it a cell gets the mean of its items.
+        l2l: Label-to-label stage; without it cells stay as they are.
+        m2l: Modality-to-label stage; without it the modalities are summed.
+
+    Shapes:
+        - **data**: one sample's graph, or a batch of :math:`B`
+        - **output**: ``probs`` ``[B, L]``, ``logits`` ``[T, B, L]``
+
+    Raises:
+        InputError: If a graph has other modalities, widths or labels.
+
+    Deviations:
+        - Eq. 10 adds a message of width :math:`|M| d` to a state of width d; the
+          residual here is the item itself, as in Eq. 6.
+        - Layer norms, which the authors' code has and the equations lack, are off.
+        - Without F2L something must still reach the labels: the mean of the items.
+
+    Example:
+        >>> from hetero_mmer.graph import build_graph
+        >>> graph = build_graph({'text': torch.randn(3, 8), 'audio': torch.randn(5, 4)},
+        ...                     labels=[1, 0])
+        >>> model = HHMPN({'text': 8, 'audio': 4}, num_labels=2)
+        >>> out = model(graph)
+        >>> out.probs.shape, model.loss(out, torch.ones(1, 2))['total'].shape
+        (torch.Size([1, 2]), torch.Size([]))
+    """
+
+    def __init__(
+        self,
+        in_channels: dict[str, int],
+        num_labels: int,
+        *,
+        hidden_channels: int = 256,
+        num_steps: int = 3,
+        heads: int = 1,
+        dropout: float = 0.2,
+        aux_weight: float = 0.2,
+        norm: bool = False,
+        positional: bool = True,
+        f2f: StageConv = True,
+        f2l: StageConv = True,
+        l2l: StageConv = True,
+        m2l: StageConv = True,
+    ) -> None:
+        super().__init__()
+        if num_steps < 1 or num_labels < 1 or not in_channels:
+            raise InputError(
+                f'HHMPN needs at least one modality, label and step (got '
+                f'{list(in_channels)}, {num_labels} and {num_steps})'
+            )
+        self.in_channels = dict(in_channels)
+        self.num_labels = num_labels
+        self.hidden_channels = hidden_channels
+        self.aux_weight = aux_weight
+        self.positional = positional
+        self.encoders = ModuleDict(
+            {m: Linear(width, hidden_channels) for m, width in in_channels.items()}
+        )
+        self.label_embedding = Embedding(num_labels, hidden_channels)  # W_y
+        self.dropout = Dropout(dropout)
+        self.rounds = ModuleList(
+            Round(
+                list(in_channels),
+                hidden_channels,
+                heads=heads,
+                dropout=dropout,
+                norm=norm,
+                f2f=f2f,
+                f2l=f2l,
+                l2l=l2l,
+                m2l=m2l,
+            )
+            for _ in range(num_steps)
+        )
+        self.out_weight = Parameter(torch.empty(num_labels, hidden_channels))  # W^o
+        torch.nn.init.xavier_uniform_(self.out_weight)
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        for module in [*self.encoders.values(), self.label_embedding, *self.rounds]:
+            module.reset_parameters()
+        torch.nn.init.xavier_uniform_(self.out_weight)
+
+    def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
+        """Probabilities of the labels, and the logits of every round."""
+        self._check(data)
+        edge_index_dict = data.edge_index_dict
+        v = {m: self._embed(m, data) for m in self.in_channels}
+        u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
+        logits, attention = [], []
+        for step in self.rounds:
+            v, u, alpha = step(v, u, edge_index_dict, self.num_labels, return_attention)
+            u_i = u.view(-1, self.num_labels, u.size(-1))  # [B, L, d]
+            logits.append((u_i * self.out_weight).sum(dim=-1))  # Eq. 17
+            attention.append(alpha)
+        return HHMPNOutput(
+            probs=logits[-1].sigmoid(),
+            logits=torch.stack(logits),
+            attention=attention if return_attention else None,
+        )
+
+    def loss(self, out: HHMPNOutput, y: Tensor) -> dict[str, Tensor]:
+        """Eq. 18 to 20: ``total``, its last round ``out`` and the earlier ``aux``."""
+        steps = torch.stack(
+            [F.binary_cross_entropy_with_logits(step, y) for step in out.logits]
+        )  # [T]
+        aux = steps[:-1].sum()
+        return {
+            'total': steps[-1] + self.aux_weight * aux,
+            'out': steps[-1],
+            'aux': aux,
+        }
+
+    def _embed(self, modality: str, data: HeteroData) -> Tensor:
+        store = data[modality]
+        v = self.encoders[modality](store.x)
+        if self.positional and 'pos' in store:
+            v = v + sinusoidal_encoding(store.pos, v.size(-1)).to(v.dtype)
+        return self.dropout(v)
+
+    def _check(self, data: HeteroData) -> None:
+        widths = {m: data[m].x.size(-1) for m in schema.modalities(data.node_types)}
+        if list(widths.items()) != list(self.in_channels.items()):
+            raise InputError(
+                f'this model reads modalities of widths {self.in_channels} '
+                f'(got a graph with {widths})'
+            )
+        labels = data[schema.LABEL].num_nodes
+        samples = data.num_graphs if isinstance(data, Batch) else 1
+        if labels != samples * self.num_labels:
+            raise InputError(
+                f'this model has {self.num_labels} labels for each sample '
+                f'(got a graph with {labels / samples:g})'
+            )
+
+
+class Round(Module):
+    """One of the T rounds of :class:`HHMPN`: F2F, F2L, L2L, M2L (Figure 2)."""
+
+    def __init__(
+        self,
+        modalities: list[str],
+        channels: int,
+        *,
+        heads: int,
+        dropout: float,
+        norm: bool,
+        f2f: StageConv,
+        f2l: StageConv,
+        l2l: StageConv,
+        m2l: StageConv,
+    ) -> None:
+        super().__init__()
+
+        def attention(in_channels: int, out_channels: int) -> Module:
+            return AttentionConv(
+                in_channels, out_channels, heads=heads, dropout=dropout
+            )
+
+        def readout(in_channels: int, out_channels: int) -> Module:
+            return ReadoutConv(in_channels)
+
+        def residual(num_messages: int = 1) -> Residual:
+            return Residual(num_messages * channels, channels, dropout, norm)
+
+        self.f2f = self.f2f_update = None
+        if f2f:
+            # One weight set W_xx for all pairs of modalities; Eq. 9 concatenates.
+            conv = _make(f2f, attention, channels)
+            self.f2f = Stage(
+                {schema.f2f(m, n): conv for n in modalities for m in modalities},
+                aggr='cat',
+            )
+            self.f2f_update = residual(len(modalities))
+        # One weight set W_xy for all modalities, which are told apart below.
+        conv = _make(f2l, attention, channels) if f2l else SimpleConv(aggr='mean')
+        self.f2l = Stage({schema.f2l(m): conv for m in modalities}, aggr=None)
+        self.f2l_update = residual() if f2l else None
+        self.f2l_norm = LayerNorm(channels) if norm and f2l else Identity()
+        self.l2l = self.l2l_update = None
+        self.l2l_norm = LayerNorm(channels) if norm and l2l else Identity()
+        if l2l:
+            self.l2l = Stage({schema.L2L: _make(l2l, attention, channels)})
+            self.l2l_update = residual()
+        conv = _make(m2l, readout, channels) if m2l else SimpleConv(aggr='sum')
+        self.m2l = Stage({schema.M2L: conv})
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        for module in self.children():
+            if hasattr(module, 'reset_parameters'):
+                module.reset_parameters()
+
+    def forward(
+        self,
+        v: dict[NodeType, Tensor],
+        u: Tensor,
+        edge_index_dict: dict[EdgeType, Tensor],
+        num_labels: int,
+        return_attention: bool,
+    ) -> tuple[dict[NodeType, Tensor], Tensor, Attention]:
+        """Next items ``[ΣS, d]`` and labels ``[B·L, d]``, and all weights."""
+        attention: Attention = {}
+
+        def run(stage: Stage, x_dict: dict[NodeType, Tensor]) -> dict[NodeType, Tensor]:
+            out, alpha = stage(x_dict, edge_index_dict, return_attention), {}
+            if return_attention:
+                out, alpha = out
+            attention.update(alpha)
+            return out
+
+        if self.f2f is not None:  # Eq. 9, 10
+            g = run(self.f2f, v)
+            v = {m: self.f2f_update(v[m], g[m]) for m in v}
+        # Every modality starts from the fused labels: [B·L, d] to [B·M·L, d].
+        cells = u.view(-1, 1, num_labels, u.size(-1))
+        cells = cells.expand(-1, len(v), -1, -1).reshape(-1, u.size(-1))
+        message = run(self.f2l, {**v, schema.MODALITY: cells})[schema.MODALITY]
+        g = cells + _own(message, num_labels)
+        if self.f2l_update is not None:  # Eq. 11, 12
+            g = self.f2l_norm(g)
+            g = self.f2l_update(g, g)
+        cells = g
+        if self.l2l is not None:  # Eq. 13, 14
+            g = cells + run(self.l2l, {schema.MODALITY: cells})[schema.MODALITY]
+            g = self.l2l_norm(g)
+            cells = self.l2l_update(g, g)
+        # Eq. 15, 16
+        u = run(self.m2l, {schema.MODALITY: cells, schema.LABEL: u})[schema.LABEL]
+        return v, u, attention
+
+
+class Residual(Module):
+    """A state plus the update of its message, Eq. 8 and 10."""
+
+    def __init__(
+        self, in_channels: int, channels: int, dropout: float, norm: bool
+    ) -> None:
+        super().__init__()
+        self.update = Update(in_channels, channels, dropout=dropout)
+        self.norm = LayerNorm(channels) if norm else Identity()
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        self.update.reset_parameters()
+        if isinstance(self.norm, LayerNorm):
+            self.norm.reset_parameters()
+
+    def forward(self, x: Tensor, message: Tensor) -> Tensor:
+        """The next state ``[N, d]``."""
+        return self.norm(x + self.update(message))
+
+
+def _own(message: Tensor, num_labels: int) -> Tensor:
+    """Of each cell's M messages ``[B·M·L, M, d]`` that of its own modality.
+
+    A layer with a bias or a root weight answers cells without edges too.
+    """
+    _, num_modalities, channels = message.shape
+    message = message.view(-1, num_modalities, num_labels, num_modalities, channels)
+    message = message.diagonal(dim1=1, dim2=3)  # [B, L, d, M]
+    return message.permute(0, 3, 1, 2).reshape(-1, channels)
+
+
+def _make(
+    conv: StageConv, paper: Callable[[int, int], Module], channels: int
+) -> Module:
+    """The layer of a stage, without self-loops of its own."""
+    layer = (paper if conv is True else conv)(channels, channels)  # type: ignore
+    if getattr(layer, 'add_self_loops', False):
+        layer.add_self_loops = False
+    return layer

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Linear
+from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import Adj, PairTensor
+
+from hetero_mmer.functional.attention import block_attention, edge_attention
+from hetero_mmer.graph import AllPairs
+from hetero_mmer.typing import InputError
+
+
+class AttentionConv(MessagePassing):
+    r"""Dot-product attention from source to target nodes.
+
+    The message function of HHMPN (Zhang et al., AAAI 2021), Eq. 3 to 5, summed over
+    a target's neighbours:
+
+    .. math::
+        e_{ij} = (\mathbf{W}^{v1} \mathbf{x}_i)^{\top} \mathbf{W}^{v2} \mathbf{x}_j
+        / \sqrt{d}, \qquad
+        \mathbf{x}'_i = \sum_{j \in \mathcal{N}(i)}
+        \mathrm{softmax}_j(e_{ij}) \, \mathbf{W}^{v} \mathbf{x}_j
+
+    Takes explicit edges and :class:`~hetero_mmer.graph.AllPairs` alike; the kind of
+    the relation decides how it computes, never what.
+
+    Args:
+        in_channels: Width of the nodes, or of (source, target) if they differ.
+        out_channels: Width :math:`d` of a message.
+        heads: Number of heads. One head is the paper's equation; more split the
+            width, scale by :math:`\sqrt{d / heads}` and add an output projection.
+        dropout: Probability to drop an attention weight in training.
+
+    Shapes:
+        - **x**: ``[N, F]``, or ``([N_s, F_s], [N_t, F_t])`` if bipartite
+        - **edge_index**: ``[2, E]`` or ``AllPairs``
+        - **output**: ``[N_t, d]``, zero for a target without neighbours; with
+          ``return_attention_weights=True`` also ``(edge_index [2, E],
+          alpha [E, heads])``
+
+    Raises:
+        InputError: If ``heads`` does not divide ``out_channels``.
+
+    Deviations:
+        The residual of Eq. 6 is left to the caller, since Eq. 9 has none.
+
+    Example:
+        >>> import torch
+        >>> conv = AttentionConv(8, 16)
+        >>> conv(torch.randn(3, 8), torch.tensor([[0, 1], [2, 2]])).shape
+        torch.Size([3, 16])
+    """
+
+    #: Tells :class:`~hetero_mmer.nn.conv.Stage` to hand over complete relations.
+    supports_all_pairs = True
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        *,
+        heads: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(aggr='sum', node_dim=0)
+        if heads < 1 or out_channels % heads:
+            raise InputError(
+                f"'heads' divides the width of a message, {out_channels} (got {heads})"
+            )
+        if isinstance(in_channels, int):
+            in_channels = (in_channels, in_channels)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.heads = heads
+        self.dropout = dropout
+        self.lin_query = Linear(in_channels[1], out_channels, bias=False)
+        self.lin_key = Linear(in_channels[0], out_channels, bias=False)
+        self.lin_value = Linear(in_channels[0], out_channels, bias=False)
+        self.lin_out = None
+        if heads > 1:
+            self.lin_out = Linear(out_channels, out_channels, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        super().reset_parameters()
+        for lin in (self.lin_query, self.lin_key, self.lin_value, self.lin_out):
+            if lin is not None:
+                lin.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | PairTensor,
+        edge_index: Adj | AllPairs,
+        return_attention_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Sums the messages that reach each target."""
+        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+        return self.attend(
+            self.query(x_dst),
+            self.key_value(x_src),
+            edge_index,
+            return_attention_weights,
+        )
+
+    def query(self, x_dst: Tensor) -> Tensor:
+        """What targets ask for, ``[N_t, heads, d / heads]``."""
+        return self._split(self.lin_query(x_dst))
+
+    def key_value(self, x_src: Tensor) -> PairTensor:
+        """What sources offer, twice ``[N_s, heads, d / heads]``."""
+        return self._split(self.lin_key(x_src)), self._split(self.lin_value(x_src))
+
+    def attend(
+        self,
+        query: Tensor,
+        key_value: PairTensor,
+        edge_index: Adj | AllPairs,
+        return_attention_weights: bool = False,
+    ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The part of :meth:`forward` behind the projections.
+
+        Apart, so that relations which share a layer share its projections too.
+        """
+        key, value = key_value
+        dropout = self.dropout if self.training else 0.0
+        if isinstance(edge_index, AllPairs) and not return_attention_weights:
+            out = block_attention(
+                query,
+                key,
+                value,
+                edge_index.src,
+                edge_index.dst,
+                loops=edge_index.loops,
+                dropout=dropout,
+            )
+            return self._merge(out)
+        if isinstance(edge_index, AllPairs):
+            edge_index = edge_index.edge_index()
+        size = (key.size(0), query.size(0))
+        alpha = self.edge_updater(edge_index, size=size, query=query, key=key)
+        out = self._merge(
+            self.propagate(
+                edge_index,
+                size=size,
+                value=value,
+                alpha=F.dropout(alpha, dropout),
+            )
+        )
+        return (out, (edge_index, alpha)) if return_attention_weights else out
+
+    def edge_update(
+        self,
+        query_i: Tensor,
+        key_j: Tensor,
+        index: Tensor,
+        ptr: Tensor | None,
+        size_i: int,
+    ) -> Tensor:
+        """Attention weight of each edge, ``[E, heads]``."""
+        return edge_attention(query_i, key_j, index, ptr=ptr, num_nodes=size_i)
+
+    def message(self, value_j: Tensor, alpha: Tensor) -> Tensor:
+        """Weighted value along each edge, ``[E, heads, d / heads]``."""
+        return value_j * alpha.unsqueeze(-1)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(-1, self.heads, self.out_channels // self.heads)
+
+    def _merge(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)  # [N_t, d]
+        return x if self.lin_out is None else self.lin_out(x)
+
+    def __repr__(self) -> str:
+        return (
+            f'{self.__class__.__name__}({self.in_channels}, {self.out_channels}, '
+            f'heads={self.heads})'
+        )

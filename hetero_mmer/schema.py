@@ -1,0 +1,75 @@
+"""Names of node types and relations, with their shapes.
+
+========================== ===================================================
+Node type                  One node is
+========================== ===================================================
+a modality's own name      one feature item: ``x`` [ΣS, F]; ``pos`` [ΣS], its
+                           place in the sequence (``kind='sequence'`` only)
+:data:`MODALITY`           one (modality, label) cell of a sample, ordered by
+                           sample, modality, label: ``label_id``,
+                           ``modality_id`` [B·M·L]
+:data:`LABEL`              one label of a sample: ``label_id`` [B·L], and ``y``
+                           [B·L] where the labels are known
+========================== ===================================================
+
+================================ =============================================
+Relation                         Edges
+================================ =============================================
+``(m, f2f, n)``                  every item of m to every item of n in the same
+                                 sample, but not to itself
+``(m, f2l, modality)``           every item of m to the L cells of m
+``(modality, l2l, modality)``    cell (m, k) to cell (m, i), i ≠ k, or a given
+                                 label graph
+``(modality, m2l, label)``       cell (m, i) of a present m to label i
+================================ =============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from hetero_mmer.typing import EdgeType, InputError
+
+MODALITY: Final = 'modality'
+LABEL: Final = 'label'
+
+L2L: Final[EdgeType] = (MODALITY, 'l2l', MODALITY)
+M2L: Final[EdgeType] = (MODALITY, 'm2l', LABEL)
+
+#: A ``sequence`` has positions; the items of a ``set`` have no order.
+Kind = Literal['sequence', 'set']
+
+
+def f2f(source: str, target: str) -> EdgeType:
+    """Items of one modality to the items of another, or of the same one."""
+    return source, 'f2f', target
+
+
+def f2l(modality: str) -> EdgeType:
+    """Items of a modality to that modality's cells."""
+    return modality, 'f2l', MODALITY
+
+
+def modalities(node_types: Iterable[str]) -> list[str]:
+    """The modalities among the node types of a graph, in their order."""
+    return [name for name in node_types if name not in (MODALITY, LABEL)]
+
+
+def check_modality_names(names: Iterable[str]) -> None:
+    """Refuses names that cannot serve as a node type.
+
+    Raises:
+        InputError: For a name that is reserved, empty, or not made of letters,
+            digits, ``_`` and ``-``.
+    """
+    for name in names:
+        if name in (MODALITY, LABEL):
+            raise InputError(
+                f"a modality cannot be called '{name}': that node type is reserved"
+            )
+        if not name.replace('_', '').replace('-', '').isalnum():
+            raise InputError(
+                f"a modality's name is made of letters, digits, '_' and '-' "
+                f"(got '{name}')"
+            )

@@ -1,0 +1,23 @@
+"""Public data sets: their raw files become stores."""
+
+from __future__ import annotations
+
+from hetero_mmer.sources.catalog import (
+    DATA_SETS,
+    FORMATS,
+    DataSet,
+    data_root,
+    find_data_set,
+    resolve_data,
+)
+from hetero_mmer.sources.synthetic import synthesize
+
+__all__ = [
+    'DATA_SETS',
+    'FORMATS',
+    'DataSet',
+    'data_root',
+    'find_data_set',
+    'resolve_data',
+    'synthesize',
+]

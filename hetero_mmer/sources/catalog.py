@@ -1,0 +1,183 @@
+"""The known data sets, where their stores lie, and the raw formats they come from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from hetero_mmer.sources import music_emotions, synthetic
+from hetero_mmer.store import Store
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+SYNTHETIC: Final = 'synthetic'
+
+
+class Converter(Protocol):
+    """Raw files of one format become a store."""
+
+    def __call__(
+        self, sources: Sequence[Path], output: Path, *, clean: Clean | None = None
+    ) -> Store:
+        """Writes ``output`` from ``sources``."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A row of the table of known data sets.
+
+    ``fetch`` makes or downloads the store; ``commands`` say how to get it by hand, with
+    ``{store}`` for the file it goes to.
+    """
+
+    name: str
+    description: str
+    num_samples: int
+    label_names: tuple[str, ...]
+    modalities: tuple[str, ...]
+    licence: str
+    file_name: str
+    fetch: Callable[[Path], Store]
+    commands: tuple[str, ...]
+
+
+def convert_music_emotions(
+    sources: Sequence[Path], output: Path, *, clean: Clean | None = None
+) -> Store:
+    """Writes the store of Mulan's ``emotions.arff``.
+
+    Args:
+        sources: The one raw file.
+        output: The store to write.
+        clean: What replaces values that are not finite.
+
+    Raises:
+        InputError: For more or less than one file, or one that cannot be read.
+    """
+    if len(sources) != 1:
+        raise InputError(
+            f"the format 'music-emotions' is one file, emotions.arff (got "
+            f'{len(sources)} files)'
+        )
+    return music_emotions.convert(sources[0], output, clean=clean)
+
+
+def _small_synthetic(output: Path) -> Store:
+    return synthetic.synthesize(output, modalities=synthetic.SMALL)
+
+
+#: The raw formats that can be converted, by name.
+FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': convert_music_emotions}
+
+#: The known data sets, by name.
+DATA_SETS: Final[Mapping[str, DataSet]] = {
+    data_set.name: data_set
+    for data_set in (
+        DataSet(
+            name=SYNTHETIC,
+            description='Ragged items with planted evidence, made on the spot',
+            num_samples=1000,
+            label_names=synthetic.LABEL_NAMES,
+            modalities=tuple(synthetic.SMALL),
+            licence='CC0-1.0',
+            file_name=f'{SYNTHETIC}-v{synthetic.VERSION}.h5',
+            fetch=_small_synthetic,
+            commands=(),
+        ),
+        DataSet(
+            name='music-emotions',
+            description='Songs as timbre and rhythm features (Mulan: emotions)',
+            num_samples=music_emotions.NUM_SONGS,
+            label_names=tuple(music_emotions.LABELS.values()),
+            modalities=tuple(music_emotions.layout()),
+            licence=music_emotions.LICENCE,
+            file_name='music-emotions.h5',
+            fetch=music_emotions.fetch,
+            commands=(
+                'hetero-mmer data fetch music-emotions',
+                'hetero-mmer data convert music-emotions emotions.arff '
+                '--output {store}',
+            ),
+        ),
+    )
+}
+
+
+def data_root(root: str | os.PathLike[str] | None = None) -> Path:
+    """The folder where stores of known data sets lie.
+
+    Args:
+        root: That folder; if None, ``datasets/`` of the checkout that the package runs
+            from, or else ``hetero_mmer/`` in the user's cache folder.
+
+    Example:
+        >>> data_root('my-data').name
+        'my-data'
+    """
+    if root is not None:
+        return Path(root)
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / 'setup.cfg').is_file():
+        return checkout / 'datasets'
+    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(cache) / 'hetero_mmer'
+
+
+def resolve_data(
+    name_or_path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None
+) -> Path:
+    """The store that a name or a path stands for; ``synthetic`` is made on first use.
+
+    Args:
+        name_or_path: A path (it has a separator, ends in ``.h5``, or is a file), or
+            the name of a known data set.
+        root: The folder of stores, see :func:`data_root`.
+
+    Raises:
+        InputError: For a name that is unknown, or whose store is not there yet.
+
+    Example:
+        >>> resolve_data('own/features.h5').name
+        'features.h5'
+    """
+    text = os.fspath(name_or_path)
+    separators = [os.sep, *filter(None, [os.altsep])]
+    if text.endswith('.h5') or any(s in text for s in separators):
+        return Path(text)
+    if os.path.isfile(text):
+        return Path(text)
+    data_set = find_data_set(text)
+    store = data_root(root) / data_set.file_name
+    if store.is_file():
+        return store
+    if text == SYNTHETIC:
+        data_set.fetch(store).close()
+        return store
+    commands = ' or '.join(f"'{c.format(store=store)}'" for c in data_set.commands)
+    raise InputError(f"the data set '{text}' is not at '{store}' yet: run {commands}")
+
+
+def find_data_set(name: str) -> DataSet:
+    """The data set of a name.
+
+    Args:
+        name: The name.
+
+    Raises:
+        InputError: For an unknown one, with the nearest name that is known.
+
+    Example:
+        >>> find_data_set('music-emotions').num_samples
+        593
+    """
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    near = difflib.get_close_matches(name, DATA_SETS, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ''
+    raise InputError(
+        f"there is no data set or file '{name}' (known: {', '.join(DATA_SETS)}){hint}"
+    )

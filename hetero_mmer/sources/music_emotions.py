@@ -1,0 +1,347 @@
+"""Mulan's ``emotions``: 593 songs, 72 audio features, six emotions.
+
+Each column of the raw table becomes one number of one item, see :func:`layout`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.split import stratified_split
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+log = logging.getLogger(__name__)
+
+NUM_SONGS: Final = 593
+OPENML_ID: Final = 40589
+SOURCE: Final = 'Mulan, data set "emotions" (https://mulan.sourceforge.net)'
+LICENCE: Final = (
+    'none stated by Mulan; OpenML lists the data set as public; features only, no audio'
+)
+CITATION: Final = (
+    'K. Trohidis, G. Tsoumakas, G. Kalliris, I. Vlahavas: Multi-label classification '
+    'of music into emotions. ISMIR 2008'
+)
+
+#: Labels as the raw file spells them, and as they are meant.
+LABELS: Final = {
+    'amazed-suprised': 'amazed-surprised',
+    'happy-pleased': 'happy-pleased',
+    'relaxing-calm': 'relaxing-calm',
+    'quiet-still': 'quiet-still',
+    'sad-lonely': 'sad-lonely',
+    'angry-aggresive': 'angry-aggressive',
+}
+
+SHARES: Final = {'train': 0.6, 'valid': 0.15, 'test': 0.25}
+_SPLIT_SEED: Final = 0
+
+#: For each modality its items, and for each item {feature column: raw column}.
+Layout = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+class Table(NamedTuple):
+    """The raw table: 72 columns of numbers and six of labels."""
+
+    values: NDArray[np.float64]  # [N, 72]
+    labels: NDArray[np.uint8]  # [N, 6]
+
+
+def layout() -> Layout:
+    """Which raw column is which feature of which item.
+
+    An item's vector has one place per feature column of its modality, zero where the
+    item lacks it, and then a one-hot of which item it is.
+
+    Example:
+        >>> layout()['rhythm']['low-peak']
+        {'amp': 'BH_LowPeakAmp', 'bpm': 'BH_LowPeakBPM'}
+    """
+    timbre = {
+        item.lower().replace('_', '-'): {
+            f'{outer}-{inner}'.lower(): f'{outer}_Acc1298_{inner}_Mem40_{item}'
+            for outer in ('Mean', 'Std')
+            for inner in ('Mean', 'Std')
+        }
+        for item in ('Centroid', 'Rolloff', 'Flux', *(f'MFCC_{i}' for i in range(13)))
+    }
+    rhythm = {
+        'low-peak': {'amp': 'BH_LowPeakAmp', 'bpm': 'BH_LowPeakBPM'},
+        'high-peak': {'amp': 'BH_HighPeakAmp', 'bpm': 'BH_HighPeakBPM'},
+        'high-low-ratio': {'ratio': 'BH_HighLowRatio'},
+        'sum-1': {'sum': 'BHSUM1'},
+        'sum-2': {'sum': 'BHSUM2'},
+        'sum-3': {'sum': 'BHSUM3'},
+    }
+    return {'timbre': timbre, 'rhythm': rhythm}
+
+
+def raw_names() -> tuple[str, ...]:
+    """Names of the 72 raw columns, in the order of Mulan's file.
+
+    Example:
+        >>> raw_names()[1], len(raw_names())
+        ('Mean_Acc1298_Mean_Mem40_Rolloff', 72)
+    """
+    items = layout()
+    statistics = next(iter(items['timbre'].values()))
+    timbre = [item[s] for s in statistics for item in items['timbre'].values()]
+    rhythm = [name for item in items['rhythm'].values() for name in item.values()]
+    return (*timbre, *rhythm)
+
+
+def read_arff(path: str | os.PathLike[str]) -> Table:
+    """Reads Mulan's ``emotions.arff``, or the one that OpenML serves.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: For a file that is not there, not ARFF, or of other columns.
+    """
+    from scipy.io import arff
+
+    try:
+        with open(path, encoding='utf-8') as file:
+            data, meta = arff.loadarff(file)
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+    except Exception as error:  # The parser fails in many ways.
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"'{path}' is not a whole ARFF file with a header and rows of as many "
+            f'values ({reason})'
+        ) from error
+    return _table({name: data[name] for name in meta.names()}, str(path))
+
+
+def convert(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    clean: Clean | None = None,
+) -> Store:
+    """Writes the store of ``emotions.arff``.
+
+    Args:
+        source: The raw file.
+        output: The store to write.
+        clean: What replaces values that are not finite.
+
+    Raises:
+        InputError: For a file that cannot be read, or values that are not finite.
+    """
+    table = read_arff(source)
+    raw_sha256 = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    return write(table, output, clean=clean, raw_sha256={Path(source).name: raw_sha256})
+
+
+def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Store:
+    """Gets the data set from OpenML and writes its store.
+
+    Args:
+        output: The store to write.
+        clean: What replaces values that are not finite.
+
+    Raises:
+        InputError: If OpenML cannot be reached or serves something else.
+    """
+    from sklearn.datasets import fetch_openml
+
+    where = f'OpenML data set {OPENML_ID}'
+    try:
+        with warnings.catch_warnings():  # A retry is nothing to tell.
+            warnings.simplefilter('ignore')
+            bunch = fetch_openml(
+                data_id=OPENML_ID,
+                target_column=None,
+                as_frame=False,
+                parser='liac-arff',
+                cache=False,
+                n_retries=1,
+                delay=0.1,
+            )
+    except Exception as error:  # URLError, a proxy's answer, a broken archive, ...
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"cannot get {where} ({reason}): with 'emotions.arff' from Mulan at hand, "
+            f'convert that file instead'
+        ) from error
+    columns: dict[str, NDArray] = {}
+    for i, name in enumerate(bunch.feature_names):
+        column = bunch.data[:, i]
+        if name in (bunch.categories or {}):  # Served as indices of the categories.
+            column = np.array(bunch.categories[name])[column.astype(np.int64)]
+        columns[name] = column
+    details = {
+        key: str(bunch.details[key])
+        for key in ('id', 'version', 'md5_checksum')
+        if key in bunch.details
+    }
+    return write(_table(columns, where), output, clean=clean, openml=details)
+
+
+def write(
+    table: Table,
+    output: str | os.PathLike[str],
+    *,
+    clean: Clean | None = None,
+    raw_sha256: Mapping[str, str] | None = None,
+    openml: Mapping[str, str] | None = None,
+) -> Store:
+    """Writes the store of the raw table.
+
+    Raw columns are standardised with mean and standard deviation of the train split.
+
+    Args:
+        table: The raw table.
+        output: The store to write.
+        clean: What replaces values that are not finite.
+        raw_sha256: SHA-256 of the raw file by name.
+        openml: What OpenML says of the version it served.
+
+    Raises:
+        InputError: For values that are not finite.
+    """
+    items, names = layout(), raw_names()
+    parts = stratified_split(table.labels, list(SHARES.values()), seed=_SPLIT_SEED)
+    split = np.array(list(SHARES))[parts]
+    train = np.where(np.isfinite(table.values), table.values, np.nan)[split == 'train']
+    mean = np.nan_to_num(np.nanmean(train, axis=0))
+    std = np.nan_to_num(np.nanstd(train, axis=0))
+    std[std == 0] = 1
+    z = (table.values - mean) / std
+    specs = {
+        modality: ModalitySpec(
+            len(columns := (*_feature_columns(items[modality]), *items[modality])),
+            kind='set',
+            extractor='Marsyas (timbre and beat histogram), standardised',
+            columns=columns,
+        )
+        for modality in items
+    }
+    writer = StoreWriter(
+        output,
+        specs,
+        list(LABELS.values()),
+        source=SOURCE if openml is None else f'{SOURCE}, from OpenML {OPENML_ID}',
+        licence=LICENCE,
+        citation=CITATION,
+        raw_sha256=raw_sha256,
+        clean=clean,
+    )
+    with writer:
+        features = {m: _items(z, names, items[m]) for m in items}
+        for i, y in enumerate(table.labels):
+            sample = {m: array[i] for m, array in features.items()}
+            writer.add(f'song-{i:03d}', sample, y, split=str(split[i]))
+        writer.extra('raw', table.values)
+        writer.attrs['layout'] = items
+        writer.attrs['raw_columns'] = list(names)
+        writer.attrs['train_mean'] = mean.tolist()
+        writer.attrs['train_std'] = std.tolist()
+        writer.attrs['label_spelling'] = LABELS
+        if openml is not None:
+            writer.attrs['openml'] = dict(openml)
+    return Store(output)
+
+
+def raw_columns(store: Store) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """The raw table: names of its columns, and values as they came, [N, 72].
+
+    Args:
+        store: A store that :func:`convert` or :func:`fetch` wrote.
+
+    Raises:
+        InputError: For another store.
+    """
+    if 'raw_columns' not in store.attrs:
+        raise InputError(f"'{store.path}' is not a store of music-emotions")
+    return tuple(store.attrs['raw_columns']), store.extra('raw')
+
+
+def _feature_columns(items: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(column for item in items.values() for column in item))
+
+
+def _places(
+    names: Sequence[str], items: Mapping[str, Mapping[str, str]]
+) -> list[tuple[int, int, int]]:
+    """Raw column, item, feature column: where each number goes."""
+    columns = _feature_columns(items)
+    return [
+        (names.index(raw), i, columns.index(column))
+        for i, item in enumerate(items.values())
+        for column, raw in item.items()
+    ]
+
+
+def _items(
+    z: NDArray, names: Sequence[str], items: Mapping[str, Mapping[str, str]]
+) -> NDArray[np.float32]:
+    """Items of a modality, [N, S, F]: their numbers, and which item each one is."""
+    num_columns, num_items = len(_feature_columns(items)), len(items)
+    array = np.zeros((len(z), num_items, num_columns + num_items), np.float32)
+    array[:, :, num_columns:] = np.eye(num_items)
+    for place, i, j in _places(names, items):
+        array[:, i, j] = z[:, place]
+    return array
+
+
+def _table(columns: Mapping[str, Any], where: str) -> Table:
+    """Takes the columns by name and checks them."""
+    by_name = {_plain(name): column for name, column in columns.items()}
+    names = raw_names()
+    expected = [*names, *LABELS]
+    missing = [name for name in expected if _plain(name) not in by_name]
+    others = [name for name in columns if _plain(name) not in map(_plain, expected)]
+    if missing or others:
+        wrong = f"no '{missing[0]}'" if missing else f"'{others[0]}'"
+        raise InputError(
+            f"'emotions' has 72 feature columns and 6 labels, but {where} has {wrong} "
+            f'({len(missing)} columns missing, {len(others)} others)'
+        )
+    try:
+        values = np.stack(
+            [np.asarray(by_name[_plain(name)], np.float64) for name in names], axis=1
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f'feature columns are numeric, but in {where} one is not ({error})'
+        ) from error
+    labels = np.stack([_binary(name, by_name[_plain(name)], where) for name in LABELS])
+    if len(values) != NUM_SONGS:
+        log.warning("'emotions' has %d songs, %s has %d", NUM_SONGS, where, len(values))
+    return Table(values, labels.T)
+
+
+def _plain(name: str) -> str:
+    """A name without what spellings of the same column differ in."""
+    return re.sub(r'[^a-z0-9]+', '-', name.strip('\'" ').lower())
+
+
+def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
+    words = [
+        (word.decode() if isinstance(word, bytes) else str(word)).strip().lower()
+        for word in column
+    ]
+    codes = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, 'false': 0, 'true': 1}
+    wrong = [(i, word) for i, word in enumerate(words) if word not in codes]
+    if wrong:
+        row, word = wrong[0]
+        raise InputError(
+            f"labels are 0 or 1, but in {where} '{name}' of song {row} is '{word}'"
+        )
+    return np.array([codes[word] for word in words], np.uint8)

@@ -1,0 +1,20 @@
+"""One HDF5 file is one data set: write it, open it, describe it, validate it."""
+
+from __future__ import annotations
+
+from hetero_mmer.store.describe import Description, ModalityDescription, describe
+from hetero_mmer.store.format import ModalitySpec
+from hetero_mmer.store.reader import Store
+from hetero_mmer.store.validate import Finding, validate
+from hetero_mmer.store.writer import StoreWriter
+
+__all__ = [
+    'Description',
+    'Finding',
+    'ModalityDescription',
+    'ModalitySpec',
+    'Store',
+    'StoreWriter',
+    'describe',
+    'validate',
+]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from hetero_mmer.store.format import Clean
+
+_BUFFER_BYTES = 1 << 22
+_CHUNK_BYTES = 1 << 17
+
+
+class Column:
+    """Appends rows to a dataset that grows, through a buffer of a few MiB.
+
+    Args:
+        group: The HDF5 group to write to.
+        name: Name of the new dataset.
+        channels: Width of a row.
+        dtype: Type of the stored numbers.
+    """
+
+    def __init__(
+        self, group: h5py.Group, name: str, channels: int, dtype: DTypeLike
+    ) -> None:
+        row_bytes = channels * np.dtype(dtype).itemsize
+        self.dataset = group.create_dataset(
+            name,
+            shape=(0, channels),
+            maxshape=(None, channels),
+            chunks=(max(1, _CHUNK_BYTES // row_bytes), channels),
+            dtype=dtype,
+        )
+        self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), channels), dtype)
+        self.num_buffered = 0
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows to read at once."""
+        return len(self.buffer)
+
+    def append(self, rows: NDArray) -> None:
+        """Adds rows, [n, F], to the end."""
+        while len(rows):
+            part = rows[: len(self.buffer) - self.num_buffered]
+            self.buffer[self.num_buffered : self.num_buffered + len(part)] = part
+            self.num_buffered += len(part)
+            rows = rows[len(part) :]
+            if self.num_buffered == len(self.buffer):
+                self.flush()
+
+    def flush(self) -> None:
+        """Writes what the buffer holds."""
+        start = len(self.dataset)
+        self.dataset.resize(start + self.num_buffered, axis=0)
+        self.dataset[start:] = self.buffer[: self.num_buffered]
+        self.num_buffered = 0
+
+
+class ColumnStatistics:
+    """Range, mean and non-finite count of each dimension, over a stream of rows.
+
+    Args:
+        channels: Width of a row.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self.minimum = np.full(channels, np.inf)
+        self.maximum = np.full(channels, -np.inf)
+        self.non_finite = np.zeros(channels, np.int64)
+        self.total = np.zeros(channels)
+        self.count = np.zeros(channels, np.int64)
+        self.train_total = np.zeros(channels)
+        self.train_count = np.zeros(channels, np.int64)
+
+    def update(self, rows: NDArray, *, is_train: bool) -> None:
+        """Counts rows, [n, F]."""
+        finite = np.isfinite(rows)
+        if not finite.all():
+            low, high = np.where(finite, rows, np.inf), np.where(finite, rows, -np.inf)
+            rows = np.where(finite, rows, 0)
+        else:
+            low = high = rows
+        np.minimum(self.minimum, low.min(axis=0, initial=np.inf), out=self.minimum)
+        np.maximum(self.maximum, high.max(axis=0, initial=-np.inf), out=self.maximum)
+        count = finite.sum(axis=0)
+        total = rows.sum(axis=0, dtype=np.float64)
+        self.non_finite += len(rows) - count
+        self.count += count
+        self.total += total
+        if is_train:
+            self.train_count += count
+            self.train_total += total
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of the finite values: of the train split, of all, or zero, [F]."""
+        mean = self.total / np.maximum(self.count, 1)
+        train_mean = self.train_total / np.maximum(self.train_count, 1)
+        return np.where(self.train_count > 0, train_mean, mean)
+
+    def fill(self, clean: Clean) -> NDArray[np.float64]:
+        """What stands for a non-finite value, [F]."""
+        return self.mean if clean == 'mean' else np.zeros_like(self.minimum)
+
+    def widen(self, fill: NDArray[np.float64]) -> None:
+        """Takes values into the range that replace non-finite ones."""
+        replaced = self.non_finite > 0
+        low, high = np.minimum(self.minimum, fill), np.maximum(self.maximum, fill)
+        self.minimum = np.where(replaced, low, self.minimum)
+        self.maximum = np.where(replaced, high, self.maximum)
+
+
+def replace_non_finite(column: Column, fill: NDArray[np.float64]) -> None:
+    """Overwrites the non-finite values of a flushed column, block by block."""
+    for start in range(0, len(column.dataset), column.block_rows):
+        block = column.dataset[start : start + column.block_rows]
+        bad = ~np.isfinite(block)
+        if bad.any():
+            block[bad] = np.broadcast_to(fill, block.shape)[bad]
+            column.dataset[start : start + len(block)] = block

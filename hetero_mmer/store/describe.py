@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.schema import Kind
+from hetero_mmer.store.format import SPLITS
+from hetero_mmer.store.reader import Store
+
+
+@dataclass(frozen=True)
+class ModalityDescription:
+    """Plain numbers about one modality; items are counted where it is present."""
+
+    channels: int
+    kind: Kind
+    extractor: str
+    dtype: str
+    num_items: int
+    items_min: int
+    items_median: float
+    items_max: int
+    missing: int
+    minimum: float | None
+    maximum: float | None
+    non_finite: int | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """Plain numbers about a store.
+
+    ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
+    both labels) and ``without_labels`` are None where the labels are unknown.
+    """
+
+    path: str
+    num_bytes: int
+    num_samples: int
+    modalities: dict[str, ModalityDescription]
+    label_names: tuple[str, ...]
+    label_counts: dict[str, int] | None
+    cardinality: float | None
+    co_occurrence: list[list[int]] | None
+    without_labels: int | None
+    splits: dict[str, int]
+    num_groups: int
+    groups_across_splits: list[str]
+    duplicate_ids: list[str]
+    source: str
+    licence: str
+    citation: str
+    raw_sha256: dict[str, str]
+    clean: str | None
+    dropped: list[tuple[str, str]]
+    attrs: dict[str, Any]
+
+    @property
+    def planted(self) -> dict[str, Any] | None:
+        """What a synthetic data set says of itself, None for a real one."""
+        return self.attrs.get('planted')
+
+
+def describe(store: Store | str | os.PathLike[str]) -> Description:
+    """Describes a store from what its writer recorded, without reading any features.
+
+    Args:
+        store: A store or its path.
+
+    Raises:
+        InputError: For a file that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from hetero_mmer.store import ModalitySpec, StoreWriter
+        >>> path = f'{tempfile.mkdtemp()}/toy.h5'
+        >>> with StoreWriter(path, {'text': ModalitySpec(1)}, ['joy']) as w:
+        ...     w.add('a', {'text': [[1.0], [5.0]]}, [1], split='train')
+        ...     w.add('b', {'text': [[2.0]]}, [0], split='train')
+        >>> description = describe(path)
+        >>> description.modalities['text'].items_median, description.label_counts
+        (1.5, {'joy': 1})
+    """
+    if not isinstance(store, Store):
+        with Store(store) as opened:
+            return describe(opened)
+    y = None if store.labels is None else store.labels.astype(np.int64)
+    return Description(
+        path=str(store.path),
+        num_bytes=store.path.stat().st_size,
+        num_samples=len(store),
+        modalities={m: _describe_modality(store, m) for m in store.modalities},
+        label_names=store.label_names,
+        label_counts=None
+        if y is None
+        else dict(zip(store.label_names, y.sum(axis=0).tolist(), strict=True)),
+        cardinality=None if y is None else float(y.sum(axis=1).mean()),
+        co_occurrence=None if y is None else (y.T @ y).tolist(),
+        without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
+        splits={s: int((store.split == s).sum()) for s in SPLITS if s in store.split},
+        num_groups=len(np.unique(store.groups)),
+        groups_across_splits=groups_across_splits(store.groups, store.split),
+        duplicate_ids=duplicates(store.ids),
+        source=store.source,
+        licence=store.licence,
+        citation=store.citation,
+        raw_sha256=store.raw_sha256,
+        clean=store.clean,
+        dropped=store.dropped,
+        attrs=store.attrs,
+    )
+
+
+def duplicates(names: NDArray[np.str_]) -> list[str]:
+    """Names that occur more than once.
+
+    Args:
+        names: Strings, [N].
+
+    Example:
+        >>> duplicates(np.array(['a', 'b', 'a']))
+        ['a']
+    """
+    return [name for name, count in Counter(names.tolist()).items() if count > 1]
+
+
+def groups_across_splits(
+    groups: NDArray[np.str_], split: NDArray[np.str_]
+) -> list[str]:
+    """Groups with samples in more than one split.
+
+    Args:
+        groups: The group of each sample, [N].
+        split: The split of each sample, [N]; the empty one is none.
+
+    Example:
+        >>> groups_across_splits(np.array(['a', 'a', 'b']),
+        ...                      np.array(['train', 'test', 'test']))
+        ['a']
+    """
+    pairs = {(group, name) for group, name in zip(groups, split, strict=True) if name}
+    counts = Counter(group for group, _ in pairs)
+    return sorted(str(group) for group, count in counts.items() if count > 1)
+
+
+def _describe_modality(store: Store, modality: str) -> ModalityDescription:
+    spec, values = store.specs[modality], store.values(modality)
+    lengths = np.diff(store.ptr[modality])
+    present = lengths[lengths > 0]
+    bounds = store.value_range(modality) if len(present) else None
+    return ModalityDescription(
+        channels=spec.channels,
+        kind=spec.kind,
+        extractor=spec.extractor,
+        dtype=str(values.dtype),
+        num_items=int(lengths.sum()),
+        items_min=int(present.min(initial=lengths.max())),
+        items_median=float(np.median(present)) if len(present) else 0.0,
+        items_max=int(lengths.max()),
+        missing=int((lengths == 0).sum()),
+        minimum=float(bounds[0].min()) if bounds else None,
+        maximum=float(bounds[1].max()) if bounds else None,
+        non_finite=store.non_finite[modality],
+    )

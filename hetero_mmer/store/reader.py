@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.schema import Kind
+from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
+from hetero_mmer.typing import InputError
+
+
+class Store:
+    """A data set on disk: small things in memory, feature values read when asked for.
+
+    Args:
+        path: A file that :class:`~hetero_mmer.store.StoreWriter` wrote.
+
+    Raises:
+        InputError: For a file that is missing, damaged, of another format or version,
+            or whose parts contradict each other.
+
+    Example:
+        >>> import tempfile
+        >>> from hetero_mmer.store import StoreWriter
+        >>> path = f'{tempfile.mkdtemp()}/toy.h5'
+        >>> with StoreWriter(path, {'text': ModalitySpec(3)}, ['joy']) as w:
+        ...     w.add('a', {'text': np.zeros((2, 3))}, [1], split='train')
+        ...     w.add('b', {'text': np.ones((4, 3))}, [0], split='test')
+        >>> store = Store(path)
+        >>> store.rows('test'), store.ptr['text']
+        (array([1]), array([0, 2, 6]))
+        >>> store.read('text', 1).shape
+        (4, 3)
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file: h5py.File | None = None
+        self._process = -1
+        try:
+            self._load(self._open())
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, file: h5py.File) -> None:
+        if file.attrs.get('format') != FORMAT:
+            raise self._error("it is an HDF5 file, but not a store (no 'format')")
+        self.format_version = int(file.attrs.get('format_version', -1))
+        if self.format_version != VERSION:
+            raise self._error(
+                f'its format version is {self.format_version}, and this release of '
+                f'hetero_mmer reads version {VERSION}'
+            )
+        try:
+            self._load_parts(file)
+        except InputError:
+            raise
+        except KeyError as error:
+            raise self._error(f'a part is missing ({error.args[0]})') from error
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise self._error(f'a part is damaged ({error})') from error
+
+    def _load_parts(self, file: h5py.File) -> None:
+        about = json.loads(file['about'][()])
+        self.source: str = about['source']
+        self.licence: str = about['licence']
+        self.citation: str = about['citation']
+        self.raw_sha256: dict[str, str] = about['raw_sha256']
+        self.clean: str | None = about['clean']
+        self.label_names: tuple[str, ...] = tuple(about['label_names'])
+        self.specs = {
+            modality: ModalitySpec(**{**spec, 'columns': tuple(spec['columns'])})
+            for modality, spec in about['modalities'].items()
+        }
+        if not self.specs or not self.label_names:
+            raise self._error('it has no modalities or no label names')
+        self.attrs: dict[str, Any] = {
+            name: json.loads(value[()]) for name, value in file['attrs'].items()
+        }
+        dropped = map(read_strings, (file['dropped/ids'], file['dropped/reasons']))
+        self.dropped: list[tuple[str, str]] = list(
+            zip(*(strings.tolist() for strings in dropped), strict=True)
+        )
+        self.ids = read_strings(file['ids'])
+        self.groups = read_strings(file['groups'])
+        self.split = read_strings(file['split'])
+        if unknown := sorted(set(self.split.tolist()) - set(SPLITS)):
+            raise self._error(f"'split' is one of {SPLITS} (got '{unknown[0]}')")
+        self.labels = self._read_labels(file)
+        self.intensities: NDArray[np.float32] | None = (
+            file['intensities'][()] if 'intensities' in file else None
+        )
+        self.ptr: dict[str, NDArray[np.int64]] = {}
+        self.non_finite: dict[str, int | None] = {}
+        for modality, spec in self.specs.items():
+            group = file['features'][modality]
+            self.ptr[modality] = self._read_ptr(group, modality, spec.channels)
+            self.non_finite[modality] = (
+                int(group['non_finite'][()].sum()) if 'non_finite' in group else None
+            )
+        self._check_lengths(file)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(self.specs)
+
+    @property
+    def in_channels(self) -> dict[str, int]:
+        """Width of each modality."""
+        return {m: spec.channels for m, spec in self.specs.items()}
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Whether a modality is a sequence or a set."""
+        return {m: spec.kind for m, spec in self.specs.items()}
+
+    @property
+    def extractors(self) -> dict[str, str]:
+        """What made the features of each modality."""
+        return {m: spec.extractor for m, spec in self.specs.items()}
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Names of each modality's feature columns; empty where unknown."""
+        return {m: spec.columns for m, spec in self.specs.items()}
+
+    @property
+    def num_labels(self) -> int:
+        """Number of labels."""
+        return len(self.label_names)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Indices of the samples of a split.
+
+        Args:
+            split: ``train``, ``valid``, ``test``, or empty for those in none.
+
+        Raises:
+            InputError: If no sample is in it.
+        """
+        rows = np.flatnonzero(self.split == split).astype(np.int64)
+        if not len(rows):
+            splits = [name for name in SPLITS if (self.split == name).any()]
+            raise InputError(
+                f"no sample of '{self.path}' is in split '{split}' (it has {splits})"
+            )
+        return rows
+
+    def values(self, modality: str) -> h5py.Dataset:
+        """All items of a modality, [ΣS, F], read from disk when indexed.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        return self._group(modality)['values']
+
+    def times(self, modality: str) -> h5py.Dataset | None:
+        """Start and end of all items of a modality in seconds, [ΣS, 2], if known.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        return self._group(modality).get('time')
+
+    def value_range(
+        self, modality: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Least and greatest value of each column, [F] and [F], if recorded.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        group = self._group(modality)
+        if 'minimum' not in group or 'maximum' not in group:
+            return None
+        return group['minimum'][()], group['maximum'][()]
+
+    def read(self, modality: str, start: int, stop: int | None = None) -> NDArray:
+        """Items of the samples ``start`` to ``stop`` (without it), [S, F].
+
+        Args:
+            modality: Its name.
+            start: Index of the first sample.
+            stop: Index after the last sample; ``start + 1`` if None.
+
+        Raises:
+            InputError: If the store has no such modality or samples.
+        """
+        stop = start + 1 if stop is None else stop
+        if not 0 <= start <= stop <= len(self):
+            raise InputError(
+                f"'{self.path}' has samples 0 to {len(self) - 1} "
+                f'(got start {start} and stop {stop})'
+            )
+        values, ptr = self.values(modality), self.ptr[modality]
+        return values[ptr[start] : ptr[stop]]
+
+    def extra(self, name: str) -> NDArray:
+        """Another array with one row per sample, [N, ...].
+
+        Args:
+            name: The name it was written under.
+
+        Raises:
+            InputError: If the store has no such array.
+        """
+        group = self._open()['extra']
+        if name not in group:
+            raise InputError(
+                f"'{self.path}' has no extra array '{name}' (it has {sorted(group)})"
+            )
+        return group[name][()]
+
+    def sha256(self) -> str:
+        """The SHA-256 of the file."""
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
+        with open(self.path, 'rb') as file:
+            return hashlib.file_digest(file, 'sha256').hexdigest()
+
+    def close(self) -> None:
+        """Closes the file; reading opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_file': None, '_process': -1}
+
+    def __repr__(self) -> str:
+        noun = 'sample' if len(self) == 1 else 'samples'
+        widths = ', '.join(f'{m}={width}' for m, width in self.in_channels.items())
+        return f'Store({len(self)} {noun}, {widths}, labels={list(self.label_names)})'
+
+    def _open(self) -> h5py.File:
+        if self._file is not None and self._process == os.getpid():
+            return self._file
+        if not self.path.is_file():
+            raise InputError(f"there is no store '{self.path}'")
+        try:
+            self._file = h5py.File(self.path, 'r')
+        except OSError as error:
+            raise self._error(
+                f'it is not HDF5, or only a part of the file ({error})'
+            ) from error
+        self._process = os.getpid()  # A forked worker opens a file of its own.
+        return self._file
+
+    def _error(self, problem: str) -> InputError:
+        return InputError(f"cannot read the store '{self.path}': {problem}")
+
+    def _group(self, modality: str) -> h5py.Group:
+        if modality not in self.specs:
+            raise InputError(
+                f"'{self.path}' has the modalities {list(self.specs)} "
+                f"(got '{modality}')"
+            )
+        return self._open()['features'][modality]
+
+    def _read_labels(self, file: h5py.File) -> NDArray[np.uint8] | None:
+        if 'labels' not in file:
+            return None
+        labels = file['labels'][()]
+        if labels.ndim != 2 or labels.shape[1] != self.num_labels:
+            raise self._error(
+                f'it names {self.num_labels} labels, but its label array has shape '
+                f'{list(labels.shape)}'
+            )
+        wrong = np.argwhere((labels != 0) & (labels != 1))
+        if len(wrong):
+            row, column = wrong[0]
+            raise self._error(
+                f"labels are 0 or 1, but sample '{self.ids[row]}' has "
+                f"{labels[row, column]} for '{self.label_names[column]}'"
+            )
+        return labels.astype(np.uint8, copy=False)
+
+    def _read_ptr(
+        self, group: h5py.Group, modality: str, channels: int
+    ) -> NDArray[np.int64]:
+        ptr, shape = group['ptr'][()], group['values'].shape
+        if len(shape) != 2 or shape[1] != channels:
+            raise self._error(
+                f"'{modality}' has width {channels}, but its values have shape "
+                f'{list(shape)}'
+            )
+        if ptr.ndim != 1 or ptr.dtype.kind not in 'iu' or not len(ptr):
+            raise self._error(f"the ptr of '{modality}' is not a list of integers")
+        ptr = ptr.astype(np.int64)
+        if ptr[0] != 0:
+            raise self._error(f"the ptr of '{modality}' starts at {ptr[0]}, not at 0")
+        if (falls := np.flatnonzero(np.diff(ptr) < 0)).size:
+            raise self._error(f"the ptr of '{modality}' falls after entry {falls[0]}")
+        if ptr[-1] != shape[0]:
+            raise self._error(
+                f"the ptr of '{modality}' ends at {ptr[-1]}, but there are {shape[0]} "
+                f'items'
+            )
+        if 'time' in group and group['time'].shape != (shape[0], 2):
+            raise self._error(
+                f"'{modality}' has {shape[0]} items, but times of shape "
+                f'{list(group["time"].shape)}'
+            )
+        return ptr
+
+    def _check_lengths(self, file: h5py.File) -> None:
+        lengths = {'groups': len(self.groups), 'split': len(self.split)}
+        if self.labels is not None:
+            lengths['labels'] = len(self.labels)
+        if self.intensities is not None:
+            lengths['intensities'] = len(self.intensities)
+            if self.intensities.shape[1:] != (self.num_labels,):
+                raise self._error(
+                    f'it names {self.num_labels} labels, but its intensities have '
+                    f'shape {list(self.intensities.shape)}'
+                )
+        lengths |= {f"ptr of '{m}'": len(ptr) - 1 for m, ptr in self.ptr.items()}
+        lengths |= {f"extra '{k}'": v.shape[0] for k, v in file['extra'].items()}
+        for part, length in lengths.items():
+            if length != len(self.ids):
+                raise self._error(
+                    f'it has {len(self.ids)} ids, but {part} is for {length} samples'
+                )

@@ -1,0 +1,479 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, get_args
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hetero_mmer.schema import check_modality_names
+from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.format import (
+    FORMAT,
+    SPLITS,
+    VERSION,
+    Clean,
+    ModalitySpec,
+    write_strings,
+)
+from hetero_mmer.typing import InputError
+
+
+class StoreWriter:
+    """Writes a store sample by sample; the file appears whole or not at all.
+
+    ``attrs`` is a dictionary for anything else about the data set that can be JSON.
+
+    Args:
+        path: The file to write; one that is there is replaced at the end.
+        modalities: What each modality is.
+        label_names: Names of the labels.
+        source: Where the data come from.
+        licence: Under which terms.
+        citation: The paper to cite.
+        raw_sha256: The SHA-256 of each raw file by name.
+        clean: What replaces values that are not finite: ``zero``, or the ``mean`` of
+            their column in the train split (in all samples if there is none). Without
+            it, such values are refused.
+        float16: Store features in half precision.
+        labelled: Whether samples have labels.
+        timed: The modalities whose items have a start and an end.
+        intensities: Whether samples have label intensities.
+
+    Raises:
+        InputError: For a description that contradicts itself, and, at the end, for no
+            samples at all or values that are not finite.
+
+    Example:
+        >>> import tempfile
+        >>> from hetero_mmer.store import Store
+        >>> path = f'{tempfile.mkdtemp()}/toy.h5'
+        >>> with StoreWriter(path, {'text': ModalitySpec(3)}, ['joy', 'anger']) as w:
+        ...     w.add('clip-1', {'text': np.ones((5, 3))}, [1, 0], split='train')
+        >>> Store(path)
+        Store(1 sample, text=3, labels=['joy', 'anger'])
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        modalities: Mapping[str, ModalitySpec],
+        label_names: Sequence[str],
+        *,
+        source: str = '',
+        licence: str = '',
+        citation: str = '',
+        raw_sha256: Mapping[str, str] | None = None,
+        clean: Clean | None = None,
+        float16: bool = False,
+        labelled: bool = True,
+        timed: Collection[str] = (),
+        intensities: bool = False,
+    ) -> None:
+        if not modalities:
+            raise InputError('a store has at least one modality (got none)')
+        check_modality_names(modalities)
+        names = list(label_names)
+        if not names or '' in names or len(set(names)) < len(names):
+            raise InputError(f'label names are present and all different (got {names})')
+        if clean not in (None, *get_args(Clean)):
+            raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
+        if unknown := sorted(set(timed) - set(modalities)):
+            raise InputError(f"'timed' names modalities of the store (got {unknown})")
+        self.path = Path(path)
+        self.modalities = dict(modalities)
+        self.label_names = tuple(names)
+        self.clean = clean
+        self.labelled = labelled
+        self.has_intensities = intensities
+        self.timed = tuple(m for m in modalities if m in set(timed))
+        self.dtype = np.dtype(np.float16 if float16 else np.float32)
+        self.attrs: dict[str, Any] = {}
+        self._about = {
+            'modalities': {m: asdict(spec) for m, spec in self.modalities.items()},
+            'label_names': names,
+            'source': source,
+            'licence': licence,
+            'citation': citation,
+            'raw_sha256': dict(raw_sha256 or {}),
+            'clean': clean,
+        }
+        self._ids: dict[str, None] = {}
+        self._groups: list[str] = []
+        self._split: list[str] = []
+        self._split_of_group: dict[str, str] = {}
+        self._labels: list[NDArray[np.uint8]] = []
+        self._intensities: list[NDArray[np.float32]] = []
+        self._dropped: list[tuple[str, str]] = []
+        self._extra: dict[str, NDArray] = {}
+        self._lengths: dict[str, list[int]] = {m: [] for m in self.modalities}
+        self._statistics = {
+            m: ColumnStatistics(spec.channels) for m, spec in self.modalities.items()
+        }
+        self._values: dict[str, Column] = {}
+        self._times: dict[str, Column] = {}
+        self._file: h5py.File | None = None
+        self._temporary = self.path.with_name(
+            f'.{self.path.name}.{uuid.uuid4().hex[:8]}.tmp'
+        )
+
+    def __enter__(self) -> StoreWriter:
+        if self.path.is_dir():
+            raise InputError(f"a store is a file (got the folder '{self.path}')")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # The oldest layout of HDF5 holds no times: equal input, equal bytes.
+            self._file = h5py.File(self._temporary, 'x', libver=('earliest', 'v110'))
+            features = self._file.create_group('features')
+            for modality, spec in self.modalities.items():
+                group = features.create_group(modality)
+                self._values[modality] = Column(
+                    group, 'values', spec.channels, self.dtype
+                )
+                if modality in self.timed:
+                    self._times[modality] = Column(group, 'time', 2, np.float64)
+        except OSError as error:
+            self._abort()
+            raise InputError(f"cannot write '{self.path}': {error}") from error
+        except BaseException:
+            self._abort()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            self._abort()  # Finds nothing to undo after a commit.
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(
+        self,
+        sample_id: str,
+        features: Mapping[str, ArrayLike | None],
+        labels: ArrayLike | None = None,
+        *,
+        group: str | None = None,
+        split: str = '',
+        intensities: ArrayLike | None = None,
+        times: Mapping[str, ArrayLike | None] | None = None,
+    ) -> None:
+        """Adds one sample; after a refusal the writer is as it was before.
+
+        Args:
+            sample_id: Its name, which no other sample has.
+            features: The items of each modality, [S, F]; a modality that is absent,
+                None or has no rows is missing.
+            labels: The labels, [L] of zeros and ones.
+            group: What folds and splits never take apart, such as its video; the
+                sample alone if None.
+            split: ``train``, ``valid``, ``test``, or empty for none.
+            intensities: The intensity of each label, [L].
+            times: Start and end of the items in seconds, [S, 2], for timed modalities.
+
+        Raises:
+            InputError: For anything in the sample that contradicts the store.
+        """
+        if self._file is None:
+            raise InputError("samples are added inside 'with StoreWriter(...) as w:'")
+        sample_id = self._check_id(sample_id)
+        group = sample_id if group is None else _text('group', group, sample_id)
+        if split not in SPLITS:
+            raise InputError(
+                f"'split' of sample '{sample_id}' is one of {SPLITS} (got '{split}')"
+            )
+        other = self._split_of_group.get(group, '')
+        if split and other and other != split:
+            raise InputError(
+                f"a group lies in one split, but '{group}' is in '{other}' and, with "
+                f"sample '{sample_id}', in '{split}'"
+            )
+        arrays = self._check_features(sample_id, features)
+        spans = self._check_times(sample_id, arrays, times or {})
+        y = self._check_labels(sample_id, labels)
+        strength = self._check_intensities(sample_id, intensities)
+
+        self._ids[sample_id] = None
+        self._groups.append(group)
+        self._split.append(split)
+        if split:
+            self._split_of_group[group] = split
+        if y is not None:
+            self._labels.append(y)
+        if strength is not None:
+            self._intensities.append(strength)
+        for modality in self.modalities:
+            array = arrays.get(modality)
+            self._lengths[modality].append(0 if array is None else len(array))
+            if array is not None:
+                self._statistics[modality].update(array, is_train=split == 'train')
+                self._values[modality].append(array)
+        for modality, span in spans.items():
+            self._times[modality].append(span)
+
+    def drop(self, sample_id: str, reason: str) -> None:
+        """Records a sample that is left out, and why.
+
+        Args:
+            sample_id: Its name.
+            reason: One sentence.
+        """
+        self._dropped.append((str(sample_id), str(reason)))
+
+    def extra(self, name: str, array: ArrayLike) -> None:
+        """Keeps another array with one row per sample, under ``extra/<name>``.
+
+        Args:
+            name: Letters, digits, ``_`` and ``-``.
+            array: Numbers, [N, ...].
+
+        Raises:
+            InputError: For a name or an array that cannot be stored.
+        """
+        if not name.replace('_', '').replace('-', '').isalnum():
+            raise InputError(
+                f"the name of an extra array is made of letters, digits, '_' and '-' "
+                f"(got '{name}')"
+            )
+        data = np.array(array)
+        if data.dtype.kind not in 'biuf' or data.ndim < 1:
+            raise InputError(
+                f"the extra array '{name}' holds numbers, one row per sample "
+                f"(got shape {data.shape} of type '{data.dtype}')"
+            )
+        self._extra[name] = data
+
+    def _check_id(self, sample_id: str) -> str:
+        sample_id = _text('id', sample_id, sample_id)
+        if not sample_id:
+            raise InputError(f'the id of sample {len(self)} is empty')
+        if sample_id in self._ids:
+            raise InputError(f"sample ids are unique (got '{sample_id}' twice)")
+        return sample_id
+
+    def _check_features(
+        self, sample_id: str, features: Mapping[str, ArrayLike | None]
+    ) -> dict[str, NDArray]:
+        if unknown := [m for m in features if m not in self.modalities]:
+            raise InputError(
+                f"the modalities are {list(self.modalities)} (got '{unknown[0]}' in "
+                f"sample '{sample_id}')"
+            )
+        arrays = {}
+        for modality, data in features.items():
+            if data is None:
+                continue
+            array = _numbers(data, f"'{modality}' of sample '{sample_id}'")
+            if array.size == 0 and array.shape[:1] == (0,):
+                continue
+            channels = self.modalities[modality].channels
+            if array.ndim != 2 or array.shape[1] != channels:
+                raise InputError(
+                    f"'{modality}' has items of width {channels}, [S, {channels}] "
+                    f"(got shape {list(array.shape)} in sample '{sample_id}')"
+                )
+            with np.errstate(over='ignore'):
+                cast = array.astype(self.dtype, copy=False)
+            if cast is not array and (np.isfinite(array) > np.isfinite(cast)).any():
+                raise InputError(
+                    f"'{modality}' of sample '{sample_id}' has values too large for "
+                    f'{self.dtype} (up to {np.nanmax(np.abs(array)):g})'
+                )
+            arrays[modality] = cast
+        if not arrays:
+            raise InputError(
+                f"a sample has at least one item, but '{sample_id}' has none in any of "
+                f'{list(self.modalities)}'
+            )
+        return arrays
+
+    def _check_times(
+        self,
+        sample_id: str,
+        arrays: Mapping[str, NDArray],
+        times: Mapping[str, ArrayLike | None],
+    ) -> dict[str, NDArray]:
+        if unknown := [m for m in times if m not in self.timed]:
+            raise InputError(
+                f"'times' are for {list(self.timed)} (got '{unknown[0]}' in sample "
+                f"'{sample_id}')"
+            )
+        spans = {}
+        for modality in self.timed:
+            if modality not in arrays:
+                continue
+            expected = (len(arrays[modality]), 2)
+            where = f"times of '{modality}' in sample '{sample_id}'"
+            span = _numbers(times.get(modality), where)
+            if span.shape != expected or not np.isfinite(span).all():
+                raise InputError(
+                    f'the {where} are finite numbers of shape {list(expected)} '
+                    f'(got shape {list(span.shape)})'
+                )
+            spans[modality] = span
+        return spans
+
+    def _check_labels(
+        self, sample_id: str, labels: ArrayLike | None
+    ) -> NDArray[np.uint8] | None:
+        if labels is None and not self.labelled:
+            return None
+        if labels is None or not self.labelled:
+            expected, got = ('has', 'none') if self.labelled else ('has no', 'some')
+            raise InputError(
+                f'a sample {expected} labels in this store (got {got} for '
+                f"'{sample_id}')"
+            )
+        y = _numbers(labels, f"labels of sample '{sample_id}'")
+        if y.shape != (len(self.label_names),) or not np.isin(y, (0, 1)).all():
+            raise InputError(
+                f"the labels of sample '{sample_id}' are {len(self.label_names)} zeros "
+                f'and ones (got {np.array2string(y, threshold=12)})'
+            )
+        return y.astype(np.uint8)
+
+    def _check_intensities(
+        self, sample_id: str, intensities: ArrayLike | None
+    ) -> NDArray[np.float32] | None:
+        if intensities is None and not self.has_intensities:
+            return None
+        num_labels = len(self.label_names)
+        strength = _numbers(intensities, f"intensities of sample '{sample_id}'")
+        if (
+            not self.has_intensities
+            or strength.shape != (num_labels,)
+            or not np.isfinite(strength).all()
+        ):
+            expected = (
+                f'{num_labels} finite numbers' if self.has_intensities else 'not stored'
+            )
+            raise InputError(
+                f"the intensities of sample '{sample_id}' are {expected} "
+                f'(got {np.array2string(strength, threshold=12)})'
+            )
+        return strength.astype(np.float32)
+
+    def _commit(self) -> None:
+        assert self._file is not None
+        file, num_samples = self._file, len(self)
+        if not num_samples:
+            raise InputError(
+                f"a store has at least one sample (got none for '{self.path}', "
+                f'{len(self._dropped)} dropped)'
+            )
+        for modality, column in self._values.items():
+            column.flush()
+            self._finish_modality(file['features'][modality], modality, column)
+        for column in self._times.values():
+            column.flush()
+        if self.labelled:
+            file['labels'] = np.stack(self._labels)
+        if self.has_intensities:
+            file['intensities'] = np.stack(self._intensities)
+        write_strings(file, 'ids', list(self._ids))
+        write_strings(file, 'groups', self._groups)
+        write_strings(file, 'split', self._split)
+        dropped = file.create_group('dropped')
+        write_strings(dropped, 'ids', [sample_id for sample_id, _ in self._dropped])
+        write_strings(dropped, 'reasons', [reason for _, reason in self._dropped])
+        extra = file.create_group('extra')
+        for name, array in self._extra.items():
+            if len(array) != num_samples:
+                raise InputError(
+                    f"the extra array '{name}' has one row for each of the "
+                    f'{num_samples} samples (got {len(array)})'
+                )
+            extra[name] = array
+        attrs = file.create_group('attrs')
+        for name, value in self.attrs.items():
+            attrs[name] = _json(name, value)
+        file['about'] = _json('about', self._about)
+        file.attrs['format'] = FORMAT
+        file.attrs['format_version'] = VERSION
+        file.close()
+        self._file = None
+        _sync(self._temporary)
+        os.replace(self._temporary, self.path)
+        _sync(self.path.parent)
+
+    def _finish_modality(
+        self, group: h5py.Group, modality: str, column: Column
+    ) -> None:
+        statistics = self._statistics[modality]
+        if count := int(statistics.non_finite.sum()):
+            if self.clean is None:
+                where = np.flatnonzero(statistics.non_finite)
+                raise InputError(
+                    f"values are finite, but '{modality}' has {count} that are not, "
+                    f'in {len(where)} of {len(statistics.non_finite)} dimensions (the '
+                    f'first is {where[0]}): clean them with --clean zero or '
+                    f'--clean mean'
+                )
+            fill = statistics.fill(self.clean)
+            replace_non_finite(column, fill)
+            statistics.widen(fill)
+        group['ptr'] = np.cumsum([0, *self._lengths[modality]], dtype=np.int64)
+        group['minimum'] = statistics.minimum
+        group['maximum'] = statistics.maximum
+        group['non_finite'] = statistics.non_finite
+
+    def _abort(self) -> None:
+        file, self._file = self._file, None
+        try:
+            if file is not None:
+                with contextlib.suppress(Exception):  # What went wrong is known.
+                    file.close()
+        finally:
+            with contextlib.suppress(OSError):  # It may never have been there.
+                self._temporary.unlink()
+
+
+def _text(what: str, text: str, sample_id: object) -> str:
+    if not isinstance(text, str) or '\0' in text:
+        raise InputError(
+            f'the {what} of a sample is a string without a null character '
+            f'(got {text!r} for sample {sample_id!r})'
+        )
+    return text
+
+
+def _numbers(data: ArrayLike | None, where: str) -> NDArray:
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise InputError(f'the {where} form an array of numbers ({error})') from None
+    if array.dtype.kind not in 'biuf':
+        got = 'none' if data is None else f"type '{array.dtype}'"
+        raise InputError(f'the {where} are numbers (got {got})')
+    return array
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the attribute '{name}' cannot be JSON: {error}") from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

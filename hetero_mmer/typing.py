@@ -1,0 +1,38 @@
+"""Types that every floor shares."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.typing import EdgeType, NodeType
+
+__all__ = ['EdgeType', 'InputError', 'Model', 'NodeType', 'Output']
+
+
+class InputError(ValueError):
+    """Bad input, told in one sentence: what was expected, what came, where."""
+
+
+class Output(Protocol):
+    """What a model's ``forward`` returns: a named tuple with ``probs`` first."""
+
+    @property
+    def probs(self) -> Tensor:
+        """Probability of each label, ``[B, L]`` in [0, 1]."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What the runner needs of a model; inherit from ``torch.nn.Module`` only.
+
+    The constructor is ``Model(in_channels: dict[str, int], num_labels, *, ...)``:
+    positional arguments are facts of the data, keyword-only arguments choices.
+    """
+
+    def forward(self, batch: HeteroData) -> Output:
+        """Probabilities for a batch, or for one sample's graph."""
+
+    def loss(self, out: Output, y: Tensor) -> dict[str, Tensor]:
+        """The loss as ``{'total': ..., named parts}`` for targets ``y`` [B, L]."""
