@@ -55,11 +55,16 @@ class AllPairs:
             edge_index = edge_index[:, edge_index[0] != edge_index[1]]
         return edge_index
 
+    def block_sizes(self) -> Tensor:
+        """Number of edges of each block, ``[K]``."""
+        num_src = self.src[:, 1] - self.src[:, 0]
+        num_dst = self.dst[:, 1] - self.dst[:, 0]
+        return num_src * num_dst if self.loops else num_src * (num_dst - 1)
+
     @property
     def num_edges(self) -> int:
-        """Number of edges that :meth:`edge_index` would make."""
-        size = self.src.diff(dim=1) * self.dst.diff(dim=1)
-        return int(size.sum() if self.loops else (size - self.src.diff(dim=1)).sum())
+        """Number of edges that :meth:`edge_index` makes."""
+        return int(self.block_sizes().sum())
 
     def to(self, device: torch.device | str) -> AllPairs:
         """The same relation with its ranges on another device."""

@@ -80,6 +80,8 @@ def build_graph(
     if unknown:
         raise InputError(f"'kinds' names {sorted(unknown)}, which is no modality here")
     y = None if labels is None else _targets(labels, name)
+    if y is not None and num_labels not in (None, y.numel()):
+        raise InputError(f'{name} has {y.numel()} labels, not {num_labels}')
     num_labels = num_labels if y is None else y.numel()
     if not num_labels:
         raise InputError(f"{name} needs 'labels' or a positive 'num_labels'")
@@ -130,10 +132,19 @@ def explicit(data: HeteroData) -> HeteroData:
         torch.Size([2, 6])
     """
     out = data.__copy__()
+    is_batch = hasattr(data, '_slice_dict')
+    if is_batch:
+        out._slice_dict, out._inc_dict = dict(data._slice_dict), dict(data._inc_dict)
     for edge_type, relation in data.edge_index_dict.items():
         if isinstance(relation, AllPairs):
             del out[edge_type]['range_index']
             out[edge_type].edge_index = relation.edge_index()
+            if is_batch:  # What `to_data_list` cuts the batch up by.
+                edges = relation.block_sizes().view(data.num_graphs, -1).sum(dim=1)
+                slices = torch.cat([edges.new_zeros(1), edges.cumsum(0)])
+                out._slice_dict[edge_type] = {'edge_index': slices}
+                incs = data._inc_dict[edge_type]['range_index']
+                out._inc_dict[edge_type] = {'edge_index': incs}
     return out
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -62,28 +63,39 @@ class Table(NamedTuple):
 def layout() -> Layout:
     """Which raw column is which feature of which item.
 
-    An item's vector has one place per feature column of its modality, zero where the
-    item lacks it, and then a one-hot of which item it is.
+    Timbre has 16 items of four statistics, rhythm the two peaks, their ratio and the
+    sums of the beat histogram. Each raw column has a feature column of its own, zero in
+    all other items, and a one-hot says which item it is: MFCC 0 and the centroid are
+    different quantities, so a linear map must not read both with the same weights.
 
     Example:
         >>> layout()['rhythm']['low-peak']
-        {'amp': 'BH_LowPeakAmp', 'bpm': 'BH_LowPeakBPM'}
+        {'low-peak-amp': 'BH_LowPeakAmp', 'low-peak-bpm': 'BH_LowPeakBPM'}
     """
     timbre = {
-        item.lower().replace('_', '-'): {
-            f'{outer}-{inner}'.lower(): f'{outer}_Acc1298_{inner}_Mem40_{item}'
+        item: {
+            f'{item}-{outer}-{inner}'.lower(): f'{outer}_Acc1298_{inner}_Mem40_{raw}'
             for outer in ('Mean', 'Std')
             for inner in ('Mean', 'Std')
         }
-        for item in ('Centroid', 'Rolloff', 'Flux', *(f'MFCC_{i}' for i in range(13)))
+        for item, raw in (
+            (raw.lower().replace('_', '-'), raw)
+            for raw in (
+                'Centroid',
+                'Rolloff',
+                'Flux',
+                *(f'MFCC_{i}' for i in range(13)),
+            )
+        )
     }
     rhythm = {
-        'low-peak': {'amp': 'BH_LowPeakAmp', 'bpm': 'BH_LowPeakBPM'},
-        'high-peak': {'amp': 'BH_HighPeakAmp', 'bpm': 'BH_HighPeakBPM'},
-        'high-low-ratio': {'ratio': 'BH_HighLowRatio'},
-        'sum-1': {'sum': 'BHSUM1'},
-        'sum-2': {'sum': 'BHSUM2'},
-        'sum-3': {'sum': 'BHSUM3'},
+        'low-peak': {'low-peak-amp': 'BH_LowPeakAmp', 'low-peak-bpm': 'BH_LowPeakBPM'},
+        'high-peak': {
+            'high-peak-amp': 'BH_HighPeakAmp',
+            'high-peak-bpm': 'BH_HighPeakBPM',
+        },
+        'ratio': {'high-low-ratio': 'BH_HighLowRatio'},
+        'sums': {f'sum-{i}': f'BHSUM{i}' for i in (1, 2, 3)},
     }
     return {'timbre': timbre, 'rhythm': rhythm}
 
@@ -95,11 +107,11 @@ def raw_names() -> tuple[str, ...]:
         >>> raw_names()[1], len(raw_names())
         ('Mean_Acc1298_Mean_Mem40_Rolloff', 72)
     """
-    items = layout()
-    statistics = next(iter(items['timbre'].values()))
-    timbre = [item[s] for s in statistics for item in items['timbre'].values()]
-    rhythm = [name for item in items['rhythm'].values() for name in item.values()]
-    return (*timbre, *rhythm)
+    timbre, rhythm = (
+        [list(item.values()) for item in items.values()] for items in layout().values()
+    )
+    by_statistic = zip(*timbre, strict=True)
+    return (*chain.from_iterable(by_statistic), *chain.from_iterable(rhythm))
 
 
 def read_arff(path: str | os.PathLike[str]) -> Table:

@@ -76,23 +76,25 @@ def test_items_by_hand(source, tmp_path):
     header = source.read_text().split('\n')[2:]
     place = {line.split()[1]: i for i, line in enumerate(header) if '@attr' in line}
     timbre, rhythm = store.read('timbre', 5), store.read('rhythm', 5)
-    assert (timbre.shape, rhythm.shape) == ((16, 20), (6, 10))
+    assert (timbre.shape, rhythm.shape) == ((16, 80), (4, 12))
     mfcc3 = [
         z[5, place[f'{outer}_Acc1298_{inner}_Mem40_MFCC_3']]
         for outer in ('Mean', 'Std')
         for inner in ('Mean', 'Std')
     ]
-    np.testing.assert_allclose(timbre[6, :4], mfcc3, rtol=1e-5)
-    np.testing.assert_array_equal(timbre[:, 4:], np.eye(16))
-    np.testing.assert_array_equal(rhythm[:, 4:], np.eye(6))
+    np.testing.assert_allclose(timbre[6, 24:28], mfcc3, rtol=1e-5)
+    assert not timbre[6, :24].any()
+    assert not timbre[6, 28:64].any()
+    np.testing.assert_array_equal(timbre[:, 64:], np.eye(16))
+    np.testing.assert_array_equal(rhythm[:, 8:], np.eye(4))
     low_bpm, high_amp = place['BH_LowPeakBPM'], place['BH_HighPeakAmp']
     assert rhythm[0, 1] == pytest.approx(z[5, low_bpm], rel=1e-5)
-    assert rhythm[1, 0] == pytest.approx(z[5, high_amp], rel=1e-5)
-    assert rhythm[2, :4].tolist() == [
-        0, 0, pytest.approx(z[5, place['BH_HighLowRatio']], rel=1e-5), 0,
-    ]  # fmt: skip
+    assert rhythm[1, 2] == pytest.approx(z[5, high_amp], rel=1e-5)
+    ratio = pytest.approx(z[5, place['BH_HighLowRatio']], rel=1e-5)
+    assert rhythm[2, :8].tolist() == [0, 0, 0, 0, ratio, 0, 0, 0]
     assert store.columns['timbre'][:5] == (
-        'mean-mean', 'mean-std', 'std-mean', 'std-std', 'centroid',
+        'centroid-mean-mean', 'centroid-mean-std', 'centroid-std-mean',
+        'centroid-std-std', 'rolloff-mean-mean',
     )  # fmt: skip
     assert store.kinds == {'timbre': 'set', 'rhythm': 'set'}
 
@@ -258,5 +260,6 @@ def test_the_real_split(real):
     train = store.rows('train')
     names = music_emotions.layout()['timbre']
     array = store.read('timbre', 0, len(store)).reshape(len(store), len(names), -1)
-    np.testing.assert_allclose(array[train, :, :4].mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(array[train, :, :4].std(axis=0), 1, atol=1e-5)
+    columns = array[train, :, :64].sum(axis=1)  # each from its own item
+    np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(columns.std(axis=0), 1, atol=1e-5)
