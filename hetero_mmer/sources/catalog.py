@@ -89,16 +89,16 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             commands=(),
         ),
         DataSet(
-            name='music-emotions',
+            name='music_emotions',
             description='Songs as timbre and rhythm features (Mulan: emotions)',
             num_samples=music_emotions.NUM_SONGS,
             label_names=tuple(music_emotions.LABELS.values()),
             modalities=tuple(music_emotions.layout()),
             licence=music_emotions.LICENCE,
-            file_name='music-emotions.h5',
+            file_name='music_emotions.h5',
             fetch=music_emotions.fetch,
             commands=(
-                'hetero-mmer data fetch music-emotions',
+                'hetero-mmer data fetch music_emotions',
                 'hetero-mmer data convert music-emotions emotions.arff '
                 '--output {store}',
             ),
@@ -171,7 +171,7 @@ def find_data_set(name: str) -> DataSet:
         InputError: For an unknown one, with the nearest name that is known.
 
     Example:
-        >>> find_data_set('music-emotions').num_samples
+        >>> find_data_set('music_emotions').num_samples
         593
     """
     if name in DATA_SETS:

@@ -280,7 +280,7 @@ def raw_columns(store: Store) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         InputError: For another store.
     """
     if 'raw_columns' not in store.attrs:
-        raise InputError(f"'{store.path}' is not a store of music-emotions")
+        raise InputError(f"'{store.path}' is not a store of music_emotions")
     return tuple(store.attrs['raw_columns']), store.extra('raw')
 
 

@@ -35,7 +35,7 @@ def synthesize(
     missing: float = 0.1,
     evidence: float = 0.9,
     distractors: float = 0.3,
-    strength: float = 4.0,
+    strength: float = 8.0,
     shares: tuple[float, float, float] = (0.6, 0.15, 0.25),
     seed: int = 0,
 ) -> Store:

@@ -19,10 +19,10 @@ def test_the_table_agrees_with_a_generated_store(tmp_path):
 
 
 def test_the_table_agrees_with_a_converted_store(shared, tmp_path):
-    row = DATA_SETS['music-emotions']
+    row = DATA_SETS['music_emotions']
     source = shared / 'data' / 'music_emotions' / 'emotions.arff'
     FORMATS['music-emotions']([source], tmp_path / row.file_name).close()
-    description = describe(resolve_data('music-emotions', tmp_path))
+    description = describe(resolve_data('music_emotions', tmp_path))
     assert description.num_samples == row.num_samples
     assert description.label_names == row.label_names
     assert tuple(description.modalities) == row.modalities
@@ -70,14 +70,14 @@ def test_synthetic_is_made_once(tmp_path):
     ('name', 'message'),
     [
         (
-            'music-emotion',
-            r"no data set or file 'music-emotion'.*mean 'music-emotions'",
+            'music_emotion',
+            r"no data set or file 'music_emotion'.*mean 'music_emotions'",
         ),
         ('synthetik', "mean 'synthetic'"),
-        ('xyz', r"'xyz' \(known: synthetic, music-emotions\)$"),
+        ('xyz', r"'xyz' \(known: synthetic, music_emotions\)$"),
         (
-            'music-emotions',
-            r"run 'hetero-mmer data fetch music-emotions' or 'het.*data convert.*arff",
+            'music_emotions',
+            r"run 'hetero-mmer data fetch music_emotions' or 'het.*data convert.*arff",
         ),
     ],
 )

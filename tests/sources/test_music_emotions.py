@@ -188,7 +188,7 @@ def test_unknown_values_need_cleaning(source, tmp_path):
 def test_raw_columns_of_another_store(tmp_path):
     with StoreWriter(tmp_path / 'a.h5', {'text': ModalitySpec(1)}, ['joy']) as w:
         w.add('a', {'text': [[1]]}, [1])
-    with pytest.raises(InputError, match='not a store of music-emotions'):
+    with pytest.raises(InputError, match='not a store of music_emotions'):
         raw_columns(Store(tmp_path / 'a.h5'))
 
 

@@ -79,9 +79,9 @@ def test_truth_points_at_items_that_look_like_the_prototype(store):
         scores = [store.read(carrier, i) @ direction for i in rows]
         hits = [s.argmax() == item[i, k] for s, i in zip(scores, rows, strict=True)]
         assert np.mean(hits) > 0.9
-        # Noise along the prototype has variance 1, and the planted vector length 4.
+        # Noise along the prototype has variance 1, and the planted vector length 8.
         planted = [s[item[i, k]] for s, i in zip(scores, rows, strict=True)]
-        assert np.mean(planted) == pytest.approx(4, abs=0.3)
+        assert np.mean(planted) == pytest.approx(8, abs=0.3)
         assert np.std(planted) == pytest.approx(1, abs=0.25)
     assert ((item == -1) == (modality == -1)).all()
 
