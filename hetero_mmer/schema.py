@@ -34,6 +34,9 @@ from hetero_mmer.typing import EdgeType, InputError
 MODALITY: Final = 'modality'
 LABEL: Final = 'label'
 
+#: Where a graph keeps the name of its sample, and a batch those of its samples.
+SAMPLE_ID: Final = 'sample_id'
+
 L2L: Final[EdgeType] = (MODALITY, 'l2l', MODALITY)
 M2L: Final[EdgeType] = (MODALITY, 'm2l', LABEL)
 
@@ -60,16 +63,15 @@ def check_modality_names(names: Iterable[str]) -> None:
     """Refuses names that cannot serve as a node type.
 
     Raises:
-        InputError: For a name that is reserved, empty, or not made of letters,
-            digits, ``_`` and ``-``.
+        InputError: For a name that is reserved, or not made of letters, digits, ``-``
+            and single ``_``.
     """
     for name in names:
-        if name in (MODALITY, LABEL):
+        if name in (MODALITY, LABEL, SAMPLE_ID):
+            raise InputError(f"a modality cannot be called '{name}': it is reserved")
+        # PyG writes a relation's name with '__' between its parts.
+        if '__' in name or not name.replace('_', '').replace('-', '').isalnum():
             raise InputError(
-                f"a modality cannot be called '{name}': that node type is reserved"
-            )
-        if not name.replace('_', '').replace('-', '').isalnum():
-            raise InputError(
-                f"a modality's name is made of letters, digits, '_' and '-' "
+                f"a modality's name is made of letters, digits, '-' and single '_' "
                 f"(got '{name}')"
             )

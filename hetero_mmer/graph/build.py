@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Batch, HeteroData
 from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
@@ -79,9 +80,17 @@ def build_graph(
     unknown = set(kinds or {}) - set(items)
     if unknown:
         raise InputError(f"'kinds' names {sorted(unknown)}, which is no modality here")
+    for m, kind in (kinds or {}).items():
+        if kind not in get_args(schema.Kind):
+            raise InputError(
+                f"the kind of modality '{m}' is one of {get_args(schema.Kind)} "
+                f"(got '{kind}')"
+            )
     y = None if labels is None else _targets(labels, name)
     if y is not None and num_labels not in (None, y.numel()):
-        raise InputError(f'{name} has {y.numel()} labels, not {num_labels}')
+        raise InputError(
+            f"{name} has {y.numel()} labels, but 'num_labels' is {num_labels}"
+        )
     num_labels = num_labels if y is None else y.numel()
     if not num_labels:
         raise InputError(f"{name} needs 'labels' or a positive 'num_labels'")
@@ -132,7 +141,7 @@ def explicit(data: HeteroData) -> HeteroData:
         torch.Size([2, 6])
     """
     out = data.__copy__()
-    is_batch = hasattr(data, '_slice_dict')
+    is_batch = isinstance(data, Batch)
     if is_batch:
         out._slice_dict, out._inc_dict = dict(data._slice_dict), dict(data._inc_dict)
     for edge_type, relation in data.edge_index_dict.items():

@@ -61,9 +61,9 @@ def assemble(
         ptr[node] = torch.arange(num_samples + 1) * width
     for store in data.node_stores:
         node = store._key
-        attributes = [key for key in store if key != 'num_nodes']
-        slices[node] = dict.fromkeys(attributes, ptr[node])
-        incs[node] = dict.fromkeys(attributes, unshifted)
+        names = [key for key in store if key != 'num_nodes']
+        slices[node] = dict.fromkeys(names, ptr[node])
+        incs[node] = dict.fromkeys(names, unshifted)
         store.batch = torch.repeat_interleave(ptr[node].diff())
         store.ptr = ptr[node]
 

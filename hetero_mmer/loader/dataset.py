@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -21,8 +22,8 @@ IN_MEMORY = 2 << 30
 class StoreDataset(Dataset):
     """Samples of a store as graphs, one by one or a whole batch at once.
 
-    ``dataset[i]`` is the graph of one sample, ``dataset.__getitems__([...])`` a
-    batch; any loader of PyTorch or PyG takes it, :class:`StoreLoader` is fastest.
+    ``dataset[i]`` is the graph of one sample, ``dataset.batch([...])`` the batch of
+    several; PyG's loaders take it too, :class:`StoreLoader` is faster.
     Features that are too large to keep are read from the file batch by batch.
 
     Args:
@@ -100,7 +101,7 @@ class StoreDataset(Dataset):
             sample_id=self.sample_ids[index],
         )
 
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
+    def batch(self, indices: Sequence[int]) -> Batch:
         """The batch of several samples' graphs."""
         index = np.asarray(indices)
         features, lengths = self._read(index)
@@ -131,7 +132,7 @@ class StoreLoader(DataLoader):
     """Yields batches of a :class:`StoreDataset`, as ``torch_geometric``'s loader would.
 
     Args:
-        dataset: The samples.
+        dataset: The samples, or any other dataset of graphs.
         batch_size: Samples in a batch.
         shuffle: Whether to draw a new order for each epoch.
         **kwargs: More of :class:`torch.utils.data.DataLoader`, such as
@@ -143,10 +144,26 @@ class StoreLoader(DataLoader):
         dataset: Dataset,
         batch_size: int = 1,
         shuffle: bool = False,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         kwargs.pop('collate_fn', None)
-        super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
+        whole = _Batches(dataset)
+        super().__init__(whole, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
+
+
+class _Batches(Dataset):
+    """Hands out whole batches where a loader asks for several samples."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        if isinstance(self.dataset, StoreDataset):
+            return self.dataset.batch(indices)
+        return Batch.from_data_list([self.dataset[i] for i in indices])
 
 
 def read_slices(

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import (
     Dropout,
     Embedding,
-    Identity,
     LayerNorm,
     Linear,
     Module,
@@ -33,6 +32,11 @@ StageConv = bool | Callable[[int, int], Module]
 
 #: Weights of one round: for each relation ``(edge_index [2, E], alpha [E, heads])``.
 Attention = dict[EdgeType, tuple[Tensor, Tensor]]
+
+Messages = dict[NodeType, Tensor]
+
+#: Sends messages through a stage, from the states of its node types.
+Send = Callable[[Stage, dict[NodeType, Tensor]], Messages]
 
 
 class HHMPNOutput(NamedTuple):
@@ -160,12 +164,21 @@ class HHMPN(Module):
         edge_index_dict = data.edge_index_dict
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
-        logits, attention = [], []
+        logits: list[Tensor] = []
+        attention: list[Attention] = []
+
+        def send(stage: Stage, x_dict: dict[NodeType, Tensor]) -> Messages:
+            out = stage(x_dict, edge_index_dict, return_attention)
+            if return_attention:
+                out, alpha = out
+                attention[-1].update(alpha)
+            return out
+
         for step in self.rounds:
-            v, u, alpha = step(v, u, edge_index_dict, self.num_labels, return_attention)
+            attention.append({})
+            v, u = step(v, u, self.num_labels, send)
             u_i = u.view(-1, self.num_labels, u.size(-1))  # [B, L, d]
             logits.append((u_i * self.out_weight).sum(dim=-1))  # Eq. 17
-            attention.append(alpha)
         return HHMPNOutput(
             probs=logits[-1].sigmoid(),
             logits=torch.stack(logits),
@@ -188,7 +201,9 @@ class HHMPN(Module):
         store = data[modality]
         v = self.encoders[modality](store.x)
         if self.positional and 'pos' in store:
-            v = v + sinusoidal_encoding(store.pos, v.size(-1)).to(v.dtype)
+            # A place beyond 256 has no exact bfloat16.
+            exact = torch.promote_types(v.dtype, torch.float32)
+            v = v + sinusoidal_encoding(store.pos, v.size(-1), dtype=exact).to(v.dtype)
         return self.dropout(v)
 
     def _check(self, data: HeteroData) -> None:
@@ -198,7 +213,7 @@ class HHMPN(Module):
                 f'this model reads modalities of widths {self.in_channels} '
                 f'(got a graph with {widths})'
             )
-        labels = data[schema.LABEL].num_nodes
+        labels = data[schema.LABEL].num_nodes or 0
         samples = data.num_graphs if isinstance(data, Batch) else 1
         if labels != samples * self.num_labels:
             raise InputError(
@@ -233,95 +248,99 @@ class Round(Module):
         def readout(in_channels: int, out_channels: int) -> Module:
             return ReadoutConv(in_channels)
 
-        def residual(num_messages: int = 1) -> Residual:
-            return Residual(num_messages * channels, channels, dropout, norm)
-
-        self.f2f = self.f2f_update = None
+        self.f2f: Stage | None = None
         if f2f:
             # One weight set W_xx for all pairs of modalities; Eq. 9 concatenates.
             conv = _make(f2f, attention, channels)
-            self.f2f = Stage(
-                {schema.f2f(m, n): conv for n in modalities for m in modalities},
-                aggr='cat',
+            relations = [schema.f2f(m, n) for n in modalities for m in modalities]
+            self.f2f = Stage(dict.fromkeys(relations, conv), aggr='cat')
+            self.f2f_update = ItemUpdate(
+                len(modalities) * channels, channels, dropout=dropout, norm=norm
             )
-            self.f2f_update = residual(len(modalities))
         # One weight set W_xy for all modalities, which are told apart below.
         conv = _make(f2l, attention, channels) if f2l else SimpleConv(aggr='mean')
         self.f2l = Stage({schema.f2l(m): conv for m in modalities}, aggr=None)
-        self.f2l_update = residual() if f2l else None
-        self.f2l_norm = LayerNorm(channels) if norm and f2l else Identity()
-        self.l2l = self.l2l_update = None
-        self.l2l_norm = LayerNorm(channels) if norm and l2l else Identity()
+        self.f2l_update = LabelUpdate(
+            channels, dropout=dropout, norm=norm, mlp=bool(f2l)
+        )
+        self.l2l: Stage | None = None
         if l2l:
             self.l2l = Stage({schema.L2L: _make(l2l, attention, channels)})
-            self.l2l_update = residual()
+            self.l2l_update = LabelUpdate(channels, dropout=dropout, norm=norm)
         conv = _make(m2l, readout, channels) if m2l else SimpleConv(aggr='sum')
         self.m2l = Stage({schema.M2L: conv})
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        for module in self.children():
-            if hasattr(module, 'reset_parameters'):
-                module.reset_parameters()
+        _reset(*self.children())
 
     def forward(
-        self,
-        v: dict[NodeType, Tensor],
-        u: Tensor,
-        edge_index_dict: dict[EdgeType, Tensor],
-        num_labels: int,
-        return_attention: bool,
-    ) -> tuple[dict[NodeType, Tensor], Tensor, Attention]:
-        """Next items ``[ΣS, d]`` and labels ``[B·L, d]``, and all weights."""
-        attention: Attention = {}
-
-        def run(stage: Stage, x_dict: dict[NodeType, Tensor]) -> dict[NodeType, Tensor]:
-            out, alpha = stage(x_dict, edge_index_dict, return_attention), {}
-            if return_attention:
-                out, alpha = out
-            attention.update(alpha)
-            return out
-
+        self, v: dict[NodeType, Tensor], u: Tensor, num_labels: int, send: Send
+    ) -> tuple[dict[NodeType, Tensor], Tensor]:
+        """Next items, ``[ΣS, d]`` of each modality, and labels, ``[B·L, d]``."""
         if self.f2f is not None:  # Eq. 9, 10
-            g = run(self.f2f, v)
+            g = send(self.f2f, v)
             v = {m: self.f2f_update(v[m], g[m]) for m in v}
         # Every modality starts from the fused labels: [B·L, d] to [B·M·L, d].
         cells = u.view(-1, 1, num_labels, u.size(-1))
         cells = cells.expand(-1, len(v), -1, -1).reshape(-1, u.size(-1))
-        message = run(self.f2l, {**v, schema.MODALITY: cells})[schema.MODALITY]
-        g = cells + _own(message, num_labels)
-        if self.f2l_update is not None:  # Eq. 11, 12
-            g = self.f2l_norm(g)
-            g = self.f2l_update(g, g)
-        cells = g
+        message = send(self.f2l, {**v, schema.MODALITY: cells})[schema.MODALITY]
+        cells = self.f2l_update(cells, _own(message, num_labels))  # Eq. 11, 12
         if self.l2l is not None:  # Eq. 13, 14
-            g = cells + run(self.l2l, {schema.MODALITY: cells})[schema.MODALITY]
-            g = self.l2l_norm(g)
-            cells = self.l2l_update(g, g)
+            message = send(self.l2l, {schema.MODALITY: cells})[schema.MODALITY]
+            cells = self.l2l_update(cells, message)
         # Eq. 15, 16
-        u = run(self.m2l, {schema.MODALITY: cells, schema.LABEL: u})[schema.LABEL]
-        return v, u, attention
+        u = send(self.m2l, {schema.MODALITY: cells, schema.LABEL: u})[schema.LABEL]
+        return v, u
 
 
-class Residual(Module):
-    """A state plus the update of its message, Eq. 8 and 10."""
+class ItemUpdate(Module):
+    """An item plus the update of its message, Eq. 10."""
 
     def __init__(
-        self, in_channels: int, channels: int, dropout: float, norm: bool
+        self, in_channels: int, channels: int, *, dropout: float, norm: bool
     ) -> None:
         super().__init__()
         self.update = Update(in_channels, channels, dropout=dropout)
-        self.norm = LayerNorm(channels) if norm else Identity()
+        self.norm = LayerNorm(channels) if norm else None
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        self.update.reset_parameters()
-        if isinstance(self.norm, LayerNorm):
-            self.norm.reset_parameters()
+        _reset(self.update, self.norm)
 
-    def forward(self, x: Tensor, message: Tensor) -> Tensor:
-        """The next state ``[N, d]``."""
-        return self.norm(x + self.update(message))
+    def forward(self, v: Tensor, message: Tensor) -> Tensor:
+        """The next items ``[ΣS, d]``."""
+        v = v + self.update(message)
+        return v if self.norm is None else self.norm(v)
+
+
+class LabelUpdate(Module):
+    """A cell plus its message, and the update of both, Eq. 11 to 14."""
+
+    def __init__(
+        self, channels: int, *, dropout: float, norm: bool, mlp: bool = True
+    ) -> None:
+        super().__init__()
+        self.norm = LayerNorm(channels) if norm and mlp else None
+        self.update = None
+        if mlp:
+            self.update = ItemUpdate(channels, channels, dropout=dropout, norm=norm)
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        _reset(self.update, self.norm)
+
+    def forward(self, cells: Tensor, message: Tensor) -> Tensor:
+        """The next cells ``[B·M·L, d]``."""
+        g = cells + message
+        g = g if self.norm is None else self.norm(g)
+        return g if self.update is None else self.update(g, g)
+
+
+def _reset(*modules: Module | None) -> None:
+    for module in modules:
+        if module is not None:
+            module.reset_parameters()  # type: ignore[operator]
 
 
 def _own(message: Tensor, num_labels: int) -> Tensor:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Dropout, Linear, ReLU, Sequential
+from torch.nn import Dropout, Linear, Module
 
 
-class Update(Sequential):
+class Update(Module):
     r"""The update function of HHMPN (Zhang et al., AAAI 2021), Eq. 7.
 
     .. math::
@@ -31,18 +31,16 @@ class Update(Sequential):
     def __init__(
         self, in_channels: int, out_channels: int, *, dropout: float = 0.0
     ) -> None:
-        super().__init__(
-            Linear(in_channels, out_channels),
-            ReLU(),
-            Linear(out_channels, out_channels),
-            Dropout(dropout),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Updates each message."""
-        return super().forward(x)
+        super().__init__()
+        self.lin_hidden = Linear(in_channels, out_channels)  # W^r, b_1
+        self.lin_out = Linear(out_channels, out_channels)  # W^b, b_2
+        self.dropout = Dropout(dropout)
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        self[0].reset_parameters()
-        self[2].reset_parameters()
+        self.lin_hidden.reset_parameters()
+        self.lin_out.reset_parameters()
+
+    def forward(self, g: Tensor) -> Tensor:
+        """Updates each message."""
+        return self.dropout(self.lin_out(self.lin_hidden(g).relu()))

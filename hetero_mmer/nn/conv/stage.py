@@ -90,7 +90,7 @@ class Stage(HeteroConv):
                     projected[query_key] = conv.query(x_dict[dst])
                 if key_key not in projected:
                     projected[key_key] = conv.key_value(x_dict[src])
-                out = conv.attend(
+                out: Any = conv.attend(
                     projected[query_key], projected[key_key], relation, **kwargs
                 )
             else:

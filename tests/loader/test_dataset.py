@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import ConcatDataset, Subset
+from torch.utils.data import DataLoader as TorchLoader
+from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
+
+from hetero_mmer.graph import SampleGraph, build_graph, prior_label_graph
+from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.loader.dataset import read_slices
+from hetero_mmer.models import HHMPN
+from hetero_mmer.typing import InputError
+
+GIVEN = torch.tensor([[2, 0, 2], [0, 2, 2]])
+EQUAL = {'text': [3] * 4, 'visual': [2] * 4, 'audio': [5] * 4}
+ABSENT = {'text': [1, 2, 1], 'visual': [0, 0, 0], 'audio': [0, 3, 1]}
+
+CASES = {
+    'ragged': ({}, {}),
+    'equal': ({'lengths': EQUAL}, {}),
+    'absent_everywhere': ({'lengths': ABSENT}, {}),
+    'one_modality': ({'lengths': {'visual': [1, 3, 2]}}, {}),
+    'one_label': ({'num_labels': 1}, {}),
+    'no_labels': ({'labelled': False}, {}),
+    'float16': ({'float16': True}, {}),
+    'given_label_graph': ({}, {'label_graph': GIVEN}),
+    'empty_label_graph': ({}, {'label_graph': torch.empty(2, 0, dtype=torch.long)}),
+    'rows': ({}, {'rows': [5, 0, 6, 2]}),
+    'array_of_rows': ({}, {'rows': np.array([1, 2, 3])}),
+    'row_twice': ({}, {'rows': [4, 4, 0]}),
+    'modalities': ({}, {'modalities': ['audio', 'visual'], 'rows': [0, 1, 4, 5, 2]}),
+    'modalities_reordered': ({}, {'modalities': ['visual', 'audio', 'text']}),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request, make_store):
+    store_options, dataset_options = CASES[request.param]
+    return make_store(**store_options), dataset_options
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_batch_equals_that_of_pyg(case, in_memory, assert_same_batch):
+    store, options = case
+    dataset = StoreDataset(store, in_memory=in_memory, **options)
+    for index in ([0], [0, 1, 2], [2, 0, 1], [1, 1], list(range(len(dataset)))):
+        expected = Batch.from_data_list([dataset[i] for i in index])
+        assert_same_batch(dataset.batch(index), expected)
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_sample_is_the_graph_of_what_was_written(case, in_memory, assert_same_batch):
+    store, options = case
+    dataset = StoreDataset(store, in_memory=in_memory, **options)
+    rows = options.get('rows', range(len(store)))
+    names = options.get('modalities', store.modalities)
+    assert len(dataset) == len(rows)
+    for i, row in enumerate(rows):
+        expected = build_graph(
+            {m: store.read(m, row).astype(np.float32) for m in names},
+            None if store.labels is None else store.labels[row],
+            num_labels=store.num_labels,
+            kinds={m: store.kinds[m] for m in names},
+            label_graph=options.get('label_graph'),
+            sample_id=f'clip-{row}',
+        )
+        assert type(dataset[i]) is SampleGraph
+        assert_same_batch(
+            Batch.from_data_list([dataset[i]]), Batch.from_data_list([expected])
+        )
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 10])
+@pytest.mark.parametrize('drop_last', [False, True])
+def test_loader_equals_pygs_loader(
+    make_store, assert_same_batch, batch_size, drop_last
+):
+    dataset = StoreDataset(make_store())
+    loader = StoreLoader(dataset, batch_size, drop_last=drop_last)
+    one_by_one = [dataset[i] for i in range(len(dataset))]
+    expected = DataLoader(one_by_one, batch_size, drop_last=drop_last)
+    assert len(loader) == len(expected)
+    for batch, other in zip(loader, expected, strict=True):
+        assert_same_batch(batch, other)
+
+
+def test_loader_shuffles_with_its_generator_like_pygs(make_store, assert_same_batch):
+    dataset = StoreDataset(make_store())
+    orders = []
+    for seed in (1, 1, 2):
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        loader = StoreLoader(dataset, 3, shuffle=True, generator=generators[0])
+        expected = DataLoader(
+            [dataset[i] for i in range(len(dataset))],
+            3,
+            shuffle=True,
+            generator=generators[1],
+        )
+        orders.append([])
+        for _ in range(2):  # Epochs.
+            for batch, other in zip(loader, expected, strict=True):
+                assert_same_batch(batch, other)
+                orders[-1] += batch.sample_id
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0][:7]) == sorted(dataset.sample_ids)
+    assert orders[0][:7] != orders[0][7:]
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_workers_give_the_same_batches(make_store, assert_same_batch, in_memory):
+    dataset = StoreDataset(make_store(), in_memory=in_memory)
+    next(iter(StoreLoader(dataset, 2)))  # The file is open when the workers start.
+    batches = list(StoreLoader(dataset, 2, num_workers=2))
+    expected = list(StoreLoader(dataset, 2))
+    assert len(batches) == len(expected) == 4
+    for batch, other in zip(batches, expected, strict=True):
+        assert_same_batch(batch, other)
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_dataset_survives_pickling(make_store, assert_same_batch, in_memory):
+    dataset = StoreDataset(make_store(), in_memory=in_memory)
+    again = pickle.loads(pickle.dumps(dataset))
+    assert_same_batch(again.batch([3, 1]), dataset.batch([3, 1]))
+
+
+def test_other_loaders_take_the_dataset(make_store, assert_same_batch):
+    dataset = StoreDataset(make_store())
+    expected = Batch.from_data_list([dataset[i] for i in range(3)])
+    loader = TorchLoader(dataset, 3, collate_fn=Batch.from_data_list)
+    assert_same_batch(next(iter(loader)), expected)
+
+
+def test_pygs_loader_takes_the_dataset(make_store, assert_same_batch):
+    dataset = StoreDataset(make_store())
+    expected = Batch.from_data_list([dataset[i] for i in range(3)])
+    assert_same_batch(next(iter(DataLoader(dataset, 3))), expected)
+
+
+def test_loader_takes_parts_and_joins_of_datasets(make_store, assert_same_batch):
+    dataset = StoreDataset(make_store())
+    expected = Batch.from_data_list([dataset[i] for i in (4, 1, 5)])
+    part = Subset(dataset, [4, 1, 5])
+    assert_same_batch(next(iter(StoreLoader(part, 3))), expected)
+    joined = ConcatDataset([Subset(dataset, [4]), Subset(dataset, [1, 5])])
+    assert_same_batch(next(iter(StoreLoader(joined, 3))), expected)
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_loader_can_be_made_again_of_its_parts(
+    make_store, assert_same_batch, in_memory
+):
+    """As Lightning does to predict, and to split the samples over devices."""
+    loader = StoreLoader(StoreDataset(make_store(), in_memory=in_memory), 3)
+    again = StoreLoader(loader.dataset, sampler=[4, 1, 5], batch_size=3)
+    expected = Batch.from_data_list([loader.dataset[i] for i in (4, 1, 5)])
+    assert_same_batch(next(iter(again)), expected)
+
+
+def test_batch_is_what_a_model_reads(make_store):
+    dataset = StoreDataset(make_store())
+    torch.manual_seed(0)
+    model = HHMPN(dataset.in_channels, dataset.num_labels, hidden_channels=4).eval()
+    with torch.no_grad():
+        for batch in StoreLoader(dataset, 3):
+            out = model(batch)
+            y = batch['label'].y.view(-1, 3)
+            assert out.probs.shape == y.shape == (batch.num_graphs, 3)
+            graphs = [dataset[dataset.sample_ids.index(i)] for i in batch.sample_id]
+            expected = torch.cat([model(graph).probs for graph in graphs])
+            torch.testing.assert_close(out.probs, expected)
+
+
+def test_facts_of_the_dataset(make_store):
+    store = make_store()
+    dataset = StoreDataset(store, [2, 0], modalities=['audio', 'text'])
+    assert dataset.in_channels == {'audio': 2, 'text': 3}
+    assert list(dataset.in_channels) == ['audio', 'text']
+    assert dataset.num_labels == 3
+    assert dataset.sample_ids == ['clip-2', 'clip-0']
+    assert all(type(name) is str for name in dataset.sample_ids)
+    assert dataset.y.dtype == torch.float
+    assert dataset.y.tolist() == store.labels[[2, 0]].tolist()
+    assert len(dataset) == 2
+
+
+def test_facts_of_a_dataset_without_labels(make_store):
+    dataset = StoreDataset(make_store(labelled=False))
+    assert dataset.y is None
+    assert dataset.num_labels == 3
+    assert 'y' not in dataset.batch([0, 1])['label']
+
+
+def test_prior_label_graph_of_the_training_labels_fits(make_store):
+    store = make_store()
+    label_graph = prior_label_graph(torch.from_numpy(store.labels))
+    batch = StoreDataset(store, label_graph=label_graph).batch([0, 1])
+    edge_index = batch['modality', 'l2l', 'modality'].edge_index
+    assert edge_index.size(1) == 6 * label_graph.size(1)
+
+
+def test_last_sample_by_a_negative_index(make_store):
+    assert StoreDataset(make_store())[-1].sample_id == 'clip-6'
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_index_beyond_the_end(make_store, in_memory):
+    dataset = StoreDataset(make_store(), in_memory=in_memory)
+    with pytest.raises(IndexError):
+        dataset[7]
+    assert len(list(dataset)) == 7
+
+
+def test_float16_becomes_the_float32_next_to_it(make_store):
+    full, half = make_store(), make_store(float16=True)
+    assert half.values('text').dtype == np.float16
+    x = StoreDataset(half).batch([0, 2])['text'].x
+    assert x.dtype == torch.float
+    expected = StoreDataset(full).batch([0, 2])['text'].x.half().float()
+    assert torch.equal(x, expected)
+
+
+@pytest.mark.parametrize(
+    'modalities', [['text', 'smell'], ['smell'], [], ['text', 'text']], ids=str
+)
+def test_refuses_modalities_that_the_store_lacks(make_store, modalities):
+    store = make_store()
+    with pytest.raises(InputError, match=r'modalities of .*\(got .*\)') as caught:
+        StoreDataset(store, modalities=modalities)
+    assert str(store.path) in str(caught.value)
+
+
+def test_refuses_a_sample_without_an_item(make_store):
+    store = make_store()
+    with pytest.raises(InputError, match=r"'clip-3'.*no item") as caught:
+        StoreDataset(store, modalities=['visual', 'audio'])
+    assert str(store.path) in str(caught.value)
+    assert len(StoreDataset(store, [0, 1], modalities=['visual', 'audio'])) == 2
+
+
+def test_refuses_a_label_graph_of_other_labels(make_store):
+    dataset = StoreDataset(make_store(num_labels=2), label_graph=GIVEN)
+    for read in (lambda: dataset[0], lambda: dataset.batch([0])):
+        with pytest.raises(InputError, match="'label_graph'"):
+            read()
+
+
+# Reading from the file.
+
+
+class CountReads:
+    """Rows of numbers as a data set that counts how often it is read."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.reads = values, values.shape, 0
+
+    def read_direct(self, out, source, target):
+        self.reads += 1
+        out[target] = self.values[source]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 3), min_size=1, max_size=8),
+    data=st.data(),
+)
+def test_read_slices_agrees_with_loops(lengths, data):
+    stop = np.cumsum(lengths)
+    values = np.arange(2.0 * stop[-1]).reshape(-1, 2).astype(np.float32)
+    pick = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=10))
+    length = np.array([lengths[k] for k in pick], dtype=np.int64)
+    start = np.array([stop[k] - lengths[k] for k in pick], dtype=np.int64)
+    source = CountReads(values)
+    out = read_slices(source, start, length)
+    expected = [row for k in pick for row in values[stop[k] - lengths[k] : stop[k]]]
+    assert out.shape == (len(expected), 2)
+    assert out.dtype == np.float32
+    assert out.tolist() == [row.tolist() for row in expected]
+    assert source.reads <= len(pick)
+
+
+def test_neighbours_are_read_in_one_go():
+    values = np.arange(20.0, dtype=np.float32).reshape(10, 2)
+    source = CountReads(values)
+    start, length = np.array([2, 2, 5, 0, 9]), np.array([0, 3, 2, 2, 1])
+    out = read_slices(source, start, length)
+    assert out.tolist() == values[[2, 3, 4, 5, 6, 0, 1, 9]].tolist()
+    assert source.reads == 3  # 0-1, 2-6, 9; in the order of the file.
+
+
+def test_read_slices_of_a_file(make_store):
+    store = make_store()
+    ptr = store.ptr['text']
+    rows = np.array([5, 0, 2, 1])
+    out = read_slices(store.values('text'), ptr[rows], ptr[rows + 1] - ptr[rows])
+    expected = np.concatenate([store.read('text', row) for row in rows])
+    np.testing.assert_array_equal(out, expected)

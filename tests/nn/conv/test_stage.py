@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.nn import GATv2Conv, HeteroConv, MessagePassing, SAGEConv
+
+from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.typing import InputError
+
+AB, BB, CB, BC = ('a', 'r', 'b'), ('b', 'r', 'b'), ('c', 'r', 'b'), ('b', 'r', 'c')
+SIZES = {'a': 4, 'b': 6, 'c': 3}
+
+
+class Watch(MessagePassing):
+    """Keeps the relations that it gets."""
+
+    def __init__(self) -> None:
+        super().__init__(aggr='sum')
+        self.seen: list = []
+
+    def forward(self, x: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
+        self.seen.append(edge_index)
+        return x if isinstance(x, Tensor) else x[1]
+
+
+class WatchAllPairs(Watch):
+    supports_all_pairs = True
+
+
+@pytest.fixture
+def x_dict():
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: torch.randn(size, 8, generator=generator, dtype=torch.double)
+        for name, size in SIZES.items()
+    }
+
+
+@pytest.fixture
+def relations():
+    """``a`` and ``c`` to ``b`` and ``b`` to itself, in two blocks."""
+    a, b, c = (
+        torch.tensor(x) for x in ([[0, 1], [1, 4]], [[0, 2], [2, 6]], [[0, 3], [3, 3]])
+    )
+    return {
+        AB: AllPairs(a, b),
+        BB: AllPairs(b, b, loops=False),
+        CB: AllPairs(c, b),
+        BC: AllPairs(b, c),
+    }
+
+
+def edges_of(relations):
+    return {key: pairs.edge_index() for key, pairs in relations.items()}
+
+
+def attention(seed=0, heads=2):
+    torch.manual_seed(seed)
+    return AttentionConv(8, 8, heads=heads).double()
+
+
+def test_missing_relation_is_an_error(x_dict, relations):
+    stage = Stage({AB: attention(), BB: attention()})
+    del relations[BB]
+    with pytest.raises(InputError, match=r"\('b', 'r', 'b'\)") as caught:
+        stage(x_dict, relations)
+    assert '\n' not in str(caught.value)
+    assert "'a'" not in str(caught.value)
+
+
+def test_other_relations_of_the_graph_are_not_its_business(x_dict, relations):
+    out = Stage({AB: attention()})(x_dict, relations)
+    assert list(out) == ['b']
+
+
+def test_one_way_stage_gives_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        Stage({AB: attention(), CB: attention()})
+
+
+@pytest.mark.parametrize('aggr', ['sum', 'mean', 'min', 'max', 'cat', None])
+@pytest.mark.filterwarnings('ignore:There exist node types')
+def test_joins_like_pygs_hetero_conv(x_dict, relations, aggr):
+    convs = {AB: attention(1), BB: attention(2), BC: attention(3)}
+    edges = edges_of(relations)
+    expected = HeteroConv(convs, aggr)(x_dict, edges)
+    for relation in (relations, edges):
+        out = Stage(convs, aggr=aggr)(x_dict, relation)
+        assert out.keys() == expected.keys()
+        for name in out:
+            torch.testing.assert_close(out[name], expected[name])
+
+
+@pytest.mark.parametrize('order', [[AB, CB, BB], [BB, AB, CB]])
+def test_cat_is_in_the_order_of_the_layers(x_dict, relations, order):
+    convs = {AB: attention(1), BB: attention(2), CB: attention(3)}
+    stage = Stage({key: convs[key] for key in order}, aggr='cat')
+    out = stage(x_dict, dict(reversed(relations.items())))['b']
+    parts = [
+        convs[key]((x_dict[key[0]], x_dict['b']), relations[key].edge_index())
+        for key in order
+    ]
+    torch.testing.assert_close(out, torch.cat(parts, dim=-1))
+
+
+def test_shared_layer_equals_separate_layers_of_the_same_weights(x_dict, relations):
+    shared = attention(1)
+    keys = [AB, BB, CB, BC]
+    together = Stage(dict.fromkeys(keys, shared), aggr='cat')
+    apart = Stage({key: copy.deepcopy(shared) for key in keys}, aggr='cat')
+    out, expected = together(x_dict, relations), apart(x_dict, relations)
+    for name in ('b', 'c'):
+        torch.testing.assert_close(out[name], expected[name])
+    (out['b'].sum() + out['c'].pow(2).sum()).backward()
+    (expected['b'].sum() + expected['c'].pow(2).sum()).backward()
+    for name, parameter in shared.named_parameters():
+        total = sum(
+            conv.get_parameter(name).grad
+            for conv in apart.convs.values()
+            if conv.get_parameter(name).grad is not None
+        )
+        torch.testing.assert_close(parameter.grad, total)
+
+
+def test_shared_layer_projects_each_type_once(x_dict, relations):
+    shared = attention()
+    calls = []
+    for name in ('lin_query', 'lin_key', 'lin_value'):
+        getattr(shared, name).register_forward_hook(
+            lambda *_, name=name: calls.append(name)
+        )
+    Stage(dict.fromkeys([AB, BB, CB], shared), aggr='cat')(x_dict, relations)
+    assert calls.count('lin_query') == 1  # b
+    assert calls.count('lin_key') == calls.count('lin_value') == 3  # a, b, c
+
+
+def test_layers_that_are_not_shared_project_for_themselves(x_dict, relations):
+    first, second = attention(1), attention(2)
+    stage = Stage({AB: first, CB: second}, aggr='cat')
+    out = stage(x_dict, relations)['b']
+    expected = [
+        conv((x_dict[src], x_dict['b']), relations[src, 'r', 'b'])
+        for src, conv in (('a', first), ('c', second))
+    ]
+    torch.testing.assert_close(out, torch.cat(expected, dim=-1))
+
+
+def test_layer_of_pyg_gets_explicit_edges(x_dict, relations):
+    watch, knows = Watch(), WatchAllPairs()
+    Stage({AB: watch, BB: watch, CB: knows})(x_dict, relations)
+    assert torch.equal(watch.seen[0], relations[AB].edge_index())
+    assert torch.equal(watch.seen[1], relations[BB].edge_index())
+    assert knows.seen[0] is relations[CB]
+
+
+def test_explicit_edges_are_handed_over_as_they_are(x_dict, relations):
+    watch = Watch()
+    edges = edges_of(relations)
+    Stage({AB: watch})(x_dict, edges)
+    assert watch.seen[0] is edges[AB]
+
+
+@pytest.mark.parametrize('conv', [SAGEConv, GATv2Conv])
+@pytest.mark.filterwarnings('ignore:There exist node types')
+def test_layers_of_pyg_agree_with_hetero_conv(x_dict, relations, conv):
+    torch.manual_seed(0)
+    kwargs = {'add_self_loops': False} if conv is GATv2Conv else {}
+    layer = conv(8, 8, **kwargs).double()
+    convs = {AB: layer, BB: layer, CB: attention()}
+    expected = HeteroConv(convs)(x_dict, edges_of(relations))['b']
+    torch.testing.assert_close(Stage(convs)(x_dict, relations)['b'], expected)
+
+
+def test_attention_weights_of_every_relation_that_has_some(x_dict, relations):
+    torch.manual_seed(0)
+    gat = GATv2Conv(8, 8, add_self_loops=False).double()
+    stage = Stage({AB: attention(), BB: SAGEConv(8, 8).double(), CB: gat})
+    plain = stage(x_dict, relations)
+    out, weights = stage(x_dict, relations, return_attention_weights=True)
+    torch.testing.assert_close(out['b'], plain['b'])
+    assert list(weights) == [AB, CB]
+    for key, heads in ((AB, 2), (CB, 1)):
+        edge_index, alpha = weights[key]
+        assert torch.equal(edge_index, relations[key].edge_index())
+        assert alpha.shape == (edge_index.size(1), heads)
+        total = torch.zeros(6, heads).double().index_add(0, edge_index[1], alpha)
+        heard = edge_index[1].unique()
+        torch.testing.assert_close(total[heard], torch.ones_like(total[heard]))
+
+
+def test_attention_weights_of_the_readout(x_dict, relations):
+    stage = Stage({AB: ReadoutConv(8).double()})
+    out, weights = stage(x_dict, edges_of(relations), return_attention_weights=True)
+    assert weights[AB][1].shape == (relations[AB].num_edges, 1)
+    torch.testing.assert_close(
+        stage(x_dict, relations)['b'], out['b']
+    )  # Knows no AllPairs either.
+
+
+def test_resets_its_layers():
+    stage = Stage({AB: attention(), BB: SAGEConv(8, 8).double()})
+    before = [p.clone() for p in stage.parameters()]
+    stage.reset_parameters()
+    after = list(stage.parameters())
+    assert all((old != new).all() for old, new in zip(before, after, strict=True))
