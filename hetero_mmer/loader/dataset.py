@@ -147,8 +147,9 @@ class StoreLoader(DataLoader):
         **kwargs: Any,
     ) -> None:
         kwargs.pop('collate_fn', None)
-        whole = _Batches(dataset)
-        super().__init__(whole, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
+        if not isinstance(dataset, _Batches):  # It is when a loader is made again.
+            dataset = _Batches(dataset)
+        super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
 
 
 class _Batches(Dataset):
@@ -159,6 +160,9 @@ class _Batches(Dataset):
 
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> SampleGraph:
+        return self.dataset[index]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         if isinstance(self.dataset, StoreDataset):

@@ -1,5 +1,7 @@
 """Multi-label metrics and decision thresholds."""
 
+from __future__ import annotations
+
 from hetero_mmer.metrics.multilabel import MultilabelMetrics, multilabel_metrics
 from hetero_mmer.metrics.threshold import tune_threshold, tune_thresholds_per_label
 

@@ -1,0 +1,124 @@
+"""Checks before a run: of options, of its folder, of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import Module
+from torch_geometric.data import Batch
+
+from hetero_mmer.metrics.multilabel import check_probs
+from hetero_mmer.training.multilabel_module import targets
+from hetero_mmer.typing import InputError, Model
+
+
+def check_folder(path: Path) -> None:
+    """Refuses a folder that holds something.
+
+    Raises:
+        InputError: If there is a file of this name, or a folder with files.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"the run's folder '{path}' is a file")
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(
+            f"the folder '{path}' is not empty; name another one, or go on with an "
+            f'unfinished run by `--resume {path}`'
+        )
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuses numbers that make no sense.
+
+    Raises:
+        InputError: Names the option.
+    """
+    for name in ('epochs', 'batch_size', 'accumulate', 'patience'):
+        if options[name] is not None and options[name] < 1:
+            raise InputError(f"'{name}' is at least 1 (got {options[name]})")
+    for name in ('seed', 'weight_decay', 'num_workers'):
+        if options[name] < 0:
+            raise InputError(f"'{name}' is not negative (got {options[name]})")
+    for name in ('learning_rate', 'gradient_clip'):
+        if options[name] is not None and not options[name] > 0:
+            raise InputError(f"'{name}' is above 0 (got {options[name]})")
+    if not 0 <= options['warmup'] <= 1:
+        raise InputError(f"'warmup' lies in [0, 1] (got {options['warmup']})")
+    choices = {
+        'optimizer': ('adam', 'adamw'),
+        'schedule': ('constant', 'linear'),
+        'precision': ('32-true', '16-mixed', 'bf16-mixed'),
+    }
+    for name, values in choices.items():
+        if options[name] not in values:
+            raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
+    check_threshold(options['threshold'])
+
+
+def check_threshold(threshold: float | str) -> None:
+    """Refuses what is no way to choose a threshold.
+
+    Raises:
+        InputError: If it is neither a number in [0, 1] nor a known word.
+    """
+    if threshold in ('tuned', 'per-label'):
+        return
+    if isinstance(threshold, str) or not 0 <= threshold <= 1:
+        raise InputError(
+            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' "
+            f"(got '{threshold}')"
+        )
+
+
+def check_device(device: str) -> torch.device:
+    """The device of a name; ``auto`` is a GPU if there is one, else the CPU.
+
+    Raises:
+        InputError: If there is no such device.
+    """
+    if device == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    there = {
+        'cpu': True,
+        'cuda': torch.cuda.is_available(),
+        'mps': torch.backends.mps.is_available(),
+    }
+    if device not in there:
+        raise InputError(f"'device' is one of {('auto', *there)} (got '{device}')")
+    if not there[device]:
+        raise InputError(f"this machine has no device '{device}' that PyTorch can use")
+    return torch.device(device)
+
+
+def check_model(model: Module, batch: Batch) -> None:
+    """Passes one batch through a model and looks at what comes out.
+
+    Args:
+        model: A new model.
+        batch: Some samples with their labels.
+
+    Raises:
+        InputError: If it is no :class:`hetero_mmer.typing.Model`.
+    """
+    name = type(model).__name__
+    if not isinstance(model, Module) or not isinstance(model, Model):
+        raise InputError(f"{name} is no torch module with a 'forward' and a 'loss'")
+    y = targets(batch)
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        out = model(batch)
+        if not hasattr(out, 'probs'):
+            raise InputError(f"{name} returns no 'probs' (got {type(out).__name__})")
+        try:
+            check_probs(out.probs, y)
+        except InputError as error:
+            raise InputError(f"'probs' of {name}: {error}") from error
+        parts = model.loss(out, y)
+    if not isinstance(parts, dict) or 'total' not in parts:
+        raise InputError(f"the loss of {name} is a dict with 'total' (got {parts!r})")
+    if not torch.isfinite(parts['total']):
+        raise InputError(f'the loss of {name} is {parts["total"]:g} on the first batch')
+    model.train(training)

@@ -1,0 +1,183 @@
+"""The files of a run, each written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import math
+import os
+import platform
+import subprocess
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import yaml
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.nn import Module
+
+from hetero_mmer.typing import InputError
+
+CONFIG = 'config.yaml'
+METRICS = 'metrics.json'
+HISTORY = 'metrics.csv'
+PREDICTIONS = 'predictions_test.csv'
+WEIGHTS = 'model.safetensors'
+MODEL = 'model.json'
+CHECKPOINT = 'checkpoints/last.ckpt'
+EVENTS = 'tensorboard'
+
+
+def load_weights(model: Module, path: Path) -> None:
+    """Fills a model from a safetensors file.
+
+    Raises:
+        InputError: If the file is missing, damaged or of another model.
+    """
+    try:
+        safetensors.torch.load_model(model, path)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = str(error).split('\n', 1)[0]
+        raise InputError(f"the weights in '{path}' do not load: {reason}") from error
+
+
+def save_weights(model: Module, path: Path) -> None:
+    """Writes a model's parameters and buffers as safetensors, shared ones once."""
+    unique: dict[tuple, tuple[str, Tensor]] = {}
+    for name, value in model.state_dict().items():
+        place = (
+            (value.data_ptr(), value.shape, value.stride()) if value.numel() else name
+        )
+        unique.setdefault((place, value.dtype), (name, value))
+    tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
+    with replacing(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The options that the run in a folder was started with.
+
+    Raises:
+        InputError: If there are none, or they are damaged.
+    """
+    file = Path(path) / CONFIG
+    if not file.is_file():
+        raise InputError(f"there is no run in '{path}' (no {CONFIG})")
+    try:
+        config = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"'{file}' is no YAML") from error
+    if not isinstance(config, dict) or 'model' not in config:
+        raise InputError(f"'{file}' names no model")
+    return config
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Writes the options of a run so that `--recipe` repeats it."""
+    head = (
+        f'# hetero-mmer train --recipe {CONFIG} --out ANOTHER_FOLDER repeats this run.'
+    )
+    body = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    with replacing(path) as temporary:
+        temporary.write_text(f'{head}\n{body}', encoding='utf-8')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f"'{path}' is no JSON ({error})") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file; NaN becomes null."""
+    with replacing(path) as temporary:
+        text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False)
+        temporary.write_text(text + '\n', encoding='utf-8')
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Writes a CSV file; numbers keep the nine digits of a float32."""
+    with (
+        replacing(path) as temporary,
+        temporary.open('w', newline='', encoding='utf-8') as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(f'{v:.9g}' if isinstance(v, float) else v for v in row)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place if all goes well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
+    try:
+        yield temporary
+        with open(temporary, 'rb+') as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what a number depends on, and the git state of the folder."""
+    names = [
+        'hetero_mmer',
+        'torch',
+        'torch-geometric',
+        'torch-scatter',
+        'pytorch-lightning',
+        'torchmetrics',
+        'numpy',
+    ]
+    found: dict[str, str | None] = {'python': platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return {**found, 'git': _git_state()}
+
+
+def _git_state() -> str | None:
+    """Commit of the working directory's repository, with + if files were changed."""
+    try:
+        commit, changes = (
+            subprocess.run(
+                ['git', *command],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=True,
+            ).stdout.strip()
+            for command in (
+                ['rev-parse', 'HEAD'],
+                ['status', '--porcelain', '--untracked-files=no'],
+            )
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ('+' if changes else '')
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return value

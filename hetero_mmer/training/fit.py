@@ -1,0 +1,283 @@
+"""Train a model on a store and test it, by one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch.nn import Module
+
+from hetero_mmer.loader import StoreLoader
+from hetero_mmer.sources import resolve_data
+from hetero_mmer.store import Store
+from hetero_mmer.training import files
+from hetero_mmer.training.check import (
+    check_device,
+    check_folder,
+    check_model,
+    check_options,
+)
+from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
+from hetero_mmer.training.multilabel_module import MultilabelModule
+from hetero_mmer.training.optim import OptimizerName, Schedule
+from hetero_mmer.training.progress import ProgressLine
+from hetero_mmer.training.quiet import quiet
+from hetero_mmer.training.recorder import Recorder
+from hetero_mmer.training.run import FORMAT_VERSION, Run, build_model
+from hetero_mmer.training.score import (
+    predict_probs,
+    score,
+    tune_both,
+    write_truth,
+)
+from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
+from hetero_mmer.training.spec import to_spec
+from hetero_mmer.typing import InputError
+
+
+def train(
+    model: Callable[[dict[str, int], int], Module],
+    data: str | Path,
+    out: str | Path,
+    *,
+    root: str | Path | None = None,
+    modalities: list[str] | None = None,
+    label_graph: LabelGraph = 'complete',
+    seed: int = 0,
+    epochs: int = 50,
+    batch_size: int = 64,
+    accumulate: int = 1,
+    optimizer: OptimizerName = 'adam',
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.0,
+    warmup: float = 0.0,
+    schedule: Schedule = 'constant',
+    gradient_clip: float | None = 10.0,
+    patience: int | None = None,
+    threshold: float | Literal['tuned', 'per-label'] = 0.5,
+    precision: Literal['32-true', '16-mixed', 'bf16-mixed'] = '32-true',
+    device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    num_workers: int = 0,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Trains a model, tests its best epoch, and leaves all in a folder.
+
+    Only the train and valid splits take part in training. The epoch with the best
+    ``f1_micro`` on valid (the first of equals) is tested, once, on all test samples.
+
+    Args:
+        model: The model: a class of hetero_mmer.models by name, or any other by
+            import path.
+        data: A store, or the name of a data set; 'synthetic' makes one.
+        out: Folder for the run, which must not exist or be empty.
+        root: Folder where named data sets lie.
+        modalities: The modalities to use, such as [text,audio]; all by default.
+        label_graph: All pairs of labels, or those that often occur together in the
+            training labels.
+        seed: Of weights, order and dropout.
+        epochs: Passes over the training samples.
+        batch_size: Samples in a batch.
+        accumulate: Batches whose gradients are summed up for a step.
+        optimizer: 'adam' adds weight decay to the gradient, 'adamw' keeps it apart.
+        learning_rate: Its highest value.
+        weight_decay: Of everything but biases and norms.
+        warmup: Share of the steps in which the learning rate rises from zero.
+        schedule: Whether the learning rate then stays or falls to zero.
+        gradient_clip: Highest norm of the gradient.
+        patience: Epochs without improvement after which training stops; none by
+            default.
+        threshold: A label is positive if its probability is above it: a number, or
+            tuned on the valid split for all labels at once or for each.
+        precision: Number format in training.
+        device: Where to train; a GPU by default if there is one.
+        num_workers: Processes that load data, besides the main one.
+        progress: Whether to show a line of progress on stderr.
+
+    Returns:
+        What ``metrics.json`` holds, the test metrics under ``metrics``.
+
+    Raises:
+        InputError: For bad data, options or folders, before anything is written.
+    """
+    options = {name: value for name, value in locals().items() if name != 'progress'}
+    folder = Path(options.pop('out'))
+    check_options(options)
+    check_folder(folder)
+    options['model'] = to_spec(model)
+    options['data'] = _lasting(data, root)
+    options['root'] = None if root is None else str(Path(root).absolute())
+    return _run(options, folder, progress=progress, resumed=False)
+
+
+def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
+    """Goes on with a run that stopped, as if it had not.
+
+    Args:
+        run: Its folder.
+        progress: Whether to show a line of progress on stderr.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        InputError: If there is no run, or it has finished, or its data have changed.
+    """
+    folder = Path(run)
+    options = files.read_config(folder)
+    if (folder / files.METRICS).exists():
+        raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
+    return _run(options, folder, progress=progress, resumed=True)
+
+
+def _run(
+    options: dict[str, Any], folder: Path, *, progress: bool, resumed: bool
+) -> dict[str, Any]:
+    device = check_device(options['device'])
+    path = resolve_data(options['data'], options['root'])
+    with Store(path) as store, isolate_rng():
+        splits = load_splits(
+            store,
+            modalities=options['modalities'],
+            label_graph=options['label_graph'],
+        )
+        seed_everything(options['seed'])
+        network = build_model(
+            options['model'], splits.train.in_channels, store.num_labels
+        )
+        first = range(min(options['batch_size'], len(splits.train)))
+        check_model(network, splits.train.batch(list(first)))
+        if not resumed:
+            files.write_config(folder / files.CONFIG, options)
+        recorder = _fit(network, splits, options, folder, device, progress)
+        files.load_weights(network, folder / files.WEIGHTS)
+        return _test(network, store, splits, options, folder, device, recorder)
+
+
+def _fit(
+    network: Module,
+    splits: Splits,
+    options: dict[str, Any],
+    folder: Path,
+    device: torch.device,
+    progress: bool,
+) -> Recorder:
+    module = MultilabelModule(
+        network,
+        seed=options['seed'],
+        optimizer=options['optimizer'],
+        learning_rate=options['learning_rate'],
+        weight_decay=options['weight_decay'],
+        warmup=options['warmup'],
+        schedule=options['schedule'],
+        label_names=splits.train.store.label_names,
+    )
+    sha256 = splits.train.store.sha256()
+    recorder = Recorder(folder, patience=options['patience'], sha256=sha256)
+    with quiet():
+        trainer = Trainer(
+            accelerator=device.type,
+            devices=1,
+            precision=options['precision'],
+            max_epochs=options['epochs'],
+            gradient_clip_val=options['gradient_clip'],
+            accumulate_grad_batches=options['accumulate'],
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            logger=TensorBoardLogger(folder, name='', version=files.EVENTS),
+            callbacks=[recorder, *([ProgressLine()] if progress else [])],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+        )
+        sampler = EpochSampler(
+            len(splits.train), options['seed'], lambda: trainer.current_epoch
+        )
+        workers = {
+            'num_workers': options['num_workers'],
+            'persistent_workers': options['num_workers'] > 0,
+        }
+        seed = derive_seed(options['seed'], 2)
+        size = options['batch_size']
+        checkpoint = folder / files.CHECKPOINT
+        trainer.fit(
+            module,
+            StoreLoader(
+                splits.train,
+                size,
+                sampler=sampler,
+                generator=torch.Generator().manual_seed(seed),
+                **workers,
+            ),
+            StoreLoader(splits.valid, size, **workers),
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+            weights_only=True,
+        )
+    return recorder
+
+
+def _test(
+    network: Module,
+    store: Store,
+    splits: Splits,
+    options: dict[str, Any],
+    folder: Path,
+    device: torch.device,
+    recorder: Recorder,
+) -> dict[str, Any]:
+    names = list(store.label_names)
+    size = options['batch_size']
+    probs = predict_probs(network, splits.valid, size, device)
+    used = splits.train
+    about = {
+        'format_version': FORMAT_VERSION,
+        'model': options['model'],
+        'label_names': names,
+        'modalities': {
+            m: {
+                'channels': used.in_channels[m],
+                'kind': used.kinds[m],
+                'extractor': store.extractors[m],
+            }
+            for m in used.modalities
+        },
+        'left_out': [m for m in store.modalities if m not in used.modalities],
+        'label_graph': (
+            None if splits.label_graph is None else splits.label_graph.tolist()
+        ),
+        'threshold': options['threshold'],
+        'thresholds': tune_both(probs, labels_of(splits.valid), names),
+        'best_epoch': recorder.best_epoch,
+        'data': {'name': options['data'], 'sha256': recorder.sha256},
+        'versions': files.versions(),
+    }
+    files.write_json(folder / files.MODEL, about)
+    threshold = Run(folder, network, about).threshold()
+    probs = predict_probs(network, splits.test, size, device)
+    y = labels_of(splits.test)
+    ids = splits.test.sample_ids
+    write_truth(folder / files.PREDICTIONS, ids, probs, y, names)
+    found = score(probs, y, names, threshold)
+    result = {
+        'model': options['model']['class_path'],
+        'data': options['data'],
+        'seed': options['seed'],
+        'split': 'test',
+        'threshold': found['threshold'],
+        'best_epoch': recorder.best_epoch,
+        'metrics': found['metrics'],
+        'seconds': recorder.seconds,
+        'versions': about['versions'],
+    }
+    files.write_json(folder / files.METRICS, result)  # Last: the run has finished.
+    return result
+
+
+def _lasting(data: str | Path, root: str | Path | None) -> str:
+    """A path that holds in every working directory; a name stays a name."""
+    path = resolve_data(data, root)
+    return str(path.absolute()) if path == Path(data) else str(data)

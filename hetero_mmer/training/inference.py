@@ -1,0 +1,162 @@
+"""Use a finished run: on the splits of a store, or on new samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from hetero_mmer.sources import resolve_data
+from hetero_mmer.store import Store
+from hetero_mmer.training import files
+from hetero_mmer.training.check import check_device, check_threshold
+from hetero_mmer.training.data import labels_of, load_samples
+from hetero_mmer.training.run import Run, load_run
+from hetero_mmer.training.score import predict_probs, score, write_predictions
+from hetero_mmer.typing import InputError
+
+
+def evaluate(
+    run: str | Path | Run,
+    *,
+    split: Literal['train', 'valid', 'test'] = 'test',
+    threshold: float | Literal['tuned', 'per-label'] | None = None,
+    data: str | Path | None = None,
+    root: str | Path | None = None,
+    batch_size: int = 64,
+    device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+) -> dict[str, Any]:
+    """Computes the metrics of a finished run on one split.
+
+    Args:
+        run: The folder of the run.
+        split: Which samples.
+        threshold: A number, or what was tuned on the valid split for all labels at
+            once or for each; by default as the run was tested.
+        data: Another store or data set than the one it was trained on.
+        root: Folder where named data sets lie; by default the run's.
+        batch_size: Samples in a batch.
+        device: Where to compute; a GPU by default if there is one.
+
+    Returns:
+        The same as in ``metrics.json``, without the time.
+
+    Raises:
+        InputError: If the data do not fit the model, or have changed.
+    """
+    run = load_run(run) if not isinstance(run, Run) else run
+    if threshold is not None:
+        check_threshold(threshold)
+    name = run.config['data'] if data is None else data
+    root = run.config['root'] if root is None else root
+    with Store(resolve_data(name, root)) as store:
+        if data is None and store.sha256() != run.about['data']['sha256']:
+            raise InputError(
+                f"'{store.path}' has changed since the run in '{run.path}'; name it by "
+                '`--data` if this is meant'
+            )
+        check_fit(run, store)
+        samples = load_samples(
+            store,
+            store.rows(split),
+            modalities=list(run.in_channels),
+            label_graph=run.label_graph,
+        )
+        y = labels_of(samples)
+        probs = predict_probs(run.model, samples, batch_size, check_device(device))
+        values = run.threshold(threshold)
+        found = score(probs, y, run.label_names, values)
+        return {
+            'model': run.about['model']['class_path'],
+            'data': str(name),
+            'seed': run.config['seed'],
+            'split': split,
+            'threshold': found['threshold'],
+            'best_epoch': run.about['best_epoch'],
+            'metrics': found['metrics'],
+            'versions': files.versions(),
+        }
+
+
+def predict(
+    run: str | Path | Run,
+    input: str | Path,
+    output: str | Path,
+    *,
+    threshold: float | Literal['tuned', 'per-label'] | None = None,
+    batch_size: int = 64,
+    device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+) -> Path:
+    """Predicts the labels of new samples.
+
+    Writes a CSV file with a row for each sample: its name, the probability of each
+    label, and 0 or 1 for each label.
+
+    Args:
+        run: The folder of the run.
+        input: A store; needs no labels.
+        output: The CSV file to write.
+        threshold: A number, or what was tuned on the valid split for all labels at
+            once or for each; by default as the run was tested.
+        batch_size: Samples in a batch.
+        device: Where to compute; a GPU by default if there is one.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        InputError: If the samples do not fit the model.
+    """
+    run = load_run(run) if not isinstance(run, Run) else run
+    if threshold is not None:
+        check_threshold(threshold)
+    where = check_device(device)
+    with Store(input) as store:
+        check_fit(run, store)
+        samples = load_samples(
+            store, modalities=list(run.in_channels), label_graph=run.label_graph
+        )
+        probs = predict_probs(run.model, samples, batch_size, where)
+    write_predictions(
+        Path(output),
+        samples.sample_ids,
+        probs,
+        run.label_names,
+        run.threshold(threshold),
+    )
+    return Path(output)
+
+
+def check_fit(run: Run, store: Store) -> None:
+    """Refuses data that a run's model was not made for.
+
+    Raises:
+        InputError: For other modalities, widths, kinds or label names.
+    """
+    model, data = f"the model of '{run.path}'", f"'{store.path}'"
+    known = {*run.in_channels, *run.left_out}
+    if missing := [m for m in run.in_channels if m not in store.modalities]:
+        raise InputError(
+            f"{model} needs modality '{missing[0]}', which {data} lacks (it has "
+            f'{list(store.modalities)})'
+        )
+    if unknown := [m for m in store.modalities if m not in known]:
+        raise InputError(
+            f"{model} does not know modality '{unknown[0]}' of {data} (it knows "
+            f'{list(run.in_channels)})'
+        )
+    for m, width in run.in_channels.items():
+        if store.in_channels[m] != width:
+            raise InputError(
+                f"{model} expects width {width} for modality '{m}' (got "
+                f'{store.in_channels[m]} in {data})'
+            )
+        if store.kinds[m] != run.kinds[m]:
+            raise InputError(
+                f"{model} expects modality '{m}' to be a {run.kinds[m]} (got a "
+                f'{store.kinds[m]} in {data})'
+            )
+    if list(store.label_names) != run.label_names:
+        raise InputError(
+            f'{model} has the labels {run.label_names} (got '
+            f'{list(store.label_names)} in {data})'
+        )

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import Batch
+
+from hetero_mmer import schema
+from hetero_mmer.metrics import MultilabelMetrics
+from hetero_mmer.training.optim import (
+    OptimizerName,
+    Schedule,
+    make_optimizer,
+    make_schedule,
+)
+from hetero_mmer.training.seed import seed_everything
+from hetero_mmer.typing import InputError
+
+
+class MultilabelModule(LightningModule):
+    """Trains any model of :class:`hetero_mmer.typing.Model`.
+
+    Logs all parts of the loss as ``train/<part>`` and ``valid/<part>``, and all
+    metrics as ``valid/<metric>``. Every epoch draws its random numbers from the seed
+    and its own number, so that a run that was resumed goes on as it would have.
+
+    Args:
+        model: The model.
+        seed: Of dropout and all else that is random.
+        optimizer: See :func:`~hetero_mmer.training.optim.make_optimizer`.
+        learning_rate: Its highest value.
+        weight_decay: Not for biases and norms.
+        warmup: Share of the steps in which the learning rate rises.
+        schedule: What the learning rate does then.
+        label_names: Names in the metrics ``wa_<label>``.
+    """
+
+    model: Any
+
+    def __init__(
+        self,
+        model: Module,
+        *,
+        seed: int = 0,
+        optimizer: OptimizerName = 'adam',
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        warmup: float = 0.0,
+        schedule: Schedule = 'constant',
+        label_names: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.seed = seed
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.schedule = schedule
+        self.metrics = MultilabelMetrics(label_names=label_names)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser with its schedule, advanced each step."""
+        optimizer = make_optimizer(
+            self.model, self.optimizer, self.learning_rate, self.weight_decay
+        )
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = make_schedule(optimizer, self.schedule, self.warmup, num_steps)
+        return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Starts the random numbers of an epoch."""
+        if batch_idx == 0:  # Not earlier: loaders may draw when they start.
+            seed_everything(self.seed, self.current_epoch)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        _, parts = self._step(batch, 'train')
+        return parts['total']
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collects the predictions of a batch."""
+        out, _ = self._step(batch, 'valid')
+        if not bool(torch.isfinite(out.probs).all()):
+            raise InputError(
+                f'training diverged in epoch {self.current_epoch + 1}: probabilities '
+                'are NaN; lower the learning rate or the gradient clip'
+            )
+        self.metrics.update(out.probs.float(), targets(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics of the epoch."""
+        values = self.metrics.compute()
+        self.metrics.reset()
+        values = {k: v for k, v in values.items() if v == v}  # Without NaN.
+        self.log_dict({f'valid/{name}': value for name, value in values.items()})
+
+    def _step(self, batch: Batch, stage: str) -> tuple[Any, dict[str, Tensor]]:
+        out = self.model(batch)
+        parts = self.model.loss(out, targets(batch))
+        self.log_dict(
+            {f'{stage}/{name}': part.detach() for name, part in parts.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=batch.num_graphs,
+        )
+        return out, parts
+
+
+def targets(batch: Batch) -> Tensor:
+    """The labels of a batch, ``[B, L]``."""
+    return batch[schema.LABEL].y.view(batch.num_graphs, -1)

@@ -1,0 +1,161 @@
+"""Recipes: YAML files with the options of published settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hetero_mmer.training.spec import did_you_mean, import_path, locate
+from hetero_mmer.typing import InputError
+
+FOLDER = Path(__file__).parents[1] / 'recipes'
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the library."""
+    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+
+
+def find_recipe(name: str | Path) -> Path:
+    """The file of a recipe.
+
+    Args:
+        name: One of :func:`recipe_names`, or a path.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+
+    Example:
+        >>> find_recipe('hhmpn_mosei').name
+        'hhmpn_mosei.yaml'
+    """
+    if str(name) in recipe_names():
+        return FOLDER / f'{name}.yaml'
+    if Path(name).is_file():
+        return Path(name)
+    names = recipe_names()
+    hint = did_you_mean(str(name), names)
+    raise InputError(f"there is no recipe '{name}' (known: {', '.join(names)}){hint}")
+
+
+def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
+    """The options of a recipe; ``model`` as class path and arguments.
+
+    Args:
+        name: One of :func:`recipe_names`, or a path.
+        known: Names of all options.
+
+    Raises:
+        InputError: For a file that is no recipe, or an option that is unknown.
+
+    Example:
+        >>> from inspect import signature
+        >>> from hetero_mmer.training import train
+        >>> read_recipe('hhmpn_mosei', signature(train).parameters)['epochs']
+        50
+    """
+    path = find_recipe(name)
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the recipe '{path}' is no YAML") from error
+    if not isinstance(recipe, dict):
+        raise InputError(f"the recipe '{path}' holds no options")
+    known = list(known)
+    for option in recipe:
+        if option not in known:
+            hint = did_you_mean(str(option), known)
+            raise InputError(f"unknown option '{option}' in '{path}'{hint}")
+    model = recipe.get('model')
+    if isinstance(model, str):
+        recipe['model'] = {'class_path': model, 'init_args': {}}
+    elif model is not None and not isinstance(model, dict):
+        raise InputError(f"'model' in '{path}' is a class_path with init_args")
+    return recipe
+
+
+def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Orders a command line so that options win over the recipe, and checks its names.
+
+    Args:
+        words: The command line of ``train``.
+        options: All of its options, with their dashes.
+
+    Raises:
+        InputError: For an unknown recipe or model, or an option that the recipe or
+            the model does not have.
+
+    Example:
+        >>> recipe_first(['--seed', '1', '--model', 'HHMPN'], ['--seed', '--model'])
+        ['--model', 'hetero_mmer.models.HHMPN', '--seed', '1']
+    """
+    rest, model = _take(words, '--model.help')
+    if model:
+        words = ['--model', model, '--help']
+    rest, recipe = _take(words, '--recipe')
+    rest, model = _take(rest, '--model')
+    first: list[str] = []
+    spec: dict[str, Any] = {}
+    if recipe:
+        known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
+        spec = read_recipe(recipe, known).get('model') or {}
+        first = ['--recipe', str(find_recipe(recipe))]
+    names = [] if model else list(spec.get('init_args') or {})
+    if model := model or spec.get('class_path'):
+        names += [w.split('=')[0].split('.')[1] for w in rest if w[:8] == '--model.']
+        check_model_options(model, [name for name in names if name != 'help'])
+        first += ['--model', import_path(locate(model))]
+    return [*first, *rest]
+
+
+def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
+    """The class that follows ``--model``, and those arguments that are facts of data.
+
+    Args:
+        words: What :func:`recipe_first` returned.
+
+    Example:
+        >>> model, facts = model_options(['--model', 'hetero_mmer.models.HHMPN'])
+        >>> model.__name__, sorted(facts)
+        ('HHMPN', ['in_channels', 'num_labels'])
+    """
+    model = locate(words[words.index('--model') + 1])
+    return model, set(list(inspect.signature(model).parameters)[:2])
+
+
+def check_model_options(name: str, options: Iterable[str]) -> None:
+    """Refuses options that a model's class does not have.
+
+    Args:
+        name: A model of ours, or an import path.
+        options: Names of arguments.
+
+    Raises:
+        InputError: If there is no such model or option; names the nearest.
+
+    Example:
+        >>> check_model_options('HHMPN', ['num_steps', 'hidden_channels'])
+    """
+    # The first two, in_channels and num_labels, are facts of the data.
+    known = list(inspect.signature(locate(name)).parameters)[2:]
+    for option in options:
+        if option not in known:
+            hint = did_you_mean(option, known)
+            raise InputError(f"model {name} has no option '{option}'{hint}")
+
+
+def _take(words: Sequence[str], option: str) -> tuple[list[str], str | None]:
+    """The words without an option, and its last value."""
+    rest, value = [], None
+    stream = iter(words)
+    for word in stream:
+        name, equals, given = word.partition('=')
+        if name == option:
+            value = given if equals else next(stream, None)
+        else:
+            rest.append(word)
+    return rest, value

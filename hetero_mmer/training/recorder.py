@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Checkpoint
+
+from hetero_mmer.training import files
+from hetero_mmer.training.multilabel_module import MultilabelModule
+from hetero_mmer.typing import InputError
+
+MONITOR = 'f1_micro'
+
+
+class Recorder(Checkpoint):
+    """Keeps a run's folder up to date, so that it can stop at any time.
+
+    After every epoch writes the weights if they are the best so far, the history,
+    and a checkpoint to resume from. The best epoch is the first with the highest
+    ``f1_micro`` on the valid split.
+
+    Args:
+        folder: The run's folder.
+        patience: Epochs without improvement after which training stops.
+        sha256: Of the data; a checkpoint for other data is refused.
+    """
+
+    def __init__(self, folder: Path, *, patience: int | None, sha256: str) -> None:
+        self.folder = folder
+        self.patience = patience
+        self.sha256 = sha256
+        self.rows: list[dict[str, float]] = []
+        self.best_epoch = 0
+        self.best = -1.0
+        self._start = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time of all epochs so far."""
+        return sum(row['seconds'] for row in self.rows)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience is at its end."""
+        waited = len(self.rows) - self.best_epoch
+        return self.patience is not None and waited >= self.patience
+
+    def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Stops a run at once that had been stopped by patience."""
+        self._start = time.perf_counter()
+        trainer.should_stop = trainer.should_stop or self.exhausted
+
+    def on_train_epoch_end(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Writes what an epoch has brought."""
+        now = time.perf_counter()
+        logged = {name: float(v) for name, v in trainer.callback_metrics.items()}
+        row = {'epoch': len(self.rows) + 1, 'seconds': now - self._start}
+        self._start = now
+        self.rows.append({**row, **dict(sorted(logged.items()))})
+        if logged[f'valid/{MONITOR}'] > self.best:
+            self.best = logged[f'valid/{MONITOR}']
+            self.best_epoch = len(self.rows)
+            files.save_weights(module.model, self.folder / files.WEIGHTS)
+        header = list(dict.fromkeys(name for row in self.rows for name in row))
+        table = ([row.get(name, '') for name in header] for row in self.rows)
+        files.write_csv(self.folder / files.HISTORY, header, table)
+        with files.replacing(self.folder / files.CHECKPOINT) as temporary:
+            trainer.save_checkpoint(temporary, weights_only=False)
+        trainer.should_stop = trainer.should_stop or self.exhausted
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            'rows': self.rows,
+            'best_epoch': self.best_epoch,
+            'best': self.best,
+            'sha256': self.sha256,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a checkpoint.
+
+        Raises:
+            InputError: If it was made with other data.
+        """
+        if state['sha256'] != self.sha256:
+            raise InputError(
+                f"the data of the run in '{self.folder}' have changed since it started"
+            )
+        self.rows = list(state['rows'])
+        self.best_epoch = state['best_epoch']
+        self.best = state['best']

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from hetero_mmer.training import files
+from hetero_mmer.training.spec import from_spec
+from hetero_mmer.typing import InputError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, its model, and what ``model.json`` says of both."""
+
+    path: Path
+    model: Module
+    about: dict[str, Any]
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of the labels, in the order of the model's output."""
+        return self.about['label_names']
+
+    @property
+    def in_channels(self) -> dict[str, int]:
+        """Feature width of each modality, in the model's order."""
+        return {m: v['channels'] for m, v in self.about['modalities'].items()}
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """``sequence`` or ``set`` for each modality."""
+        return {m: v['kind'] for m, v in self.about['modalities'].items()}
+
+    @property
+    def left_out(self) -> list[str]:
+        """Modalities that the data had and the model does not use."""
+        return self.about['left_out']
+
+    @property
+    def label_graph(self) -> Tensor | None:
+        """Edges among the labels, ``[2, E]``; None for all pairs."""
+        edges = self.about['label_graph']
+        return None if edges is None else torch.tensor(edges)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The options of the run."""
+        return files.read_config(self.path)
+
+    def threshold(self, threshold: float | str | None = None) -> float | Tensor:
+        """A threshold of this run as a number, or one for each label ``[L]``.
+
+        Args:
+            threshold: A number, ``tuned`` or ``per-label``; by default the one that
+                the run was tested with.
+        """
+        threshold = self.about['threshold'] if threshold is None else threshold
+        if threshold == 'per-label':
+            values = self.about['thresholds']['per-label']
+            values = [values[name] for name in self.label_names]
+            return torch.tensor(values, dtype=torch.double)
+        if threshold == 'tuned':
+            return self.about['thresholds']['tuned']
+        return float(threshold)
+
+
+def load_run(path: str | Path) -> Run:
+    """Reads a finished run; its model has the best weights and is in eval mode.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        InputError: For a folder that holds no finished run, or a damaged one.
+    """
+    path = Path(path)
+    if not (path / files.METRICS).is_file() or not (path / files.MODEL).is_file():
+        if (path / files.CONFIG).is_file():
+            raise InputError(
+                f"the run in '{path}' has not finished; "
+                f'`hetero-mmer train --resume {path}` goes on with it'
+            )
+        raise InputError(f"there is no run in '{path}'")
+    about = files.read_json(path / files.MODEL)
+    version = about.get('format_version')
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"'{path / files.MODEL}' has format version {FORMAT_VERSION} "
+            f'(got {version})'
+        )
+    widths = {m: v['channels'] for m, v in about['modalities'].items()}
+    model = build_model(about['model'], widths, len(about['label_names']))
+    files.load_weights(model, path / files.WEIGHTS)
+    return Run(path, model.eval(), about)
+
+
+def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) -> Module:
+    """Makes a model from its spec.
+
+    Args:
+        spec: Class and arguments.
+        widths: Feature width of each modality.
+        labels: Number of labels.
+
+    Raises:
+        InputError: If the class does not take these arguments.
+    """
+    factory = from_spec(spec)
+    target, args = factory, {}
+    if isinstance(factory, partial):
+        target, args = factory.func, factory.keywords
+    try:
+        inspect.signature(target).bind(widths, labels, **args)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
+    return factory(widths, labels)

@@ -1,0 +1,94 @@
+"""Probabilities of whole data sets, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.metrics import (
+    multilabel_metrics,
+    tune_threshold,
+    tune_thresholds_per_label,
+)
+from hetero_mmer.training import files
+
+
+def predict_probs(
+    model: Module, samples: StoreDataset, batch_size: int, device: torch.device
+) -> Tensor:
+    """Probabilities of all samples in their order, ``[N, L]`` on the CPU.
+
+    Args:
+        model: A model; stays in eval mode.
+        samples: What to predict.
+        batch_size: Samples at a time.
+        device: Where; the model moves there.
+    """
+    model.eval().to(device)
+    with torch.inference_mode():
+        batches = StoreLoader(samples, batch_size)
+        parts = [model(batch.to(device)).probs.float().cpu() for batch in batches]
+    return torch.cat(parts)
+
+
+def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """Both tuned thresholds, as ``model.json`` keeps them.
+
+    Args:
+        probs: Probabilities on the valid split ``[N, L]``.
+        y: Their labels.
+        names: Names of the labels.
+    """
+    per_label = tune_thresholds_per_label(probs, y).tolist()
+    return {
+        'tuned': tune_threshold(probs, y),
+        'per-label': dict(zip(names, per_label, strict=True)),
+    }
+
+
+def score(
+    probs: Tensor, y: Tensor, names: Sequence[str], threshold: float | Tensor
+) -> dict[str, Any]:
+    """Threshold and metrics, as ``metrics.json`` holds them.
+
+    Args:
+        probs: Probabilities ``[N, L]``.
+        y: Their labels.
+        names: Names of the labels.
+        threshold: One for all labels, or ``[L]``.
+    """
+    written: Any = threshold
+    if isinstance(threshold, Tensor):
+        written = dict(zip(names, threshold.tolist(), strict=True))
+    metrics = multilabel_metrics(probs, y, threshold=threshold, label_names=names)
+    return {'threshold': written, 'metrics': metrics}
+
+
+def write_truth(
+    path: Path, ids: Sequence[str], probs: Tensor, y: Tensor, names: Sequence[str]
+) -> None:
+    """Writes a probability and the truth of each label, one row per sample."""
+    header = ['sample_id', *names, *(f'{name}_true' for name in names)]
+    rows = zip(ids, probs.tolist(), y.int().tolist(), strict=True)
+    files.write_csv(path, header, ([i, *p, *t] for i, p, t in rows))
+
+
+def write_predictions(
+    path: Path,
+    ids: Sequence[str],
+    probs: Tensor,
+    names: Sequence[str],
+    threshold: float | Tensor,
+) -> None:
+    """Writes a probability and the decision for each label, one row per sample."""
+    header = ['sample_id', *names, *(f'{name}_predicted' for name in names)]
+    pred = binarize(probs, threshold).int()
+    rows = zip(ids, probs.tolist(), pred.tolist(), strict=True)
+    files.write_csv(path, header, ([i, *p, *d] for i, p, d in rows))

@@ -1,0 +1,467 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from hetero_mmer.cli import main
+from hetero_mmer.sources import synthesize
+from hetero_mmer.training import MultilabelModule
+
+SMALL = [
+    *('--model', 'HHMPN', '--model.hidden_channels', '8', '--model.num_steps=1'),
+    *('--batch_size', '16', '--device', 'cpu'),
+]
+
+OWN_MODEL = '''
+from __future__ import annotations
+from collections.abc import Callable
+from typing import NamedTuple
+import torch
+from torch import Tensor
+from torch.nn import Linear, Module
+from torch_geometric.data import HeteroData
+
+class Output(NamedTuple):
+    probs: Tensor
+
+class MyModel(Module):
+    """Reads how many items there are.
+
+    Args:
+        in_channels: Widths.
+        num_labels: Labels.
+        bias: Whether there is a bias.
+        layer: What reads.
+    """
+    def __init__(self, in_channels: dict[str, int], num_labels: int, *,
+                 bias: bool = True,
+                 layer: Callable[[int, int], Module] = Linear) -> None:
+        super().__init__()
+        assert bias is False
+        self.names = list(in_channels)
+        self.lin = layer(len(in_channels), num_labels)
+
+    def forward(self, data: HeteroData) -> Output:
+        counts = [torch.diff(data[m].ptr).float() for m in self.names]
+        return Output(self.lin(torch.stack(counts, dim=1)).sigmoid())
+
+    def loss(self, out: Output, y: Tensor) -> dict[str, Tensor]:
+        return {'total': torch.nn.functional.binary_cross_entropy(out.probs, y)}
+'''
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp('data') / 'small.h5'
+    widths = {'text': 5, 'audio': 4}
+    synthesize(path, num_samples=60, modalities=widths, num_labels=3, lengths=(1, 4))
+    return path
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp('runs') / 'finished'
+    words = ['train', *SMALL, '--data', str(data), '--out', str(folder)]
+    assert main([*words, '--epochs', '2']) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+
+
+@pytest.fixture
+def fails(capsys):
+    """Runs words that must fail in one sentence, and returns it."""
+
+    def run(*words):
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 2
+        out, err = capsys.readouterr()
+        assert not out
+        assert err.startswith('hetero-mmer: error: ')
+        assert err.count('\n') == 1
+        assert len(err) < 500
+        return err
+
+    return run
+
+
+def table(text):
+    """Rows of a table that was printed, as a dict."""
+    cells = re.findall(r'│ (\S+) +│ ([^│]*?) *│', text)
+    return dict(cells)
+
+
+def test_help_answers_without_heavy_imports():
+    code = (
+        'import sys; from hetero_mmer.cli import main; main(["--help"]); '
+        'print(sorted({"torch", "jsonargparse", "numpy", "rich"} & set(sys.modules)))'
+    )
+    start = time.perf_counter()
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert time.perf_counter() - start < 1
+    assert run.stdout.startswith('usage: hetero-mmer COMMAND')
+    assert run.stdout.splitlines()[-1] == '[]'
+
+
+def test_help_and_version(capsys):
+    assert main(['--version']) == 0
+    assert re.fullmatch(r'hetero-mmer \d+\.\d+\.\d+\S*\n', capsys.readouterr().out)
+    for words in ([], ['data']):
+        assert main(words) == 2
+        assert main([*words, '--help']) == 0
+        assert capsys.readouterr().out.count('data validate') == 2
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        *('train', 'evaluate', 'predict', 'data list', 'data convert', 'data fetch'),
+        *('data describe', 'data validate'),
+    ],
+)
+def test_help_of_a_command(command, capsys):
+    assert main([*command.split(), '--help']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f'usage: hetero-mmer {command}')
+    assert 'known subclasses' not in out
+    assert len(out) < 8000
+
+
+def test_help_of_train_explains_each_option(capsys):
+    main(['train', '--help'])
+    out = ' '.join(capsys.readouterr().out.split())
+    assert 'Epochs without improvement after which training stops' in out
+    assert 'hhmpn_synthetic' in out
+    assert '--in_channels' not in out
+    for words in (['--model.help', 'HHMPN'], ['--model', 'HHMPN', '--help']):
+        assert main(['train', *words]) == 0
+        out = capsys.readouterr().out
+        assert '--model.num_steps' in out
+        assert 'known subclasses' not in out
+        assert 'in_channels' not in out
+        assert 'num_labels' not in out
+
+
+def test_data_list(capsys, tmp_path):
+    assert main(['data', 'list', '--root', str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert 'synthetic' in out
+    assert re.search('music.emotions', out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_music_from_raw_file_to_description(shared, capsys, tmp_path):
+    arff = shared / 'data' / 'music_emotions' / 'emotions.arff'
+    store = str(tmp_path / 'music.h5')
+    words = ['data', 'convert', 'music-emotions', str(arff), '--output', store]
+    assert main(words) == 0
+    assert main(['data', 'validate', store]) == 0
+    assert main(['data', 'describe', store]) == 0
+    out = capsys.readouterr().out
+    assert 'train: 356, valid: 89, test: 148' in out
+    assert 'timbre' in out
+    assert 'Trohidis' in out
+
+
+def test_validate_counts_errors(data, tmp_path, capsys):
+    bad = tmp_path / 'bad.h5'
+    shutil.copy(data, bad)
+    with h5py.File(bad, 'r+') as file:
+        file['features/audio/values'][0, 0] = np.nan
+    assert main(['data', 'validate', str(bad)]) == 2
+    out = capsys.readouterr().out
+    assert re.search("^error: .*'audio'", out, re.MULTILINE)
+    assert 'errors 1,' in out
+
+
+def test_train_shows_metrics_and_where_the_run_lies(tmp_path, data, capsys):
+    words = ['train', *SMALL, '--data', str(data), '--out', 'run', '--seed', '3']
+    assert main([*words, '--epochs', '1']) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    assert 'The run lies in run' in out
+    result = json.loads((tmp_path / 'run' / 'metrics.json').read_text())
+    shown = table(out)
+    assert shown['f1_micro'] == f'{result["metrics"]["f1_micro"]:.4f}'
+    assert shown['seed'] == '3'
+    assert result['seed'] == 3
+
+
+def test_config_repeats_a_run(finished, tmp_path):
+    words = ['train', '--recipe', str(finished / 'config.yaml'), '--out', 'again']
+    assert main(words) == 0
+    results = [
+        json.loads((folder / 'metrics.json').read_text())
+        for folder in (finished, tmp_path / 'again')
+    ]
+    assert results[0]['metrics'] == results[1]['metrics']
+    configs = [(f / 'config.yaml').read_text() for f in (finished, tmp_path / 'again')]
+    assert configs[0] == configs[1]
+
+
+def test_default_then_recipe_then_option(tmp_path, data):
+    recipe = {
+        'model': {
+            'class_path': 'HHMPN',
+            'init_args': {'hidden_channels': 8, 'num_steps': 2},
+        },
+        'epochs': 7,
+        'learning_rate': 0.01,
+    }
+    (tmp_path / 'mine.yaml').write_text(yaml.safe_dump(recipe))
+    words = ['--epochs', '1', '--model.num_steps', '1', '--recipe', 'mine.yaml']
+    words += ['--data', str(data), '--out', 'run', '--model.l2l', 'false']
+    assert main(['train', *words]) == 0
+    config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    args = config['model']['init_args']
+    assert (args['hidden_channels'], args['num_steps'], args['heads']) == (8, 1, 1)
+    assert args['l2l'] is False
+    assert (config['epochs'], config['learning_rate'], config['seed']) == (1, 0.01, 0)
+
+
+def test_named_recipe_on_own_data(data, tmp_path):
+    words = ['--recipe', 'hhmpn_music_emotions', '--data', str(data), '--epochs', '1']
+    words += ['--out', 'run', '--model.hidden_channels', '8']
+    assert main(['train', *words]) == 0
+    result = json.loads((tmp_path / 'run' / 'metrics.json').read_text())
+    assert result['data'] == str(data)
+
+
+@pytest.mark.parametrize(
+    'layer',
+    [
+        ['torch_geometric.nn.GATv2Conv', '--model.f2l.heads', '1'],
+        ['torch_geometric.nn.TransformerConv', '--model.f2l.beta=true'],
+        ['torch_geometric.nn.SAGEConv'],
+    ],
+)
+def test_foreign_layer(layer, data, tmp_path):
+    words = ['train', *SMALL, '--data', str(data), '--out', 'run', '--epochs', '1']
+    assert main([*words, '--model.f2l', *layer]) == 0
+    config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    assert config['model']['init_args']['f2l']['class_path'] == layer[0]
+    assert main(['evaluate', 'run']) == 0
+
+
+def test_own_model_by_import_path(data, tmp_path):
+    package = tmp_path / 'my_pkg'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    (package / 'my_module.py').write_text(OWN_MODEL)
+    words = ['train', '--model', 'my_pkg.my_module.MyModel', '--model.bias', 'false']
+    words += ['--data', str(data), '--out', 'run', '--epochs', '1']
+    assert main(words) == 0
+    assert main(['predict', 'run', str(data), '--output', 'out.csv']) == 0
+    config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    assert config['model']['class_path'] == 'my_pkg.my_module.MyModel'
+
+
+def test_evaluate(finished, capsys):
+    assert main(['evaluate', str(finished)]) == 0
+    result = json.loads((finished / 'metrics.json').read_text())
+    shown = table(capsys.readouterr().out)
+    assert shown['f1_micro'] == f'{result["metrics"]["f1_micro"]:.4f}'
+    words = ['evaluate', str(finished), '--split', 'valid', '--threshold']
+    for threshold in ('0.25', 'tuned', 'per-label'):
+        assert main([*words, threshold]) == 0
+    assert main([*words, '0.25']) == 0
+    assert table(capsys.readouterr().out)['threshold'] == '0.25'
+
+
+def test_predict(finished, data, tmp_path, capsys):
+    words = ['predict', str(finished), str(data), '--output', 'out.csv']
+    assert main(words) == 0
+    assert capsys.readouterr().out == 'out.csv\n'
+    with open(tmp_path / 'out.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 60
+    assert 'happiness_predicted' in rows[0]
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ('trian', "unknown command 'trian'; did you mean 'train'?"),
+        ('data lst', "did you mean 'data list'?"),
+        ('train', 'missing arguments: model, data, out'),
+        ('train --model HHMNP', "did you mean 'HHMPN'?"),
+        ('train --model no_pkg.Model', "No module named 'no_pkg'"),
+        ('train --model HHMPN --epoch 3', "'--epoch'; did you mean '--epochs'?"),
+        ('train --model HHMPN --model.num_step 3', "did you mean 'num_steps'?"),
+        ('train --model HHMPN --model.in_channels 3', "no option 'in_channels'"),
+        ('train --model HHMPN --model.num_steps x', "num_steps expects int (got 'x')"),
+        ('train --model HHMPN --model.f2l torch.nn.Linea', "no attribute 'Linea'"),
+        ('train --model HHMPN --epochs many', "--epochs expects int (got 'many')"),
+        ('train --model HHMPN --threshold best', 'float or tuned or per-label'),
+        ('train --recipe hhmpn_mosi', "did you mean 'hhmpn_mosei'?"),
+        ('train --recipe hhmpn_mosei', 'missing arguments: data, out'),
+        ('train --resume nowhere', "no run in 'nowhere'"),
+        ('train --resume nowhere --epochs 3', "'--epochs' with --resume"),
+        ('evaluate', 'missing arguments: run'),
+        ('evaluate nowhere', "no run in 'nowhere'"),
+        ('evaluate nowhere --split dev', '--split expects'),
+        ('predict nowhere x.h5 --output y.csv', "no run in 'nowhere'"),
+        ('data convert music a.arff --output b.h5', "unknown format 'music'"),
+        ('data convert music-emotions none.arff --output b.h5', 'none.arff'),
+        ('data fetch musik_emotions', 'did you mean'),
+        ('data describe none.h5', "no store 'none.h5'"),
+        ('data validate none.h5 --rot x', "did you mean '--root'?"),
+    ],
+)
+def test_bad_words(words, message, fails, tmp_path):
+    assert message in fails(*words.split())
+    assert not list(tmp_path.iterdir())
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(change):
+    def apply(path):
+        with h5py.File(path, 'r+') as file:
+            change(file)
+
+    return apply
+
+
+def no_items(file):
+    text, audio = (file[f'features/{m}'] for m in ('text', 'audio'))
+    for group in (text, audio):  # The first sample gives all to the second.
+        ptr = group['ptr'][()]
+        ptr[1] = 0
+        group['ptr'][...] = ptr
+
+
+def put(name, index, value):
+    def apply(file):
+        file[name][index] = value
+
+    return edit(apply)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (lambda path: path.unlink(), 'there is no store'),
+        (truncate, 'only a part of the file'),
+        (lambda path: path.write_text('hello'), 'not HDF5'),
+        (edit(lambda file: file.attrs.modify('format_version', 99)), 'version is 99'),
+        (put('features/text/ptr', 0, 1), "ptr of 'text' starts at 1"),
+        (put('features/text/ptr', -1, 9999), "ptr of 'text' ends at 9999"),
+        (put('labels', (0, 0), 2), 'labels are 0 or 1'),
+        (edit(no_items), 'no item'),
+    ],
+)
+def test_bad_stores(damage, message, data, finished, tmp_path, fails):
+    bad = tmp_path / 'bad.h5'
+    shutil.copy(data, bad)
+    damage(bad)
+    before = sorted(tmp_path.iterdir())
+    assert message in fails('train', *SMALL, '--data', bad, '--out', 'run')
+    assert message in fails('predict', finished, bad, '--output', 'out.csv')
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_features_that_are_not_finite(data, tmp_path, fails):
+    bad = tmp_path / 'bad.h5'
+    shutil.copy(data, bad)
+    with h5py.File(bad, 'r+') as file:
+        file['features/audio/values'][:3, 1] = -np.inf
+        del file['features/audio/non_finite']
+    message = fails('train', *SMALL, '--data', bad, '--out', 'run')
+    assert "'audio'" in message
+    assert '3 values' in message
+    assert '--clean' in message
+    assert not (tmp_path / 'run').exists()
+
+
+def test_data_of_another_model(finished, tmp_path, fails):
+    for widths, message in (
+        ({'text': 6, 'audio': 4}, "expects width 5 for modality 'text' (got 6"),
+        ({'text': 5, 'video': 4}, "needs modality 'audio'"),
+    ):
+        synthesize('other.h5', num_samples=9, modalities=widths, num_labels=3)
+        words = ('predict', finished, 'other.h5', '--output', 'out.csv')
+        assert message in fails(*words)
+        assert message in fails('evaluate', finished, '--data', 'other.h5')
+    synthesize('other.h5', num_samples=9, modalities={'text': 5, 'audio': 4})
+    assert 'has the labels' in fails(*words)
+    assert not (tmp_path / 'out.csv').exists()
+
+
+def test_folder_in_use_and_run_that_is_done(finished, data, fails):
+    words = ['train', *SMALL, '--data', data]
+    assert 'is not empty' in fails(*words, '--out', finished)
+    assert 'has finished' in fails('train', '--resume', finished)
+
+
+def test_interrupt_tells_how_to_go_on(data, tmp_path, monkeypatch, capsys):
+    words = ['train', *SMALL, '--data', str(data), '--out', 'run', '--epochs', '2']
+    original = MultilabelModule.training_step
+
+    def step(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return original(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MultilabelModule, 'training_step', step)
+        assert main(words) == 130
+    err = capsys.readouterr().err
+    assert err == 'hetero-mmer: interrupted; `hetero-mmer train --resume run` goes on\n'
+    assert main(['evaluate', 'run']) == 2
+    assert main(['train', '--resume', 'run']) == 0
+    assert (tmp_path / 'run' / 'metrics.json').exists()
+
+
+def test_errors_of_our_own_are_not_hidden(data, monkeypatch):
+    def step(self, batch, batch_idx):
+        raise ValueError('a mistake in the code')
+
+    monkeypatch.setattr(MultilabelModule, 'training_step', step)
+    with pytest.raises(ValueError, match='a mistake'):
+        main(['train', *SMALL, '--data', str(data), '--out', 'run'])
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_real_process(data, tmp_path):
+    command = [sys.executable, '-m', 'hetero_mmer', 'train']
+    words = [*SMALL, '--data', str(data), '--out', 'run', '--epochs', '400']
+    env = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}
+    process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, env=env)
+    checkpoint = tmp_path / 'run' / 'checkpoints' / 'last.ckpt'
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode().endswith('`hetero-mmer train --resume run` goes on\n')
+    assert not list((tmp_path / 'run').rglob('*.tmp'))
+
+
+@pytest.mark.slow
+def test_synthetic_recipe_is_fast_and_learns(tmp_path):
+    start = time.perf_counter()
+    words = ['--recipe', 'hhmpn_synthetic', '--out', 'run', '--root', str(tmp_path)]
+    assert main(['train', *words]) == 0
+    assert time.perf_counter() - start < 120
+    metrics = json.loads((tmp_path / 'run' / 'metrics.json').read_text())['metrics']
+    assert metrics['f1_micro'] > 0.6

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.training.data import labels_of, load_samples, load_splits
+from hetero_mmer.typing import InputError
+
+
+def write(path, splits, *, labelled=True):
+    specs = {'text': ModalitySpec(2)}
+    with StoreWriter(path, specs, ['a', 'b'], labelled=labelled) as writer:
+        for i, split in enumerate(splits):
+            labels = [i % 2, 1] if labelled else None
+            writer.add(f's{i}', {'text': np.ones((1, 2))}, labels, split=split)
+    return path
+
+
+def test_splits_are_those_of_the_store(data):
+    with Store(data) as store:
+        splits = load_splits(store)
+        for name in ('train', 'valid', 'test'):
+            samples = getattr(splits, name)
+            rows = np.flatnonzero(store.split == name)
+            assert samples.sample_ids == store.ids[rows].tolist()
+            assert labels_of(samples).tolist() == store.labels[rows].tolist()
+        assert splits.label_graph is None
+
+
+def test_prior_graph_comes_from_training_labels_alone(data, tmp_path):
+    changed = tmp_path / 'changed.h5'
+    shutil.copy(data, changed)
+    with h5py.File(changed, 'r+') as file:
+        held_out = file['split'].asstr()[()] != 'train'
+        file['labels'][...] = np.where(held_out[:, None], 1, file['labels'][()])
+    graphs = []
+    for path in (data, changed):
+        with Store(path) as store:
+            graphs.append(load_splits(store, label_graph='prior').label_graph)
+    assert graphs[0].equal(graphs[1])
+
+
+@pytest.mark.parametrize('missing', ['train', 'valid', 'test'])
+def test_each_split_is_needed(missing, tmp_path):
+    splits = [split for split in ('train', 'valid', 'test') if split != missing]
+    with (
+        Store(write(tmp_path / 'a.h5', splits)) as store,
+        pytest.raises(InputError, match=f"split '{missing}'"),
+    ):
+        load_splits(store)
+
+
+def test_labels_are_needed(tmp_path):
+    path = write(tmp_path / 'a.h5', ['train', 'valid', 'test'], labelled=False)
+    with Store(path) as store:
+        with pytest.raises(InputError, match='has no labels'):
+            load_splits(store)
+        with pytest.raises(InputError, match='has no labels'):
+            labels_of(load_samples(store))
+
+
+@pytest.mark.parametrize('recorded', [True, False])
+def test_values_that_are_not_finite_are_counted(recorded, data, tmp_path):
+    path = tmp_path / 'bad.h5'
+    shutil.copy(data, path)
+    with h5py.File(path, 'r+') as file:
+        group = file['features/text']
+        group['values'][0, :2] = [np.nan, np.inf]
+        if recorded:
+            group['non_finite'][...] = [1, 1, 0, 0, 0]
+        else:
+            del group['non_finite']
+    with Store(path) as store:
+        with pytest.raises(InputError, match=r"'text' of .* holds 2 values"):
+            load_samples(store)
+        rows = np.flatnonzero(np.diff(store.ptr['audio']) > 0)
+        load_samples(store, rows, modalities=['audio'])  # The other one is fine.
