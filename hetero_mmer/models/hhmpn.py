@@ -120,10 +120,11 @@ class HHMPN(Module):
         m2l: StageConv = True,
     ) -> None:
         super().__init__()
-        if num_steps < 1 or num_labels < 1 or not in_channels:
+        if not in_channels or min(num_labels, num_steps, hidden_channels) < 1:
             raise InputError(
-                f'HHMPN needs at least one modality, label and step (got '
-                f'{list(in_channels)}, {num_labels} and {num_steps})'
+                f'HHMPN has at least one modality, label, step and hidden channel '
+                f'(got {list(in_channels)}, {num_labels}, {num_steps} and '
+                f'{hidden_channels})'
             )
         self.in_channels = dict(in_channels)
         self.num_labels = num_labels
@@ -172,6 +173,14 @@ class HHMPN(Module):
             if return_attention:
                 out, alpha = out
                 attention[-1].update(alpha)
+            relations = len(v) if stage.aggr == 'cat' else 1
+            for node_type, message in out.items():
+                if message.size(-1) != relations * self.hidden_channels:
+                    raise InputError(
+                        f"a layer's messages to '{node_type}' have the width of the "
+                        f'states, {self.hidden_channels} '
+                        f'(got {message.size(-1) // relations})'
+                    )
             return out
 
         for step in self.rounds:
@@ -358,6 +367,11 @@ def _make(
     conv: StageConv, paper: Callable[[int, int], Module], channels: int
 ) -> Module:
     """The layer of a stage, without self-loops of its own."""
+    if isinstance(conv, Module):
+        raise InputError(
+            f'a stage takes what makes a layer, such as a class, because each round '
+            f'has its own (got the layer {conv})'
+        )
     layer = (paper if conv is True else conv)(channels, channels)  # type: ignore
     if getattr(layer, 'add_self_loops', False):
         layer.add_self_loops = False
