@@ -45,7 +45,7 @@ slow: $(BIN)/.tested
 	$(BIN)/pytest -m slow
 
 notebooks: $(BIN)/.tested
-	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+	PYTHONWARNINGS=ignore $(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build *.egg-info
