@@ -222,7 +222,8 @@ class HHMPN(Module):
                 f'this model reads modalities of widths {self.in_channels} '
                 f'(got a graph with {widths})'
             )
-        labels = data[schema.LABEL].num_nodes or 0
+        store = data[schema.LABEL]
+        labels = store.num_nodes if 'label_id' in store else 0
         samples = data.num_graphs if isinstance(data, Batch) else 1
         if labels != samples * self.num_labels:
             raise InputError(
