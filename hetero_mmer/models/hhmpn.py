@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import (
     Dropout,
     Embedding,
-    LayerNorm,
     Linear,
     Module,
     ModuleList,
@@ -23,7 +22,7 @@ from torch_geometric.typing import EdgeType, NodeType
 from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
-from hetero_mmer.nn.update import Update
+from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
 from hetero_mmer.typing import InputError
 
 #: Makes the layer of a stage from its input and output width. ``True`` stands for
@@ -282,7 +281,8 @@ class Round(Module):
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        _reset(*self.children())
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
     def forward(
         self, v: dict[NodeType, Tensor], u: Tensor, num_labels: int, send: Send
@@ -302,55 +302,6 @@ class Round(Module):
         # Eq. 15, 16
         u = send(self.m2l, {schema.MODALITY: cells, schema.LABEL: u})[schema.LABEL]
         return v, u
-
-
-class ItemUpdate(Module):
-    """An item plus the update of its message, Eq. 10."""
-
-    def __init__(
-        self, in_channels: int, channels: int, *, dropout: float, norm: bool
-    ) -> None:
-        super().__init__()
-        self.update = Update(in_channels, channels, dropout=dropout)
-        self.norm = LayerNorm(channels) if norm else None
-
-    def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
-
-    def forward(self, v: Tensor, message: Tensor) -> Tensor:
-        """The next items ``[ΣS, d]``."""
-        v = v + self.update(message)
-        return v if self.norm is None else self.norm(v)
-
-
-class LabelUpdate(Module):
-    """A cell plus its message, and the update of both, Eq. 11 to 14."""
-
-    def __init__(
-        self, channels: int, *, dropout: float, norm: bool, mlp: bool = True
-    ) -> None:
-        super().__init__()
-        self.norm = LayerNorm(channels) if norm and mlp else None
-        self.update = None
-        if mlp:
-            self.update = ItemUpdate(channels, channels, dropout=dropout, norm=norm)
-
-    def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
-
-    def forward(self, cells: Tensor, message: Tensor) -> Tensor:
-        """The next cells ``[B·M·L, d]``."""
-        g = cells + message
-        g = g if self.norm is None else self.norm(g)
-        return g if self.update is None else self.update(g, g)
-
-
-def _reset(*modules: Module | None) -> None:
-    for module in modules:
-        if module is not None:
-            module.reset_parameters()  # type: ignore[operator]
 
 
 def _own(message: Tensor, num_labels: int) -> Tensor:
