@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.functional.contrastive import Anchors, supervised_contrastive_loss
 from hetero_mmer.nn.memory import Queue
+from hetero_mmer.typing import InputError
 
 
 class ContrastiveMemory(Module):
@@ -29,6 +32,9 @@ class ContrastiveMemory(Module):
           are left out
         - **output**: ``[]``
 
+    Raises:
+        InputError: For a temperature or a size that is not above 0.
+
     Example:
         >>> memory = ContrastiveMemory(4, queue_size=10)
         >>> x = torch.nn.functional.normalize(torch.randn(2, 3, 1, 2, 4), dim=-1)
@@ -47,8 +53,14 @@ class ContrastiveMemory(Module):
         anchors: Anchors = 'batch',
     ) -> None:
         super().__init__()
+        if anchors not in get_args(Anchors):
+            raise InputError(
+                f"'anchors' is one of {get_args(Anchors)} (got '{anchors}')"
+            )
+        if not temperature > 0:
+            raise InputError(f"'temperature' is above 0 (got {temperature})")
         self.temperature = temperature
-        self.anchors: Anchors = anchors
+        self.anchors = anchors
         self.queue = Queue(queue_size, channels)
 
     def reset_parameters(self) -> None:

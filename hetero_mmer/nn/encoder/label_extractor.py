@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -112,7 +112,7 @@ class LabelExtractor(Module):
         shape = (len(in_channels), num_labels, out_channels)
         self.label_weight = Parameter(torch.empty(shape))
         self.f2l = Stage(
-            {schema.f2l(m): f2l(out_channels, out_channels) for m in in_channels},
+            {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
             aggr=None,
         )
         self._draw_label_weight()
@@ -164,6 +164,14 @@ class LabelExtractor(Module):
     def _draw_label_weight(self) -> None:
         bound = 1 / math.sqrt(self.label_weight.size(-1))
         torch.nn.init.uniform_(self.label_weight, -bound, bound)
+
+
+def _layer(f2l: Callable[[int, int], Module], channels: int) -> Module:
+    """A layer without self-loops of its own, which are the graph's business."""
+    layer: Any = f2l(channels, channels)
+    if getattr(layer, 'add_self_loops', False):
+        layer.add_self_loops = False
+    return layer
 
 
 def _ptr(data: HeteroData, modality: str) -> Tensor:
