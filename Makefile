@@ -38,14 +38,14 @@ lint: $(BIN)/.tested
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow'
-	$(BIN)/pytest --nbmake notebooks -p no:doctest --import-mode=prepend
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake notebooks -p no:doctest --import-mode=prepend
 
 slow: $(BIN)/.tested
-	$(BIN)/pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
 
 notebooks: $(BIN)/.tested
-	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+	PYTHONWARNINGS=ignore $(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build *.egg-info

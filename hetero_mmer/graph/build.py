@@ -158,7 +158,7 @@ def explicit(data: HeteroData) -> HeteroData:
 
 
 def _items(modality: str, x: np.ndarray | Tensor, name: str) -> Tensor:
-    x = torch.as_tensor(x)
+    x = _tensor(x, f"items of modality '{modality}' of {name}")
     if x.dim() != 2 or x.size(1) == 0:
         raise InputError(
             f"modality '{modality}' of {name} has items of shape [S, F] "
@@ -174,9 +174,19 @@ def _items(modality: str, x: np.ndarray | Tensor, name: str) -> Tensor:
 
 
 def _targets(labels: np.ndarray | Tensor | list[int], name: str) -> Tensor:
-    y = torch.as_tensor(labels)
+    y = _tensor(labels, f'labels of {name}')
     if y.dim() != 1 or not bool(((y == 0) | (y == 1)).all()):
         raise InputError(
             f'labels of {name} are 0 or 1, one for each label (got {y.tolist()})'
         )
     return y.to(torch.get_default_dtype())
+
+
+def _tensor(values: np.ndarray | Tensor | list[int], what: str) -> Tensor:
+    try:
+        x = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f'{what} are numbers (got {type(values).__name__})') from error
+    if x.is_complex():
+        raise InputError(f'{what} are real numbers (got {x.dtype})')
+    return x

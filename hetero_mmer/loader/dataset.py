@@ -6,8 +6,9 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from torch_geometric.data import Batch
 
 from hetero_mmer.graph import SampleGraph, build_graph
@@ -28,7 +29,7 @@ class StoreDataset(Dataset):
 
     Args:
         store: An open store.
-        rows: Which samples, in this order; all by default.
+        rows: Which samples, in this order, or a mask; all by default.
         modalities: Which modalities, in this order; all by default.
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         in_memory: Whether to read all features at once; by default only if they
@@ -55,7 +56,7 @@ class StoreDataset(Dataset):
                 f'modalities of {store.path} are {list(store.modalities)} (got {names})'
             )
         self.store = store
-        self.rows = np.arange(len(store)) if rows is None else np.asarray(rows)
+        self.rows = _row_indices(rows, store)
         self.modalities = names
         self.in_channels = {m: store.in_channels[m] for m in names}
         self.kinds = {m: store.kinds[m] for m in names}
@@ -64,14 +65,16 @@ class StoreDataset(Dataset):
         self.sample_ids = [str(name) for name in store.ids[self.rows]]
         self.y = None
         if store.labels is not None:
-            self.y = torch.from_numpy(store.labels[self.rows].astype(np.float32))
+            y = torch.from_numpy(store.labels[self.rows])
+            self.y = y.to(torch.get_default_dtype())
         self._start = {m: store.ptr[m][self.rows] for m in names}
         self._length = {m: store.ptr[m][self.rows + 1] - self._start[m] for m in names}
         empty = np.flatnonzero(sum(self._length.values()) == 0)
         if len(empty):
             raise InputError(
-                f"sample '{self.sample_ids[empty[0]]}' of {store.path} has no item in "
-                f'{names}'
+                f'{len(empty)} of {len(self)} samples of {store.path} have no item in '
+                f"{names}, the first is '{self.sample_ids[empty[0]]}': choose more "
+                f'modalities, or leave these samples out'
             )
         if in_memory is None:
             size = sum(
@@ -123,7 +126,7 @@ class StoreDataset(Dataset):
                 x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
             else:
                 x = read_slices(self.store.values(m), start, length)
-            features[m] = torch.from_numpy(x)
+            features[m] = torch.from_numpy(x).to(torch.get_default_dtype())
             lengths[m] = torch.from_numpy(length)
         return features, lengths
 
@@ -165,9 +168,13 @@ class _Batches(Dataset):
         return self.dataset[index]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        if isinstance(self.dataset, StoreDataset):
-            return self.dataset.batch(indices)
-        return Batch.from_data_list([self.dataset[i] for i in indices])
+        dataset = self.dataset
+        while isinstance(dataset, Subset):
+            indices = [dataset.indices[i] for i in indices]
+            dataset = dataset.dataset
+        if isinstance(dataset, StoreDataset):
+            return dataset.batch(indices)
+        return Batch.from_data_list([dataset[i] for i in indices])
 
 
 def read_slices(
@@ -197,6 +204,27 @@ def read_slices(
     ):
         values.read_direct(out, np.s_[a:b], np.s_[to : to + b - a])
     return out
+
+
+def _row_indices(
+    rows: Sequence[int] | np.ndarray | None, store: Store
+) -> NDArray[np.int64]:
+    index = np.arange(len(store)) if rows is None else np.asarray(rows)
+    if index.dtype == bool and len(index) == len(store):
+        index = np.flatnonzero(index)
+    if index.size == 0:
+        return np.zeros(0, np.int64)
+    if index.ndim != 1 or index.dtype.kind not in 'iu':
+        raise InputError(
+            f'rows are indices of samples or a mask over all {len(store)} '
+            f'(got {index.dtype} of shape {list(index.shape)})'
+        )
+    if index.min() < 0 or index.max() >= len(store):
+        raise InputError(
+            f'{store.path} has samples 0 to {len(store) - 1} '
+            f'(got rows from {index.min()} to {index.max()})'
+        )
+    return index.astype(np.int64)
 
 
 def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:

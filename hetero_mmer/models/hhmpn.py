@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import (
     Dropout,
     Embedding,
-    LayerNorm,
     Linear,
     Module,
     ModuleList,
@@ -23,7 +22,7 @@ from torch_geometric.typing import EdgeType, NodeType
 from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
-from hetero_mmer.nn.update import Update
+from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
 from hetero_mmer.typing import InputError
 
 #: Makes the layer of a stage from its input and output width. ``True`` stands for
@@ -120,10 +119,11 @@ class HHMPN(Module):
         m2l: StageConv = True,
     ) -> None:
         super().__init__()
-        if num_steps < 1 or num_labels < 1 or not in_channels:
+        if not in_channels or min(num_labels, num_steps, hidden_channels) < 1:
             raise InputError(
-                f'HHMPN needs at least one modality, label and step (got '
-                f'{list(in_channels)}, {num_labels} and {num_steps})'
+                f'HHMPN has at least one modality, label, step and hidden channel '
+                f'(got {list(in_channels)}, {num_labels}, {num_steps} and '
+                f'{hidden_channels})'
             )
         self.in_channels = dict(in_channels)
         self.num_labels = num_labels
@@ -172,6 +172,14 @@ class HHMPN(Module):
             if return_attention:
                 out, alpha = out
                 attention[-1].update(alpha)
+            relations = len(v) if stage.aggr == 'cat' else 1
+            for node_type, message in out.items():
+                if message.size(-1) != relations * self.hidden_channels:
+                    raise InputError(
+                        f"a layer's messages to '{node_type}' have the width of the "
+                        f'states, {self.hidden_channels} '
+                        f'(got {message.size(-1) // relations})'
+                    )
             return out
 
         for step in self.rounds:
@@ -213,7 +221,8 @@ class HHMPN(Module):
                 f'this model reads modalities of widths {self.in_channels} '
                 f'(got a graph with {widths})'
             )
-        labels = data[schema.LABEL].num_nodes or 0
+        store = data[schema.LABEL]
+        labels = store.num_nodes if 'label_id' in store else 0
         samples = data.num_graphs if isinstance(data, Batch) else 1
         if labels != samples * self.num_labels:
             raise InputError(
@@ -272,7 +281,8 @@ class Round(Module):
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        _reset(*self.children())
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
     def forward(
         self, v: dict[NodeType, Tensor], u: Tensor, num_labels: int, send: Send
@@ -294,55 +304,6 @@ class Round(Module):
         return v, u
 
 
-class ItemUpdate(Module):
-    """An item plus the update of its message, Eq. 10."""
-
-    def __init__(
-        self, in_channels: int, channels: int, *, dropout: float, norm: bool
-    ) -> None:
-        super().__init__()
-        self.update = Update(in_channels, channels, dropout=dropout)
-        self.norm = LayerNorm(channels) if norm else None
-
-    def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
-
-    def forward(self, v: Tensor, message: Tensor) -> Tensor:
-        """The next items ``[ΣS, d]``."""
-        v = v + self.update(message)
-        return v if self.norm is None else self.norm(v)
-
-
-class LabelUpdate(Module):
-    """A cell plus its message, and the update of both, Eq. 11 to 14."""
-
-    def __init__(
-        self, channels: int, *, dropout: float, norm: bool, mlp: bool = True
-    ) -> None:
-        super().__init__()
-        self.norm = LayerNorm(channels) if norm and mlp else None
-        self.update = None
-        if mlp:
-            self.update = ItemUpdate(channels, channels, dropout=dropout, norm=norm)
-
-    def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
-
-    def forward(self, cells: Tensor, message: Tensor) -> Tensor:
-        """The next cells ``[B·M·L, d]``."""
-        g = cells + message
-        g = g if self.norm is None else self.norm(g)
-        return g if self.update is None else self.update(g, g)
-
-
-def _reset(*modules: Module | None) -> None:
-    for module in modules:
-        if module is not None:
-            module.reset_parameters()  # type: ignore[operator]
-
-
 def _own(message: Tensor, num_labels: int) -> Tensor:
     """Of each cell's M messages ``[B·M·L, M, d]`` that of its own modality.
 
@@ -358,6 +319,11 @@ def _make(
     conv: StageConv, paper: Callable[[int, int], Module], channels: int
 ) -> Module:
     """The layer of a stage, without self-loops of its own."""
+    if isinstance(conv, Module):
+        raise InputError(
+            f'a stage takes what makes a layer, such as a class, because each round '
+            f'has its own (got the layer {conv})'
+        )
     layer = (paper if conv is True else conv)(channels, channels)  # type: ignore
     if getattr(layer, 'add_self_loops', False):
         layer.add_self_loops = False

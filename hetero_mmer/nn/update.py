@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Dropout, Linear, Module
+from torch.nn import Dropout, LayerNorm, Linear, Module
 
 
 class Update(Module):
@@ -44,3 +44,81 @@ class Update(Module):
     def forward(self, g: Tensor) -> Tensor:
         """Updates each message."""
         return self.dropout(self.lin_out(self.lin_hidden(g).relu()))
+
+
+class ItemUpdate(Module):
+    r"""An item plus the update of its message: HHMPN, Eq. 10, read as Eq. 6 and 8.
+
+    .. math::
+        \mathbf{z} = \mathbf{v} + \mathrm{UPD}(\mathbf{g})
+
+    Args:
+        in_channels: Width of the message.
+        channels: Width of the item.
+        dropout: Dropout on the update.
+        norm: Whether a layer norm follows; the equations have none.
+
+    Shapes:
+        - **v**: ``[N, channels]``
+        - **message**: ``[N, in_channels]``
+        - **output**: ``[N, channels]``
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, *, dropout: float, norm: bool
+    ) -> None:
+        super().__init__()
+        self.update = Update(in_channels, channels, dropout=dropout)
+        self.norm = LayerNorm(channels) if norm else None
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        _reset(self.update, self.norm)
+
+    def forward(self, v: Tensor, message: Tensor) -> Tensor:
+        """The next items ``[ΣS, d]``."""
+        v = v + self.update(message)
+        return v if self.norm is None else self.norm(v)
+
+
+class LabelUpdate(Module):
+    r"""A cell plus its message, and the update of both: HHMPN, Eq. 11 to 14.
+
+    .. math::
+        \mathbf{g} = \mathbf{u} + \mathrm{MP}, \qquad
+        \mathbf{u}' = \mathbf{g} + \mathrm{UPD}(\mathbf{g})
+
+    Args:
+        channels: Width of cell and message.
+        dropout: Dropout on the update.
+        norm: Whether a layer norm follows each sum; the equations have none.
+        mlp: Without it the first sum is all.
+
+    Shapes:
+        - **cells**, **message**, **output**: ``[N, channels]``
+    """
+
+    def __init__(
+        self, channels: int, *, dropout: float, norm: bool, mlp: bool = True
+    ) -> None:
+        super().__init__()
+        self.norm = LayerNorm(channels) if norm and mlp else None
+        self.update = None
+        if mlp:
+            self.update = ItemUpdate(channels, channels, dropout=dropout, norm=norm)
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        _reset(self.update, self.norm)
+
+    def forward(self, cells: Tensor, message: Tensor) -> Tensor:
+        """The next cells ``[B·M·L, d]``."""
+        g = cells + message
+        g = g if self.norm is None else self.norm(g)
+        return g if self.update is None else self.update(g, g)
+
+
+def _reset(*modules: Module | None) -> None:
+    for module in modules:
+        if module is not None:
+            module.reset_parameters()  # type: ignore[operator]

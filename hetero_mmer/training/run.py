@@ -113,7 +113,7 @@ def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) ->
         labels: Number of labels.
 
     Raises:
-        InputError: If the class does not take these arguments.
+        InputError: If the class does not take these arguments, or their values.
     """
     factory = from_spec(spec)
     target, args = factory, {}
@@ -123,4 +123,9 @@ def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) ->
         inspect.signature(target).bind(widths, labels, **args)
     except (TypeError, ValueError) as error:
         raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
-    return factory(widths, labels)
+    try:
+        return factory(widths, labels)
+    except InputError:
+        raise
+    except ValueError as error:  # Such as a dropout of 3.
+        raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error

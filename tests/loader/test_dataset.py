@@ -239,7 +239,7 @@ def test_refuses_modalities_that_the_store_lacks(make_store, modalities):
 
 def test_refuses_a_sample_without_an_item(make_store):
     store = make_store()
-    with pytest.raises(InputError, match=r"'clip-3'.*no item") as caught:
+    with pytest.raises(InputError, match=r"1 of 7.*no item.*'clip-3'") as caught:
         StoreDataset(store, modalities=['visual', 'audio'])
     assert str(store.path) in str(caught.value)
     assert len(StoreDataset(store, [0, 1], modalities=['visual', 'audio'])) == 2
@@ -302,3 +302,19 @@ def test_read_slices_of_a_file(make_store):
     out = read_slices(store.values('text'), ptr[rows], ptr[rows + 1] - ptr[rows])
     expected = np.concatenate([store.read('text', row) for row in rows])
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize('rows', [[7], [-1], [0.5], [[0, 1]], [True, False]])
+def test_refuses_rows_that_are_none(make_store, rows):
+    with pytest.raises(InputError, match=r'samples 0 to 6|rows are indices'):
+        StoreDataset(make_store(), rows)
+
+
+def test_rows_may_be_a_mask_or_none_at_all(make_store, assert_same_batch):
+    store = make_store()
+    mask = np.arange(7) % 3 == 1
+    assert_same_batch(
+        StoreDataset(store, mask).batch([0, 1]),
+        StoreDataset(store, [1, 4]).batch([0, 1]),
+    )
+    assert len(StoreDataset(store, [])) == 0

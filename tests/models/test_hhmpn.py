@@ -579,3 +579,15 @@ def test_wrong_graph_gets_one_clear_sentence(name):
 def test_refuses_what_cannot_be_a_model(in_channels, num_labels, options):
     with pytest.raises(InputError):
         HHMPN(in_channels, num_labels, hidden_channels=4, **options)
+
+
+def test_refuses_layers_that_do_not_fit(graphs):
+    with pytest.raises(InputError, match='takes what makes a layer'):
+        make_model(f2l=GATv2Conv(8, 8))
+
+    def wide(in_channels, out_channels):
+        return GATv2Conv(in_channels, out_channels, heads=2)
+
+    for stage in ('f2f', 'f2l', 'l2l', 'm2l'):
+        with pytest.raises(InputError, match='width of the states'):
+            logits_of(make_model(**{stage: wide}), graphs)

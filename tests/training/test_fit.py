@@ -354,7 +354,7 @@ def test_progress_is_one_line(tmp_path, data, model, options, capfd):
         ({'optimizer': 'sgd'}, "'adam', 'adamw'"),
         ({'label_graph': 'full'}, "'complete', 'prior'"),
         ({'modalities': ['text', 'smell']}, 'smell'),
-        ({'modalities': ['text']}, r"has no item in \['text'\]"),
+        ({'modalities': ['text']}, r"have no item in \['text'\]"),
         ({'device': 'tpu'}, "'device' is one of"),
         ({'data': 'synthtic'}, "did you mean 'synthetic'"),
         ({'data': 'none.h5'}, 'no store'),
