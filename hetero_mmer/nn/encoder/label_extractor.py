@@ -48,7 +48,7 @@ class LabelExtractor(Module):
         dropout: Dropout in the Transformers.
         max_positions: Number of places in a sequence with an embedding of their own.
         align_to: Number of items that a :class:`CTCAligner` makes of each sequence, by
-            the name of the modality.
+            the name of the modality; others than those that are there do nothing.
         f2l: Makes the feature-to-label layer of a modality from two widths.
 
     Shapes:
@@ -56,7 +56,7 @@ class LabelExtractor(Module):
         - **output**: states ``[B, M, L, d]``, and whether a modality is there
 
     Raises:
-        InputError: If a name is not one of the modalities.
+        InputError: If ``num_layers`` lacks a modality.
 
     Example:
         >>> from hetero_mmer.graph import build_graph
@@ -82,19 +82,12 @@ class LabelExtractor(Module):
     ) -> None:
         super().__init__()
         layers = _layers(num_layers, in_channels)
-        align_to = align_to or {}
-        for name, given in (('num_layers', layers), ('align_to', align_to)):
-            unknown = [m for m in given if m not in in_channels]
-            if unknown:
-                raise InputError(
-                    f"'{name}' names {unknown}, but the modalities are "
-                    f'{list(in_channels)}'
-                )
+        aligned = {m: n for m, n in (align_to or {}).items() if m in in_channels}
         self.norms = ModuleDict(
             {m: LayerNorm(width, eps=EPS) for m, width in in_channels.items()}
         )
         self.aligners = ModuleDict(
-            {m: CTCAligner(in_channels[m], size) for m, size in align_to.items()}
+            {m: CTCAligner(in_channels[m], n) for m, n in aligned.items()}
         )
         self.encoders = ModuleDict(
             {
