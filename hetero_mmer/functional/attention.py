@@ -12,7 +12,13 @@ from torch_geometric.utils import softmax
 
 
 def edge_attention(
-    query: Tensor, key: Tensor, index: Tensor, *, ptr: Tensor | None, num_nodes: int
+    query: Tensor,
+    key: Tensor,
+    index: Tensor,
+    *,
+    ptr: Tensor | None,
+    num_nodes: int,
+    scale: float | None = None,
 ) -> Tensor:
     r"""Scaled dot-product attention weights over explicit edges.
 
@@ -29,6 +35,7 @@ def edge_attention(
         ptr: Where each target's edges start, ``[N + 1]``, if the edges are sorted
             by target; else ``None``.
         num_nodes: Number of target nodes :math:`N`.
+        scale: What scores are multiplied with; :math:`1 / \sqrt{C}` by default.
 
     Returns:
         Weights that sum to one over each target's edges, ``[E, H]``.
@@ -39,7 +46,9 @@ def edge_attention(
         >>> edge_attention(q, k, index, ptr=None, num_nodes=2).squeeze(-1)
         tensor([0.5000, 0.5000, 1.0000])
     """
-    score = (query * key).sum(dim=-1) / math.sqrt(query.size(-1))  # [E, H]
+    if scale is None:
+        scale = 1 / math.sqrt(query.size(-1))
+    score = (query * key).sum(dim=-1) * scale  # [E, H]
     return softmax(score, index, ptr=ptr, num_nodes=num_nodes)
 
 
@@ -47,11 +56,12 @@ def block_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    src: Tensor,
-    dst: Tensor,
+    src: Tensor | BlockRows,
+    dst: Tensor | BlockRows,
     *,
     loops: bool = True,
     dropout: float = 0.0,
+    scale: float | None = None,
 ) -> Tensor:
     r"""Scaled dot-product attention inside blocks, from all sources to all targets.
 
@@ -63,11 +73,13 @@ def block_attention(
         query: Query of each target node, ``[N_t, H, C]``.
         key: Key of each source node, ``[N_s, H, C]``.
         value: Value of each source node, ``[N_s, H, C]``.
-        src: First and last (exclusive) source row of each block, ``[K, 2]``.
-        dst: First and last (exclusive) target row of each block, ``[K, 2]``;
-            blocks do not overlap.
+        src: First and last (exclusive) source row of each block, ``[K, 2]``, or what
+            :func:`block_rows` makes of them, once for many calls.
+        dst: First and last (exclusive) target row of each block, ``[K, 2]``, or the
+            same; blocks do not overlap.
         loops: Whether the i-th target of a block attends to its i-th source.
         dropout: Probability to drop an attention weight.
+        scale: What scores are multiplied with; :math:`1 / \sqrt{C}` by default.
 
     Returns:
         The message of each target, ``[N_t, H, C]``; zero for a target outside all
@@ -82,7 +94,8 @@ def block_attention(
         >>> block_attention(q, k, v, blocks, blocks, loops=False).flatten()
         tensor([3., 1., 0.])
     """
-    targets, sources = _rows(dst, query.size(0)), _rows(src, key.size(0))
+    targets = block_rows(dst, query.size(0)) if isinstance(dst, Tensor) else dst
+    sources = block_rows(src, key.size(0)) if isinstance(src, Tensor) else src
     if targets.rows.numel() == 0 or sources.rows.numel() == 0:
         return torch.zeros_like(query)
     out = F.scaled_dot_product_attention(
@@ -91,15 +104,19 @@ def block_attention(
         sources.take(value).transpose(1, 2),
         attn_mask=_mask(sources, targets, loops),
         dropout_p=dropout,
+        scale=scale,
     ).transpose(1, 2)  # [K, S_t, H, C]
-    silent = src[:, 1] - src[:, 0] < (1 if loops else 2)
+    if sources.real is None and loops:
+        return targets.give(out, query.size(0))
+    silent = sources.length < (1 if loops else 2)
     return targets.give(out.masked_fill(silent.view(-1, 1, 1, 1), 0), query.size(0))
 
 
-class _Rows(NamedTuple):
+class BlockRows(NamedTuple):
     """The rows of K blocks as a rectangle, and which of them are real."""
 
     rows: Tensor  # [K, S]
+    length: Tensor  # [K]
     real: Tensor | None  # [K, S]; None if all are
     whole: bool  # the rectangle is just the rows in order
 
@@ -120,18 +137,29 @@ class _Rows(NamedTuple):
         return x.new_zeros(num_rows, *x.shape[2:]).index_copy(0, rows, flat)
 
 
-def _rows(ranges: Tensor, num_rows: int) -> _Rows:
+def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
+    """Lays the rows of blocks out as a rectangle for :func:`block_attention`.
+
+    Args:
+        ranges: First and last (exclusive) row of each block, ``[K, 2]``.
+        num_rows: Number of all rows.
+
+    Example:
+        >>> block_rows(torch.tensor([[0, 2], [2, 3]]), 3).real
+        tensor([[ True,  True],
+                [ True, False]])
+    """
     length = ranges[:, 1] - ranges[:, 0]
     size = int(length.max()) if length.numel() > 0 else 0
     rows = ranges[:, :1] + torch.arange(size, device=ranges.device)
     real = rows < ranges[:, 1:]
     if not bool(real.all()):
-        return _Rows(rows.clamp(max=num_rows - 1), real, False)
+        return BlockRows(rows.clamp(max=num_rows - 1), length, real, False)
     order = torch.arange(num_rows, device=ranges.device)
-    return _Rows(rows, None, torch.equal(rows.flatten(), order))
+    return BlockRows(rows, length, None, torch.equal(rows.flatten(), order))
 
 
-def _mask(sources: _Rows, targets: _Rows, loops: bool) -> Tensor | None:
+def _mask(sources: BlockRows, targets: BlockRows, loops: bool) -> Tensor | None:
     """True where a target may look at a source; never a row without any True."""
     mask = None
     if sources.real is not None:

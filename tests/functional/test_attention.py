@@ -231,9 +231,9 @@ def test_equal_blocks_are_neither_copied_nor_masked(monkeypatch):
     calls = []
     attend = F.scaled_dot_product_attention
 
-    def watch(query, key, value, attn_mask=None, dropout_p=0.0):
+    def watch(query, key, value, attn_mask=None, **options):
         calls.append((query, key, value, attn_mask))
-        return attend(query, key, value, attn_mask, dropout_p)
+        return attend(query, key, value, attn_mask, **options)
 
     monkeypatch.setattr(F, 'scaled_dot_product_attention', watch)
     (src, num_src), (dst, num_dst) = ranges([3, 3]), ranges([2, 2])
@@ -253,9 +253,9 @@ def test_no_row_of_a_mask_is_empty(monkeypatch, loops):
     masks = []
     attend = F.scaled_dot_product_attention
 
-    def watch(query, key, value, attn_mask=None, dropout_p=0.0):
+    def watch(query, key, value, attn_mask=None, **options):
         masks.append(attn_mask)
-        return attend(query, key, value, attn_mask, dropout_p)
+        return attend(query, key, value, attn_mask, **options)
 
     monkeypatch.setattr(F, 'scaled_dot_product_attention', watch)
     blocks, num_rows = ranges([1, 0, 3])

@@ -1,0 +1,38 @@
+"""Whether a graph is one that a model was made for."""
+
+from __future__ import annotations
+
+from torch_geometric.data import Batch, HeteroData
+
+from hetero_mmer import schema
+from hetero_mmer.typing import InputError
+
+
+def check_graph(data: HeteroData, in_channels: dict[str, int], num_labels: int) -> int:
+    """Refuses a graph with other modalities, widths or labels.
+
+    Args:
+        data: One sample's graph, or a batch.
+        in_channels: Feature width of each modality, in order.
+        num_labels: Number of labels.
+
+    Returns:
+        Number of samples.
+
+    Raises:
+        InputError: Tells what was expected and what came.
+    """
+    widths = {m: data[m].x.size(-1) for m in schema.modalities(data.node_types)}
+    if list(widths.items()) != list(in_channels.items()):
+        raise InputError(
+            f'this model reads modalities of widths {in_channels} '
+            f'(got a graph with {widths})'
+        )
+    labels = data[schema.LABEL].num_nodes
+    samples = data.num_graphs if isinstance(data, Batch) else 1
+    if labels != samples * num_labels:
+        raise InputError(
+            f'this model has {num_labels} labels for each sample '
+            f'(got a graph with {labels / samples:g})'
+        )
+    return samples

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import LayerNorm, Module, Parameter
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.module_dict import ModuleDict
+from torch_geometric.typing import EdgeType
+
+from hetero_mmer import schema
+from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
+from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
+from hetero_mmer.typing import InputError
+
+#: For each relation ``(edge_index [2, E], alpha [E, heads])``.
+Attention = dict[EdgeType, tuple[Tensor, Tensor]]
+
+
+class Extracted(NamedTuple):
+    """What :class:`LabelExtractor` returns."""
+
+    u: Tensor  # [B, M, L, d], 0 where a modality is missing
+    present: Tensor  # [B, M], whether a sample has a modality
+    attention: Attention | None  # if asked for
+
+
+class LabelExtractor(Module):
+    r"""From the items of each modality to the states of its labels.
+
+    The first part of CARAT (Peng et al., AAAI 2024): a layer norm and a Transformer
+    over the items of each modality, to which each label attends with a vector
+    :math:`\mathbf{w}_i^m` of its own (:class:`~hetero_mmer.nn.conv.
+    LabelAttentionConv`, Eq. 1).
+
+    Args:
+        in_channels: Feature width of each modality, in the order of the graph.
+        num_labels: Number of labels :math:`L`.
+        out_channels: Width :math:`d` of all states.
+        num_layers: Transformer layers of all modalities, or of each by its name. By
+            default those of the paper: 6 for one called ``text``, 4 for others.
+        heads: Attention heads of the Transformers.
+        dropout: Dropout in the Transformers.
+        max_positions: Number of places in a sequence with an embedding of their own.
+        align_to: Number of items that a :class:`CTCAligner` makes of each sequence, by
+            the name of the modality; others than those that are there do nothing.
+        f2l: Makes the feature-to-label layer of a modality from two widths.
+
+    Shapes:
+        - **data**: one sample's graph, or a batch of :math:`B`
+        - **output**: states ``[B, M, L, d]``, and whether a modality is there
+
+    Raises:
+        InputError: If ``num_layers`` lacks a modality.
+
+    Example:
+        >>> from hetero_mmer.graph import build_graph
+        >>> graph = build_graph({'text': torch.randn(3, 8), 'audio': torch.randn(0, 4)},
+        ...                     labels=[1, 0])
+        >>> out = LabelExtractor({'text': 8, 'audio': 4}, 2, 16)(graph)
+        >>> out.u.shape, out.present
+        (torch.Size([1, 2, 2, 16]), tensor([[ True, False]]))
+    """
+
+    def __init__(
+        self,
+        in_channels: dict[str, int],
+        num_labels: int,
+        out_channels: int,
+        *,
+        num_layers: int | dict[str, int] | None = None,
+        heads: int = 8,
+        dropout: float = 0.3,
+        max_positions: int = 512,
+        align_to: dict[str, int] | None = None,
+        f2l: Callable[[int, int], Module] = LabelAttentionConv,
+    ) -> None:
+        super().__init__()
+        layers = _layers(num_layers, in_channels)
+        aligned = {m: n for m, n in (align_to or {}).items() if m in in_channels}
+        self.norms = ModuleDict(
+            {m: LayerNorm(width, eps=EPS) for m, width in in_channels.items()}
+        )
+        self.aligners = ModuleDict(
+            {m: CTCAligner(in_channels[m], n) for m, n in aligned.items()}
+        )
+        self.encoders = ModuleDict(
+            {
+                m: TransformerEncoder(
+                    width,
+                    out_channels,
+                    num_layers=layers[m],
+                    heads=heads,
+                    dropout=dropout,
+                    max_positions=max_positions,
+                )
+                for m, width in in_channels.items()
+            }
+        )
+        shape = (len(in_channels), num_labels, out_channels)
+        self.label_weight = Parameter(torch.empty(shape))
+        self.f2l = Stage(
+            {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
+            aggr=None,
+        )
+        self._draw_label_weight()
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        for parts in (self.norms, self.aligners, self.encoders):
+            for part in parts.values():
+                part.reset_parameters()
+        self.f2l.reset_parameters()
+        self._draw_label_weight()
+
+    def forward(self, data: HeteroData, return_attention: bool = False) -> Extracted:
+        """The label states of all samples."""
+        relations = dict(data.edge_index_dict)
+        x_dict, there = {}, []
+        for k, m in enumerate(self.encoders):
+            x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')
+            there.append(ptr.diff() > 0)
+            if m in self.aligners:
+                x, ptr = self.aligners[m](x, ptr)
+                pos = torch.arange(len(x), device=x.device) % self.aligners[m].num_items
+                relations[schema.f2l(m)] = self._relation(k, ptr)
+            x_dict[m] = self.encoders[m](x, ptr, pos)
+        present = torch.stack(there, dim=-1)
+
+        M, L, d = self.label_weight.shape
+        cells = self.label_weight.expand(len(present), M, L, d)
+        x_dict[schema.MODALITY] = cells.reshape(-1, d)
+        out, attention = self.f2l(x_dict, relations, return_attention), None
+        if return_attention:
+            out, attention = out
+        # Of each cell's M messages that of its own modality: a layer with a bias
+        # answers cells without edges, too.
+        u = out[schema.MODALITY].view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
+        u = u.movedim(-1, 1) * present[:, :, None, None]
+        return Extracted(u, present, attention)
+
+    def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
+        """All new items of a modality to its cells."""
+        num_modalities, num_labels, _ = self.label_weight.shape
+        sample = torch.arange(len(ptr) - 1, device=ptr.device)
+        first = (sample * num_modalities + modality) * num_labels
+        return AllPairs(
+            torch.stack([ptr[:-1], ptr[1:]], dim=-1),
+            torch.stack([first, first + num_labels], dim=-1),
+        )
+
+    def _draw_label_weight(self) -> None:
+        bound = 1 / math.sqrt(self.label_weight.size(-1))
+        torch.nn.init.uniform_(self.label_weight, -bound, bound)
+
+
+def _layer(f2l: Callable[[int, int], Module], channels: int) -> Module:
+    """A layer without self-loops of its own, which are the graph's business."""
+    layer: Any = f2l(channels, channels)
+    if getattr(layer, 'add_self_loops', False):
+        layer.add_self_loops = False
+    return layer
+
+
+def _ptr(data: HeteroData, modality: str) -> Tensor:
+    """Where each sample's items start, ``[B + 1]``."""
+    store = data[modality]
+    if 'ptr' in store:
+        return store.ptr
+    return torch.tensor([0, len(store.x)], device=store.x.device)
+
+
+def _layers(
+    num_layers: int | dict[str, int] | None, in_channels: dict[str, int]
+) -> dict[str, int]:
+    if num_layers is None:
+        return {m: 6 if m == 'text' else 4 for m in in_channels}
+    if isinstance(num_layers, int):
+        return dict.fromkeys(in_channels, num_layers)
+    missing = [m for m in in_channels if m not in num_layers]
+    if missing:
+        raise InputError(
+            f"'num_layers' is one number, or one for each modality (none for {missing})"
+        )
+    return num_layers

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from hetero_mmer.functional.masked import (
+    masked_bce,
+    masked_max,
+    masked_mean,
+    masked_mse,
+)
+
+PRESENT = torch.tensor([[True, True, False], [True, False, False]])
+
+
+@pytest.fixture
+def x():
+    x = torch.randn(2, 3, 4, 5, dtype=torch.double)
+    x[~PRESENT] = 1e6
+    return x
+
+
+def test_mse_is_that_of_each_modality_alone(x):
+    target = torch.randn(2, 3, 4, 5, dtype=torch.double)
+    first = F.mse_loss(x[:, 0], target[:, 0])
+    second = F.mse_loss(x[:1, 1], target[:1, 1])
+    actual = masked_mse(x, target, PRESENT)
+    torch.testing.assert_close(actual, first + second)
+
+
+def test_max_and_mean_are_over_what_is_there(x):
+    scores = x[..., 0]
+    torch.testing.assert_close(
+        masked_max(scores, PRESENT),
+        torch.stack([torch.maximum(scores[0, 0], scores[0, 1]), scores[1, 0]]),
+    )
+    torch.testing.assert_close(
+        masked_mean(scores, PRESENT),
+        torch.stack([(scores[0, 0] + scores[0, 1]) / 2, scores[1, 0]]),
+    )
+    torch.testing.assert_close(
+        masked_mean(scores, PRESENT, dim=0),
+        torch.stack(
+            [(scores[0, 0] + scores[1, 0]) / 2, scores[0, 1], torch.zeros(4).double()]
+        ),
+    )
+
+
+def test_bce_is_over_the_rows_that_are_there(x):
+    logits, y = x[..., 0], torch.randint(2, (2, 3, 4)).double()
+    rows = [(0, 0), (0, 1), (1, 0)]
+    expected = torch.stack(
+        [F.binary_cross_entropy_with_logits(logits[r], y[r]) for r in rows]
+    ).mean()
+    torch.testing.assert_close(masked_bce(logits, y, PRESENT), expected)
+
+
+def test_what_is_not_there_gets_no_gradient(x):
+    x = x.requires_grad_()
+    zero = torch.zeros_like(x)
+    total = masked_mse(x, zero, PRESENT) + masked_bce(x[..., 0], zero[..., 0], PRESENT)
+    total = total + masked_max(x[..., 0], PRESENT).sum() + masked_mean(x, PRESENT).sum()
+    total.backward()
+    assert (x.grad[PRESENT] != 0).any(dim=-1).all()
+    assert (x.grad[~PRESENT] == 0).all()

@@ -1,0 +1,91 @@
+"""The fusions and aggregations that the paper compares with."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from hetero_mmer.nn.fusion import (
+    AggregationFusion,
+    AlignmentFusion,
+    LabelAggregation,
+    MeanSpace,
+    ModalityAggregation,
+)
+
+PRESENT = torch.tensor([[True, True, True], [True, False, True]])
+
+
+@pytest.fixture
+def u():
+    torch.manual_seed(0)
+    return (torch.randn(2, 3, 4, 5) * PRESENT[:, :, None, None]).double()
+
+
+def test_alignment_is_the_mean_of_what_is_there(u):
+    fusion = AlignmentFusion(3, 5)
+    levels = fusion(u, MeanSpace(3, 4, 5)(u, PRESENT), PRESENT)
+    aligned = levels['aligned']
+    torch.testing.assert_close(aligned[0, 0], u[0].sum(dim=0) / 3)
+    torch.testing.assert_close(aligned[1, 0], (u[1, 0] + u[1, 2]) / 2)
+    expected = (
+        F.mse_loss(u[0, 0], u[0, 1])
+        + F.mse_loss(u[:, 0], u[:, 2])
+        + F.mse_loss(u[0, 1], u[0, 2])
+    )
+    torch.testing.assert_close(fusion.loss(levels, PRESENT), expected)
+
+
+def test_aggregation_maps_all_modalities_side_by_side(u):
+    fusion = AggregationFusion(3, 5).double()
+    semantics = MeanSpace(3, 4, 5)(u, PRESENT)
+    levels = fusion(u, semantics, PRESENT)
+    for b in range(2):
+        for i in range(4):
+            joined = torch.cat(
+                [
+                    u[b, m, i] if PRESENT[b, m] else semantics.intrinsic[b, m, i]
+                    for m in range(3)
+                ]
+            )
+            torch.testing.assert_close(
+                levels['aggregated'][b, 0, i], fusion.lin(joined)
+            )
+    assert fusion.loss(levels, PRESENT) == 0
+
+
+def two_layers(part, x):
+    return part.lin_out(part.lin_in(x).relu())
+
+
+def test_label_aggregation_joins_the_labels_of_a_modality(u):
+    part = LabelAggregation(3, 4, 5).double()
+    logits, rows = part(u, PRESENT)
+    assert torch.equal(rows, PRESENT)
+    for b in range(2):
+        for m in range(3):
+            joined = torch.cat([u[b, m, i] for i in range(4)])
+            torch.testing.assert_close(logits[b, m], two_layers(part, joined))
+
+
+def test_modality_aggregation_joins_the_modalities_of_a_label(u):
+    part = ModalityAggregation(3, 4, 5).double()
+    logits, rows = part(u, PRESENT)
+    assert rows.tolist() == [[True], [True]]
+    u[1, 1] = (u[1, 0] + u[1, 2]) / 2
+    for b in range(2):
+        for i in range(4):
+            joined = torch.cat([u[b, m, i] for m in range(3)])
+            torch.testing.assert_close(logits[b, 0, i], two_layers(part, joined)[i])
+
+
+@pytest.mark.parametrize(
+    'part',
+    [AggregationFusion(3, 5), LabelAggregation(3, 4, 5), ModalityAggregation(3, 4, 5)],
+)
+def test_resetting_draws_every_weight_anew(part):
+    before = [p.clone() for p in part.parameters()]
+    part.reset_parameters()
+    assert before
+    assert not any(map(torch.equal, before, part.parameters()))
