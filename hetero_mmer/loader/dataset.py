@@ -36,8 +36,8 @@ class StoreDataset(Dataset):
             take less than 2 GiB.
 
     Raises:
-        InputError: For a modality that the store lacks, or a sample that has no
-            item in the chosen modalities.
+        InputError: For a modality that the store lacks, a sample that has no item in
+            the chosen modalities, or values that are not finite.
     """
 
     def __init__(
@@ -84,8 +84,7 @@ class StoreDataset(Dataset):
         self._kept: dict[str, np.ndarray] | None = None
         if in_memory:
             self._kept = {
-                m: read_slices(store.values(m), self._start[m], self._length[m])
-                for m in names
+                m: self._from_file(m, self._start[m], self._length[m]) for m in names
             }
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
 
@@ -125,10 +124,21 @@ class StoreDataset(Dataset):
             if self._kept is not None:
                 x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
             else:
-                x = read_slices(self.store.values(m), start, length)
+                x = self._from_file(m, start, length)
             features[m] = torch.from_numpy(x).to(torch.get_default_dtype())
             lengths[m] = torch.from_numpy(length)
         return features, lengths
+
+    def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
+        """Items as they lie in the file, whatever its writer recorded of them."""
+        x = read_slices(self.store.values(modality), start, length)
+        bad = x.size - int(np.isfinite(x).sum())
+        if bad:
+            raise InputError(
+                f"values are finite, but '{modality}' of '{self.store.path}' has {bad} "
+                f'that are not: convert the data with --clean zero or --clean mean'
+            )
+        return x
 
 
 class StoreLoader(DataLoader):

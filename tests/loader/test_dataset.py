@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,7 @@ from hetero_mmer.graph import SampleGraph, build_graph, prior_label_graph
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.dataset import read_slices
 from hetero_mmer.models import HHMPN
+from hetero_mmer.store import Store
 from hetero_mmer.typing import InputError
 
 GIVEN = torch.tensor([[2, 0, 2], [0, 2, 2]])
@@ -318,3 +320,16 @@ def test_rows_may_be_a_mask_or_none_at_all(make_store, assert_same_batch):
         StoreDataset(store, [1, 4]).batch([0, 1]),
     )
     assert len(StoreDataset(store, [])) == 0
+
+
+def test_refuses_values_that_became_infinite_after_writing(make_store):
+    store = make_store()
+    store.close()
+    path = store.path
+    with h5py.File(path, 'a') as file:
+        file['features/text/values'][0, 0] = np.inf
+    with Store(path) as store:
+        with pytest.raises(InputError, match=r"'text'.* has 1 that are not"):
+            StoreDataset(store)
+        with pytest.raises(InputError, match=r"'text'.* has 1 that are not"):
+            StoreDataset(store, in_memory=False).batch(range(7))
