@@ -82,6 +82,8 @@ class CARAT(Module):
         dropout: Dropout in the Transformers.
         positional: Whether items of sequences get a learned position embedding.
         max_positions: Number of places with an embedding of their own.
+        input_norm: Whether a layer norm comes first. It takes away how large an item's
+            features are, which may be what counts where columns are standardised.
         align_to: Number of items that a CTC-style aligner makes of each sequence, by
             the name of the modality; none by default.
         f2l: Feature-to-label layer, or any that makes a layer from two widths.
@@ -143,6 +145,7 @@ class CARAT(Module):
         dropout: float = 0.3,
         positional: bool = True,
         max_positions: int = 512,
+        input_norm: bool = True,
         align_to: dict[str, int] | None = None,
         f2l: Callable[[int, int], Module] = LabelAttentionConv,
         space: Make = LatentSpace,
@@ -183,6 +186,7 @@ class CARAT(Module):
             heads=heads,
             dropout=dropout,
             max_positions=max_positions if positional else 0,
+            input_norm=input_norm,
             align_to=align_to,
             f2l=f2l,
         )

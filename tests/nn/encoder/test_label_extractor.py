@@ -35,7 +35,8 @@ def make(**options):
 
 
 @pytest.mark.parametrize(
-    'options', [{}, {'align_to': {'audio': 3}}, {'f2l': GATv2Conv}]
+    'options',
+    [{}, {'align_to': {'audio': 3}}, {'f2l': GATv2Conv}, {'input_norm': False}],
 )
 def test_equals_every_modality_of_every_sample_alone(graphs, options):
     extractor = make(**options)
@@ -75,6 +76,19 @@ def test_graph_equals_batch_of_one(graphs):
     extractor = make()
     torch.testing.assert_close(
         extractor(graphs[0]).u, extractor(Batch.from_data_list(graphs[:1])).u
+    )
+
+
+def test_input_norm_takes_away_the_size_of_features(graphs):
+    def probs(scale, **options):
+        batch = Batch.from_data_list(graphs)
+        for m in WIDTHS:
+            batch[m].x = scale * batch[m].x
+        return make(**options)(batch).u
+
+    torch.testing.assert_close(probs(1.0), probs(2.0))
+    assert not torch.allclose(
+        probs(1.0, input_norm=False), probs(2.0, input_norm=False)
     )
 
 
