@@ -39,7 +39,7 @@ lint: $(BIN)/.tested
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow'
-	OMP_NUM_THREADS=1 $(BIN)/pytest --nbmake notebooks -p no:doctest --import-mode=prepend
+	OMP_NUM_THREADS=1 $(BIN)/pytest -o addopts= --nbmake notebooks
 
 slow: $(BIN)/.tested
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow

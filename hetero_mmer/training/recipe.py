@@ -38,8 +38,8 @@ def find_recipe(name: str | Path) -> Path:
     if Path(name).is_file():
         return Path(name)
     names = recipe_names()
-    hint = did_you_mean(str(name), names)
-    raise InputError(f"there is no recipe '{name}' (known: {', '.join(names)}){hint}")
+    hint = did_you_mean(str(name), names) or f' (known: {", ".join(names)})'
+    raise InputError(f"there is no recipe '{name}'{hint}")
 
 
 def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
