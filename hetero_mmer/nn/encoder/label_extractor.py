@@ -58,7 +58,8 @@ class LabelExtractor(Module):
         - **output**: states ``[B, M, L, d]``, and whether a modality is there
 
     Raises:
-        InputError: If ``num_layers`` lacks a modality.
+        InputError: If ``num_layers`` lacks a modality, or a layer's messages are of
+            another width.
 
     Example:
         >>> from hetero_mmer.graph import build_graph
@@ -145,9 +146,15 @@ class LabelExtractor(Module):
         out, attention = self.f2l(x_dict, relations, return_attention), None
         if return_attention:
             out, attention = out
+        message = out[schema.MODALITY]  # [B·M·L, M, d]
+        if message.size(-1) != d:
+            raise InputError(
+                f"a layer's messages to '{schema.MODALITY}' have the width of the "
+                f'states, {d} (got {message.size(-1)})'
+            )
         # Of each cell's M messages that of its own modality: a layer with a bias
         # answers cells without edges, too.
-        u = out[schema.MODALITY].view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
+        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
         u = u.movedim(-1, 1) * present[:, :, None, None]
         return Extracted(u, present, attention)
 

@@ -107,6 +107,12 @@ def test_refuses_layers_that_leave_a_modality_out():
         make(num_layers={'text': 1})
 
 
+def test_refuses_messages_of_another_width(graphs):
+    extractor = make(f2l=lambda i, o: GATv2Conv(i, o, heads=2))
+    with pytest.raises(InputError, match=r'8 \(got 16\)'):
+        extractor(Batch.from_data_list(graphs))
+
+
 def test_other_modalities_may_have_a_name():
     """A recipe for three modalities fits two of them."""
     more = {'text': 1, 'audio': 1, 'face': 1}
