@@ -116,7 +116,9 @@ class CARAT(Module):
     Deviations:
         - Prototypes are not normalised unless ``space`` says so, as in the authors'
           code.
-        - The reconstruction loss has no term for the second level, as in their script.
+        - The two shuffles come one after the other, as in Eq. 11 and 12, so that every
+          state occurs once. The authors' code looks both up in the place that a state
+          goes to, where some occur twice and others never.
         - In evaluation, the loss shuffles nothing.
         - Places in a sequence beyond ``max_positions`` share the last embedding.
 
