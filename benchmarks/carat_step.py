@@ -20,6 +20,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# As the command line does: threads that wait sleep, if another process needs the core.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
 import torch
 from torch.nn import ModuleList, TransformerEncoder, TransformerEncoderLayer
 from torch.optim import AdamW

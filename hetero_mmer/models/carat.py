@@ -82,6 +82,8 @@ class CARAT(Module):
         dropout: Dropout in the Transformers.
         positional: Whether items of sequences get a learned position embedding.
         max_positions: Number of places with an embedding of their own.
+        input_norm: Whether a layer norm comes first. It takes away how large an item's
+            features are, which may be what counts where columns are standardised.
         align_to: Number of items that a CTC-style aligner makes of each sequence, by
             the name of the modality; none by default.
         f2l: Feature-to-label layer, or any that makes a layer from two widths.
@@ -114,7 +116,9 @@ class CARAT(Module):
     Deviations:
         - Prototypes are not normalised unless ``space`` says so, as in the authors'
           code.
-        - The reconstruction loss has no term for the second level, as in their script.
+        - The two shuffles come one after the other, as in Eq. 11 and 12, so that every
+          state occurs once. The authors' code looks both up in the place that a state
+          goes to, where some occur twice and others never.
         - In evaluation, the loss shuffles nothing.
         - Places in a sequence beyond ``max_positions`` share the last embedding.
 
@@ -143,6 +147,7 @@ class CARAT(Module):
         dropout: float = 0.3,
         positional: bool = True,
         max_positions: int = 512,
+        input_norm: bool = True,
         align_to: dict[str, int] | None = None,
         f2l: Callable[[int, int], Module] = LabelAttentionConv,
         space: Make = LatentSpace,
@@ -183,6 +188,7 @@ class CARAT(Module):
             heads=heads,
             dropout=dropout,
             max_positions=max_positions if positional else 0,
+            input_norm=input_norm,
             align_to=align_to,
             f2l=f2l,
         )

@@ -8,16 +8,13 @@ from hetero_mmer import schema
 from hetero_mmer.typing import InputError
 
 
-def check_graph(data: HeteroData, in_channels: dict[str, int], num_labels: int) -> int:
+def check_graph(data: HeteroData, in_channels: dict[str, int], num_labels: int) -> None:
     """Refuses a graph with other modalities, widths or labels.
 
     Args:
         data: One sample's graph, or a batch.
         in_channels: Feature width of each modality, in order.
         num_labels: Number of labels.
-
-    Returns:
-        Number of samples.
 
     Raises:
         InputError: Tells what was expected and what came.
@@ -28,11 +25,11 @@ def check_graph(data: HeteroData, in_channels: dict[str, int], num_labels: int) 
             f'this model reads modalities of widths {in_channels} '
             f'(got a graph with {widths})'
         )
-    labels = data[schema.LABEL].num_nodes
+    store = data[schema.LABEL]
+    labels = store.num_nodes if 'label_id' in store else 0
     samples = data.num_graphs if isinstance(data, Batch) else 1
     if labels != samples * num_labels:
         raise InputError(
             f'this model has {num_labels} labels for each sample '
             f'(got a graph with {labels / samples:g})'
         )
-    return samples

@@ -14,13 +14,14 @@ from torch.nn import (
     ModuleList,
     Parameter,
 )
-from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data import HeteroData
 from torch_geometric.nn import SimpleConv
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import EdgeType, NodeType
 
 from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
+from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
 from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
 from hetero_mmer.typing import InputError
@@ -160,7 +161,7 @@ class HHMPN(Module):
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
         """Probabilities of the labels, and the logits of every round."""
-        self._check(data)
+        check_graph(data, self.in_channels, self.num_labels)
         edge_index_dict = data.edge_index_dict
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
@@ -213,22 +214,6 @@ class HHMPN(Module):
             exact = torch.promote_types(v.dtype, torch.float32)
             v = v + sinusoidal_encoding(store.pos, v.size(-1), dtype=exact).to(v.dtype)
         return self.dropout(v)
-
-    def _check(self, data: HeteroData) -> None:
-        widths = {m: data[m].x.size(-1) for m in schema.modalities(data.node_types)}
-        if list(widths.items()) != list(self.in_channels.items()):
-            raise InputError(
-                f'this model reads modalities of widths {self.in_channels} '
-                f'(got a graph with {widths})'
-            )
-        store = data[schema.LABEL]
-        labels = store.num_nodes if 'label_id' in store else 0
-        samples = data.num_graphs if isinstance(data, Batch) else 1
-        if labels != samples * self.num_labels:
-            raise InputError(
-                f'this model has {self.num_labels} labels for each sample '
-                f'(got a graph with {labels / samples:g})'
-            )
 
 
 class Round(Module):

@@ -49,6 +49,7 @@ VARIANTS = {
         'space': partial(LatentSpace, latent_channels=8, normalize_prototypes=True)
     },
     'aligned': {'align_to': {'audio': 2}},
+    'no_input_norm': {'input_norm': False},
     'mrm_agg': {'aggregation': ModalityAggregation, **EXTRACTED},
     'mrm': {'aggregation': None, **EXTRACTED},
     'agg': {'aggregation': ModalityAggregation, 'max_pooling': False, **EXTRACTED},

@@ -108,6 +108,7 @@ def test_every_argument_can_be_given_on_the_command_line(data, tmp_path):
         'dropout': '0.1',
         'positional': 'false',
         'max_positions': '20',
+        'input_norm': 'false',
         'align_to': '{"audio": 3}',
         'f2l': 'hetero_mmer.nn.conv.LabelAttentionConv',
         'f2l.dropout': '0.1',

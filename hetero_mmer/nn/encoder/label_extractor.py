@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import LayerNorm, Module, Parameter
+from torch.nn import Identity, LayerNorm, Module, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import EdgeType
@@ -47,6 +47,8 @@ class LabelExtractor(Module):
         heads: Attention heads of the Transformers.
         dropout: Dropout in the Transformers.
         max_positions: Number of places in a sequence with an embedding of their own.
+        input_norm: Whether a layer norm comes first. It takes away how large an item's
+            features are, which may be what counts where columns are standardised.
         align_to: Number of items that a :class:`CTCAligner` makes of each sequence, by
             the name of the modality; others than those that are there do nothing.
         f2l: Makes the feature-to-label layer of a modality from two widths.
@@ -56,7 +58,8 @@ class LabelExtractor(Module):
         - **output**: states ``[B, M, L, d]``, and whether a modality is there
 
     Raises:
-        InputError: If ``num_layers`` lacks a modality.
+        InputError: If ``num_layers`` lacks a modality, or a layer's messages are of
+            another width.
 
     Example:
         >>> from hetero_mmer.graph import build_graph
@@ -77,6 +80,7 @@ class LabelExtractor(Module):
         heads: int = 8,
         dropout: float = 0.3,
         max_positions: int = 512,
+        input_norm: bool = True,
         align_to: dict[str, int] | None = None,
         f2l: Callable[[int, int], Module] = LabelAttentionConv,
     ) -> None:
@@ -84,7 +88,10 @@ class LabelExtractor(Module):
         layers = _layers(num_layers, in_channels)
         aligned = {m: n for m, n in (align_to or {}).items() if m in in_channels}
         self.norms = ModuleDict(
-            {m: LayerNorm(width, eps=EPS) for m, width in in_channels.items()}
+            {
+                m: LayerNorm(width, eps=EPS) if input_norm else Identity()
+                for m, width in in_channels.items()
+            }
         )
         self.aligners = ModuleDict(
             {m: CTCAligner(in_channels[m], n) for m, n in aligned.items()}
@@ -114,7 +121,8 @@ class LabelExtractor(Module):
         """Draws all weights anew."""
         for parts in (self.norms, self.aligners, self.encoders):
             for part in parts.values():
-                part.reset_parameters()
+                if not isinstance(part, Identity):
+                    part.reset_parameters()
         self.f2l.reset_parameters()
         self._draw_label_weight()
 
@@ -138,9 +146,15 @@ class LabelExtractor(Module):
         out, attention = self.f2l(x_dict, relations, return_attention), None
         if return_attention:
             out, attention = out
+        message = out[schema.MODALITY]  # [B·M·L, M, d]
+        if message.size(-1) != d:
+            raise InputError(
+                f"a layer's messages to '{schema.MODALITY}' have the width of the "
+                f'states, {d} (got {message.size(-1)})'
+            )
         # Of each cell's M messages that of its own modality: a layer with a bias
         # answers cells without edges, too.
-        u = out[schema.MODALITY].view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
+        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
         u = u.movedim(-1, 1) * present[:, :, None, None]
         return Extracted(u, present, attention)
 

@@ -35,6 +35,11 @@ class Reconstruction(Module):
         - **output**: states of the levels ``lsr`` (``u`` itself), ``frr`` (first) and
           ``srr`` (second), ``[B, M, L, d]``
 
+    Deviations:
+        - The loss has no term for the second level, as in the authors' script.
+        - What takes the place of a level that is left out is not given: the other one
+          works on what the cells say, and nothing is restored without both.
+
     Example:
         >>> from hetero_mmer.nn.fusion import MeanSpace
         >>> u, present = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0

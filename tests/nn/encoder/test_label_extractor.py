@@ -35,7 +35,8 @@ def make(**options):
 
 
 @pytest.mark.parametrize(
-    'options', [{}, {'align_to': {'audio': 3}}, {'f2l': GATv2Conv}]
+    'options',
+    [{}, {'align_to': {'audio': 3}}, {'f2l': GATv2Conv}, {'input_norm': False}],
 )
 def test_equals_every_modality_of_every_sample_alone(graphs, options):
     extractor = make(**options)
@@ -78,6 +79,19 @@ def test_graph_equals_batch_of_one(graphs):
     )
 
 
+def test_input_norm_takes_away_the_size_of_features(graphs):
+    def probs(scale, **options):
+        batch = Batch.from_data_list(graphs)
+        for m in WIDTHS:
+            batch[m].x = scale * batch[m].x
+        return make(**options)(batch).u
+
+    torch.testing.assert_close(probs(1.0), probs(2.0))
+    assert not torch.allclose(
+        probs(1.0, input_norm=False), probs(2.0, input_norm=False)
+    )
+
+
 def test_number_of_layers():
     def count(**options):
         encoders = make(**options).encoders
@@ -91,6 +105,12 @@ def test_number_of_layers():
 def test_refuses_layers_that_leave_a_modality_out():
     with pytest.raises(InputError, match='audio'):
         make(num_layers={'text': 1})
+
+
+def test_refuses_messages_of_another_width(graphs):
+    extractor = make(f2l=lambda i, o: GATv2Conv(i, o, heads=2))
+    with pytest.raises(InputError, match=r'8 \(got 16\)'):
+        extractor(Batch.from_data_list(graphs))
 
 
 def test_other_modalities_may_have_a_name():
