@@ -130,13 +130,14 @@ class StoreDataset(Dataset):
         return features, lengths
 
     def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
-        """Items as they lie in the file, whatever its writer recorded of them."""
+        """Items of the file, which may have changed since it was written."""
         x = read_slices(self.store.values(modality), start, length)
         bad = x.size - int(np.isfinite(x).sum())
         if bad:
             raise InputError(
-                f"values are finite, but '{modality}' of '{self.store.path}' has {bad} "
-                f'that are not: convert the data with --clean zero or --clean mean'
+                f"modality '{modality}' of '{self.store.path}' holds {bad} values that "
+                'are NaN or infinite; convert the data again with `--clean zero` or '
+                '`--clean mean`'
             )
         return x
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +18,6 @@ LabelGraph = Literal['complete', 'prior']
 
 #: Labels that occur together this often, n_ik / sqrt(n_i n_k), get an edge.
 PRIOR_THRESHOLD = 0.2
-
-_CHUNK = 1 << 16  # Rows read at once.
 
 
 @dataclass(frozen=True)
@@ -62,40 +59,10 @@ def load_splits(
             f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
         )
     datasets = {
-        split: load_samples(store, index, modalities=modalities, label_graph=edges)
+        split: StoreDataset(store, index, modalities=modalities, label_graph=edges)
         for split, index in rows.items()
     }
     return Splits(**datasets, label_graph=edges)
-
-
-def load_samples(
-    store: Store,
-    rows: np.ndarray | None = None,
-    *,
-    modalities: Sequence[str] | None = None,
-    label_graph: Tensor | None = None,
-) -> StoreDataset:
-    """Opens some samples of a store, after a look at their features.
-
-    Args:
-        store: An open store.
-        rows: Which samples; all by default.
-        modalities: Which modalities; all by default.
-        label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
-
-    Raises:
-        InputError: As :func:`load_splits`.
-    """
-    samples = StoreDataset(store, rows, modalities=modalities, label_graph=label_graph)
-    for modality in samples.modalities:
-        count = _num_non_finite(store, modality)
-        if count:
-            raise InputError(
-                f"modality '{modality}' of '{store.path}' holds {count} values "
-                'that are NaN or infinite; convert the data again with `--clean zero` '
-                'or `--clean mean`'
-            )
-    return samples
 
 
 def labels_of(samples: StoreDataset) -> Tensor:
@@ -110,15 +77,6 @@ def labels_of(samples: StoreDataset) -> Tensor:
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
-
-
-def _num_non_finite(store: Store, modality: str) -> int:
-    recorded = store.non_finite[modality]
-    if recorded is not None:
-        return recorded
-    values = store.values(modality)
-    chunks = (values[i : i + _CHUNK] for i in range(0, len(values), _CHUNK))
-    return sum(int((~np.isfinite(chunk)).sum()) for chunk in chunks)
 
 
 def _no_labels(store: Store) -> InputError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from hetero_mmer.loader import StoreDataset
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_device, check_threshold
-from hetero_mmer.training.data import labels_of, load_samples
+from hetero_mmer.training.data import labels_of
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.score import predict_probs, score, write_predictions
 from hetero_mmer.typing import InputError
@@ -55,7 +56,7 @@ def evaluate(
                 '`--data` if this is meant'
             )
         check_fit(run, store)
-        samples = load_samples(
+        samples = StoreDataset(
             store,
             store.rows(split),
             modalities=list(run.in_channels),
@@ -112,7 +113,7 @@ def predict(
     where = check_device(device)
     with Store(input) as store:
         check_fit(run, store)
-        samples = load_samples(
+        samples = StoreDataset(
             store, modalities=list(run.in_channels), label_graph=run.label_graph
         )
         probs = predict_probs(run.model, samples, batch_size, where)

@@ -17,7 +17,7 @@ from hetero_mmer.graph import SampleGraph, build_graph, prior_label_graph
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.dataset import read_slices
 from hetero_mmer.models import HHMPN
-from hetero_mmer.store import Store
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.typing import InputError
 
 GIVEN = torch.tensor([[2, 0, 2], [0, 2, 2]])
@@ -322,14 +322,29 @@ def test_rows_may_be_a_mask_or_none_at_all(make_store, assert_same_batch):
     assert len(StoreDataset(store, [])) == 0
 
 
-def test_refuses_values_that_became_infinite_after_writing(make_store):
+@pytest.mark.parametrize('recorded', [True, False])
+def test_counts_values_that_are_not_finite(recorded, make_store):
     store = make_store()
     store.close()
-    path = store.path
-    with h5py.File(path, 'a') as file:
-        file['features/text/values'][0, 0] = np.inf
-    with Store(path) as store:
-        with pytest.raises(InputError, match=r"'text'.* has 1 that are not"):
+    with h5py.File(store.path, 'a') as file:
+        group = file['features/text']
+        group['values'][0, :2] = [np.nan, np.inf]
+        if not recorded:
+            del group['non_finite']
+    with Store(store.path) as store:
+        message = r"'text' of .* holds 2 values .*`--clean zero`"
+        with pytest.raises(InputError, match=message):
             StoreDataset(store)
-        with pytest.raises(InputError, match=r"'text'.* has 1 that are not"):
+        with pytest.raises(InputError, match=message):
             StoreDataset(store, in_memory=False).batch(range(7))
+        rows = np.flatnonzero(np.diff(store.ptr['audio']) > 0)
+        StoreDataset(store, rows, modalities=['audio'])  # The other one is fine.
+
+
+def test_takes_values_that_were_cleaned(tmp_path):
+    with StoreWriter(
+        tmp_path / 'a.h5', {'text': ModalitySpec(2)}, ['joy'], clean='zero'
+    ) as writer:
+        writer.add('s0', {'text': [[np.nan, 1.0]]}, [1], split='train')
+    with Store(tmp_path / 'a.h5') as store:
+        assert StoreDataset(store).batch([0])['text'].x.tolist() == [[0, 1]]

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.loader import StoreDataset
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.training.data import labels_of, load_samples, load_splits
+from hetero_mmer.training.data import labels_of, load_splits
 from hetero_mmer.typing import InputError
 
 
@@ -60,22 +61,4 @@ def test_labels_are_needed(tmp_path):
         with pytest.raises(InputError, match='has no labels'):
             load_splits(store)
         with pytest.raises(InputError, match='has no labels'):
-            labels_of(load_samples(store))
-
-
-@pytest.mark.parametrize('recorded', [True, False])
-def test_values_that_are_not_finite_are_counted(recorded, data, tmp_path):
-    path = tmp_path / 'bad.h5'
-    shutil.copy(data, path)
-    with h5py.File(path, 'r+') as file:
-        group = file['features/text']
-        group['values'][0, :2] = [np.nan, np.inf]
-        if recorded:
-            group['non_finite'][...] = [1, 1, 0, 0, 0]
-        else:
-            del group['non_finite']
-    with Store(path) as store:
-        with pytest.raises(InputError, match=r"'text' of .* holds 2 values"):
-            load_samples(store)
-        rows = np.flatnonzero(np.diff(store.ptr['audio']) > 0)
-        load_samples(store, rows, modalities=['audio'])  # The other one is fine.
+            labels_of(StoreDataset(store))

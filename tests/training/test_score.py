@@ -6,9 +6,9 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
+from hetero_mmer.loader import StoreDataset
 from hetero_mmer.store import Store
 from hetero_mmer.training import load_run
-from hetero_mmer.training.data import load_samples
 from hetero_mmer.training.score import (
     predict_probs,
     score,
@@ -24,7 +24,7 @@ Y = torch.tensor([[1, 1], [1, 0], [0, 1]])
 def test_size_of_batches_changes_nothing(finished, data):
     run = load_run(finished)
     with Store(data) as store:
-        samples = load_samples(store)
+        samples = StoreDataset(store)
         whole, single = (
             predict_probs(run.model, samples, size, torch.device('cpu'))
             for size in (1000, 1)
