@@ -108,26 +108,39 @@ def data_list(words: list[str]) -> int:
 
 
 def data_convert(words: list[str]) -> int:
-    """Makes a store of raw files."""
-    parser = _parser(data_convert)
-    parser.add_argument('format', help='Name of the raw format.')
-    parser.add_argument('source', nargs='+', help='The raw files.')
-    parser.add_argument('--output', required=True, help='The store to write.')
-    parser.add_argument(
-        '--clean',
-        choices=('zero', 'mean'),
-        help='What replaces NaN and infinite values; without it they are refused.',
-    )
-    args = _parse(parser, words)
+    """Makes a store of raw files, and a report of what was kept, dropped and cleaned.
 
+    A format has options of its own: `hetero-mmer data convert FORMAT --help`.
+    """
     from hetero_mmer.sources import FORMATS
+    from hetero_mmer.store import report
 
-    if args.format not in FORMATS:
+    if not words or words[0].startswith('-'):
+        parser = _parser(data_convert)
+        parser.add_argument('format', help=f'One of {", ".join(FORMATS)}.')
+        _parse(parser, words)
+    if words[0] not in FORMATS:
         known = f'(known: {", ".join(FORMATS)})'
-        _refuse(f"unknown format '{args.format}' {known}", args.format, FORMATS)
-    sources = [Path(source) for source in args.source]
-    with FORMATS[args.format](sources, Path(args.output), clean=args.clean) as store:
-        print(f'{store.path}: {store}')
+        _refuse(f"unknown format '{words[0]}' {known}", words[0], FORMATS)
+    convert = FORMATS[words[0]]
+    parser = _parser(data_convert, words[0], convert)
+    parser.add_argument('sources', nargs='+', help='The raw files.')
+    parser.add_argument('--output', required=True, help='The store to write.')
+    parser.add_function_arguments(
+        convert, skip={'sources', 'output', 'progress'}, as_positional=False
+    )
+    for action in parser._actions:
+        if isinstance(action.default, bool):  # `--strict` alone is enough.
+            action.nargs, action.const = '?', True
+    args = _parse(parser, words[1:]).as_dict()
+    with convert(**args, progress=sys.stderr.isatty()) as store:
+        text = report(store)
+        path = store.path.with_suffix('.report.md')
+        path.write_text(text, encoding='utf-8')
+        for note in store.attrs.get('notes', []):
+            print(note)
+        count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
+        print(f'{store.path}: {store}', f'{path}: {count}', sep='\n')
     return 0
 
 
@@ -244,7 +257,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 }
 
 
-def _parser(command: Callable) -> ArgumentParser:
+def _parser(
+    command: Callable, name: str = '', about: Callable | None = None
+) -> ArgumentParser:
     from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
     class Formatter(DefaultHelpFormatter):
@@ -254,8 +269,8 @@ def _parser(command: Callable) -> ArgumentParser:
             return re.sub(r', known subclasses:[^)]*', '', text)
 
     return ArgumentParser(
-        prog=f'hetero-mmer {command.__name__.replace("_", " ")}',
-        description=inspect.getdoc(command),
+        prog=f'hetero-mmer {command.__name__.replace("_", " ")} {name}'.strip(),
+        description=(inspect.getdoc(about or command) or '').split('\n\nArgs:')[0],
         exit_on_error=False,
         allow_abbrev=False,
         formatter_class=Formatter,

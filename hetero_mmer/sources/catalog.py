@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hetero_mmer.sources import music_emotions, synthetic
+from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
@@ -18,10 +19,16 @@ SYNTHETIC: Final = 'synthetic'
 
 
 class Converter(Protocol):
-    """Raw files of one format become a store."""
+    """Raw files of one format become a store; a format may have more options."""
 
     def __call__(
-        self, sources: Sequence[Path], output: Path, *, clean: Clean | None = None
+        self,
+        sources: Sequence[Source],
+        output: Source,
+        *,
+        clean: Clean | None = None,
+        strict: bool = False,
+        progress: bool = False,
     ) -> Store:
         """Writes ``output`` from ``sources``."""
 
@@ -45,33 +52,12 @@ class DataSet:
     commands: tuple[str, ...]
 
 
-def convert_music_emotions(
-    sources: Sequence[Path], output: Path, *, clean: Clean | None = None
-) -> Store:
-    """Writes the store of Mulan's ``emotions.arff``.
-
-    Args:
-        sources: The one raw file.
-        output: The store to write.
-        clean: What replaces values that are not finite.
-
-    Raises:
-        InputError: For more or less than one file, or one that cannot be read.
-    """
-    if len(sources) != 1:
-        raise InputError(
-            f"the format 'music-emotions' is one file, emotions.arff (got "
-            f'{len(sources)} files)'
-        )
-    return music_emotions.convert(sources[0], output, clean=clean)
-
-
 def _small_synthetic(output: Path) -> Store:
     return synthetic.synthesize(output, modalities=synthetic.SMALL)
 
 
 #: The raw formats that can be converted, by name.
-FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': convert_music_emotions}
+FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': music_emotions.convert}
 
 #: The known data sets, by name.
 DATA_SETS: Final[Mapping[str, DataSet]] = {

@@ -5,19 +5,23 @@ Each column of the raw table becomes one number of one item, see :func:`layout`.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.common import (
+    Source,
+    default_clean,
+    only_source,
+    sha256_of,
+)
 from hetero_mmer.sources.split import stratified_split
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.format import Clean
@@ -140,24 +144,29 @@ def read_arff(path: str | os.PathLike[str]) -> Table:
 
 
 def convert(
-    source: str | os.PathLike[str],
-    output: str | os.PathLike[str],
+    sources: Sequence[Source],
+    output: Source,
     *,
     clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
 ) -> Store:
-    """Writes the store of ``emotions.arff``.
+    """Writes the store of Mulan's ``emotions.arff``.
 
     Args:
-        source: The raw file.
+        sources: The one raw file.
         output: The store to write.
-        clean: What replaces values that are not finite.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse values that are not finite, unless ``clean`` is given.
+        progress: Nothing to show here: it takes no time.
 
     Raises:
-        InputError: For a file that cannot be read, or values that are not finite.
+        InputError: For a file that cannot be read.
     """
+    source = only_source(sources, "Mulan's emotions.arff")
     table = read_arff(source)
-    raw_sha256 = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-    return write(table, output, clean=clean, raw_sha256={Path(source).name: raw_sha256})
+    clean = default_clean(clean, strict)
+    return write(table, output, clean=clean, raw_sha256=sha256_of([source]))
 
 
 def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hetero_mmer.store.describe import Description, ModalityDescription, describe
 from hetero_mmer.store.format import ModalitySpec
 from hetero_mmer.store.reader import Store
+from hetero_mmer.store.report import report
 from hetero_mmer.store.validate import Finding, validate
 from hetero_mmer.store.writer import StoreWriter
 
@@ -16,5 +17,6 @@ __all__ = [
     'Store',
     'StoreWriter',
     'describe',
+    'report',
     'validate',
 ]

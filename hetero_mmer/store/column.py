@@ -58,7 +58,7 @@ class Column:
 
 
 class ColumnStatistics:
-    """Range, mean and non-finite count of each dimension, over a stream of rows.
+    """Range, mean, deviation and non-finite count of each dimension, over a stream.
 
     Args:
         channels: Width of a row.
@@ -68,13 +68,11 @@ class ColumnStatistics:
         self.minimum = np.full(channels, np.inf)
         self.maximum = np.full(channels, -np.inf)
         self.non_finite = np.zeros(channels, np.int64)
-        self.total = np.zeros(channels)
-        self.count = np.zeros(channels, np.int64)
-        self.train_total = np.zeros(channels)
-        self.train_count = np.zeros(channels, np.int64)
+        self.all = _Moments(channels)
+        self.train = _Moments(channels)
 
-    def update(self, rows: NDArray, *, is_train: bool) -> None:
-        """Counts rows, [n, F]."""
+    def update(self, rows: NDArray, *, is_train: bool) -> int:
+        """Counts rows, [n, F], and returns how many of their values are not finite."""
         finite = np.isfinite(rows)
         if not finite.all():
             low, high = np.where(finite, rows, np.inf), np.where(finite, rows, -np.inf)
@@ -83,21 +81,22 @@ class ColumnStatistics:
             low = high = rows
         np.minimum(self.minimum, low.min(axis=0, initial=np.inf), out=self.minimum)
         np.maximum(self.maximum, high.max(axis=0, initial=-np.inf), out=self.maximum)
-        count = finite.sum(axis=0)
-        total = rows.sum(axis=0, dtype=np.float64)
-        self.non_finite += len(rows) - count
-        self.count += count
-        self.total += total
+        non_finite = len(rows) - finite.sum(axis=0)
+        self.non_finite += non_finite
+        self.all.update(rows, finite)
         if is_train:
-            self.train_count += count
-            self.train_total += total
+            self.train.update(rows, finite)
+        return int(non_finite.sum())
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean of the finite values: of the train split, of all, or zero, [F]."""
-        mean = self.total / np.maximum(self.count, 1)
-        train_mean = self.train_total / np.maximum(self.train_count, 1)
-        return np.where(self.train_count > 0, train_mean, mean)
+        return np.where(self.train.count > 0, self.train.mean, self.all.mean)
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviation of the same values, [F]."""
+        return np.where(self.train.count > 0, self.train.std, self.all.std)
 
     def fill(self, clean: Clean) -> NDArray[np.float64]:
         """What stands for a non-finite value, [F]."""
@@ -119,3 +118,26 @@ def replace_non_finite(column: Column, fill: NDArray[np.float64]) -> None:
         if bad.any():
             block[bad] = np.broadcast_to(fill, block.shape)[bad]
             column.dataset[start : start + len(block)] = block
+
+
+class _Moments:
+    """Count, mean and squared deviations of blocks that are merged (Chan et al.)."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = np.zeros(channels, np.int64)
+        self.mean = np.zeros(channels)
+        self.square = np.zeros(channels)
+
+    def update(self, rows: NDArray, finite: NDArray[np.bool_]) -> None:
+        count = finite.sum(axis=0)
+        mean = rows.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
+        square = (np.where(finite, rows - mean, 0) ** 2).sum(axis=0)
+        total = np.maximum(self.count + count, 1)
+        delta = mean - self.mean
+        self.square += square + delta**2 * self.count * count / total
+        self.mean += delta * count / total
+        self.count += count
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        return np.sqrt(self.square / np.maximum(self.count, 1))

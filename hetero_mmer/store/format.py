@@ -10,6 +10,9 @@ Dataset                                 Content
                                         (optional)
 ``features/<modality>/minimum``,        [F] over the finite values
 ``.../maximum``, ``.../non_finite``     and the count of all others
+``.../mean``, ``.../std``               [F] over the finite values of train, or
+                                        of all if there is no train split
+``.../non_finite_of_sample``            [N] count of replaced values
 ``labels``                              [N, L] uint8 (optional)
 ``intensities``                         [N, L] float32 (optional)
 ``ids``, ``groups``, ``split``          [N] UTF-8

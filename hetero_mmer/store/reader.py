@@ -194,6 +194,45 @@ class Store:
             return None
         return group['minimum'][()], group['maximum'][()]
 
+    def moments(
+        self, modality: str
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Mean and standard deviation of each column over the train split, if recorded.
+
+        Without a train split they are of all samples; values that were not finite
+        before they were cleaned take no part.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        group = self._group(modality)
+        if 'mean' not in group or 'std' not in group:
+            return None
+        return group['mean'][()], group['std'][()]
+
+    def non_finite_columns(self) -> dict[str, NDArray[np.int64]]:
+        """How many values of each column the conversion replaced, where recorded."""
+        groups = {m: self._group(m) for m in self.modalities}
+        return {m: g['non_finite'][()] for m, g in groups.items() if 'non_finite' in g}
+
+    def non_finite_samples(self, modality: str) -> list[tuple[int, int]]:
+        """Samples in which values were replaced, and how many, where recorded.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        group = self._group(modality)
+        if 'non_finite_of_sample' not in group:
+            return []
+        counts = group['non_finite_of_sample'][()]
+        return [(int(i), int(counts[i])) for i in np.flatnonzero(counts)]
+
     def read(self, modality: str, start: int, stop: int | None = None) -> NDArray:
         """Items of the samples ``start`` to ``stop`` (without it), [S, F].
 

@@ -47,6 +47,7 @@ class StoreWriter:
         labelled: Whether samples have labels.
         timed: The modalities whose items have a start and an end.
         intensities: Whether samples have label intensities.
+        strict: Whether to refuse the first sample that would be dropped.
 
     Raises:
         InputError: For a description that contradicts itself, and, at the end, for no
@@ -77,6 +78,7 @@ class StoreWriter:
         labelled: bool = True,
         timed: Collection[str] = (),
         intensities: bool = False,
+        strict: bool = False,
     ) -> None:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
@@ -92,6 +94,7 @@ class StoreWriter:
         self.modalities = dict(modalities)
         self.label_names = tuple(names)
         self.clean = clean
+        self.strict = strict
         self.labelled = labelled
         self.has_intensities = intensities
         self.timed = tuple(m for m in modalities if m in set(timed))
@@ -115,6 +118,7 @@ class StoreWriter:
         self._dropped: list[tuple[str, str]] = []
         self._extra: dict[str, NDArray] = {}
         self._lengths: dict[str, list[int]] = {m: [] for m in self.modalities}
+        self._non_finite: dict[str, list[int]] = {m: [] for m in self.modalities}
         self._statistics = {
             m: ColumnStatistics(spec.channels) for m, spec in self.modalities.items()
         }
@@ -221,9 +225,12 @@ class StoreWriter:
         for modality in self.modalities:
             array = arrays.get(modality)
             self._lengths[modality].append(0 if array is None else len(array))
+            count = 0
             if array is not None:
-                self._statistics[modality].update(array, is_train=split == 'train')
+                statistics = self._statistics[modality]
+                count = statistics.update(array, is_train=split == 'train')
                 self._values[modality].append(array)
+            self._non_finite[modality].append(count)
         for modality, span in spans.items():
             self._times[modality].append(span)
 
@@ -233,8 +240,21 @@ class StoreWriter:
         Args:
             sample_id: Its name.
             reason: One sentence.
+
+        Raises:
+            InputError: If the writer is strict.
         """
+        if self.strict:
+            raise InputError(f"no sample is dropped, but '{sample_id}' is: {reason}")
         self._dropped.append((str(sample_id), str(reason)))
+
+    def note(self, sentence: str) -> None:
+        """Keeps what a reader of the store's report should know, under ``notes``.
+
+        Args:
+            sentence: One sentence.
+        """
+        self.attrs.setdefault('notes', []).append(sentence)
 
     def extra(self, name: str, array: ArrayLike) -> None:
         """Keeps another array with one row per sample, under ``extra/<name>``.
@@ -432,6 +452,8 @@ class StoreWriter:
         group['minimum'] = statistics.minimum
         group['maximum'] = statistics.maximum
         group['non_finite'] = statistics.non_finite
+        group['non_finite_of_sample'] = np.array(self._non_finite[modality], np.int64)
+        group['mean'], group['std'] = statistics.mean, statistics.std
 
     def _abort(self) -> None:
         file, self._file = self._file, None

@@ -45,7 +45,7 @@ def source(tmp_path):
 @pytest.fixture(scope='module')
 def real(shared, tmp_path_factory):
     source = shared / 'data' / 'music_emotions' / 'emotions.arff'
-    return source, convert(source, tmp_path_factory.mktemp('music') / 'a.h5')
+    return source, convert([source], tmp_path_factory.mktemp('music') / 'a.h5')
 
 
 def by_csv(path):
@@ -69,7 +69,7 @@ def test_read_arff_agrees_with_csv(source):
 
 
 def test_items_by_hand(source, tmp_path):
-    store = convert(source, tmp_path / 'a.h5')
+    store = convert([source], tmp_path / 'a.h5')
     raw = by_csv(source)
     train = store.split == 'train'
     z = (raw - raw[train].mean(axis=0)) / raw[train].std(axis=0)
@@ -139,7 +139,7 @@ def test_another_number_of_songs_is_a_warning(source, caplog):
 def test_malformed_files_are_refused(source, tmp_path, change, message):
     source.write_text(change(source.read_text()))
     with pytest.raises(InputError, match=message) as error:
-        convert(source, tmp_path / 'a.h5')
+        convert([source], tmp_path / 'a.h5')
     assert str(source) in str(error.value)
     assert '\n' not in str(error.value)
     assert not (tmp_path / 'a.h5').exists()
@@ -170,8 +170,8 @@ def test_a_file_cut_anywhere_is_refused_or_short(source, caplog):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(InputError, match='No such file'):
-        convert(tmp_path / 'none.arff', tmp_path / 'a.h5')
+    with pytest.raises(InputError, match='there is no file'):
+        convert([tmp_path / 'none.arff'], tmp_path / 'a.h5')
 
 
 def test_unknown_values_need_cleaning(source, tmp_path):
@@ -179,8 +179,8 @@ def test_unknown_values_need_cleaning(source, tmp_path):
     first = text.split('@data\n')[1].split(',')[0]
     source.write_text(text.replace(f'@data\n{first},', '@data\n?,'))
     with pytest.raises(InputError, match=r"'timbre' has 1 .*--clean"):
-        convert(source, tmp_path / 'a.h5')
-    store = convert(source, tmp_path / 'a.h5', clean='zero')
+        convert([source], tmp_path / 'a.h5', strict=True)
+    store = convert([source], tmp_path / 'a.h5')
     assert store.read('timbre', 0)[0, 0] == 0
     assert store.non_finite['timbre'] == 1
 

@@ -1,0 +1,145 @@
+"""What converters of raw files share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track as rich_track
+
+from hetero_mmer.sources.split import exact_sizes
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+T = TypeVar('T')
+Source = str | os.PathLike[str]
+
+
+def only_source(sources: Sequence[Source], what: str) -> Path:
+    """The one raw file of a format.
+
+    Args:
+        sources: What was given.
+        what: What the file is, for the message.
+
+    Raises:
+        InputError: For more or less than one, or one that is not there.
+    """
+    if len(sources) != 1:
+        raise InputError(f'this format is one file, {what} (got {len(sources)} files)')
+    return existing(sources[0])
+
+
+def existing(path: Source) -> Path:
+    """A path, if there is something.
+
+    Args:
+        path: Of a file or a folder.
+
+    Raises:
+        InputError: If there is nothing.
+    """
+    if not Path(path).exists():
+        raise InputError(f"there is no file or folder '{path}'")
+    return Path(path)
+
+
+def sha256_of(paths: Iterable[Source]) -> dict[str, str]:
+    """SHA-256 of files, by name.
+
+    Args:
+        paths: The files.
+    """
+    found = {}
+    for path in paths:
+        with open(path, 'rb') as file:
+            found[Path(path).name] = hashlib.file_digest(file, 'sha256').hexdigest()
+    return found
+
+
+def default_clean(clean: Clean | None, strict: bool) -> Clean | None:
+    """Zero, as the papers' loaders do, unless chosen otherwise or strict.
+
+    Args:
+        clean: What was chosen.
+        strict: Whether values that are not finite are refused instead.
+    """
+    return clean or (None if strict else 'zero')
+
+
+def track(
+    items: Iterable[T], description: str, *, total: int | None, progress: bool
+) -> Iterator[T]:
+    """Items one by one, with a progress bar on stderr if wanted.
+
+    Args:
+        items: What to go through.
+        description: What is done with them.
+        total: How many there are.
+        progress: Whether to show the bar.
+    """
+    if not progress:
+        yield from items
+        return
+    console = Console(stderr=True)
+    yield from rich_track(items, description, total=total, console=console)
+
+
+def name_counts(
+    split: Sequence[str] | NDArray, known: Mapping[str, tuple[int, int, int]]
+) -> str:
+    """A sentence on the sizes of train, valid and test beside those that are known.
+
+    Args:
+        split: The split of each sample.
+        known: Sizes of train, valid and test by the name of a variant.
+
+    Example:
+        >>> known = {'the toy': (1, 0, 1)}
+        >>> name_counts(['train', 'test'], known)
+        '1 train, 0 valid and 1 test samples, as in the toy'
+        >>> name_counts(['test'], known)
+        '0 train, 0 valid and 1 test samples, unlike the toy (1/0/1)'
+    """
+    names = np.asarray(split, dtype=np.str_)
+    sizes = tuple(int((names == s).sum()) for s in ('train', 'valid', 'test'))
+    head = f'{sizes[0]} train, {sizes[1]} valid and {sizes[2]} test samples'
+    if same := [name for name, others in known.items() if others == sizes]:
+        return f'{head}, as in {" and ".join(same)}'
+    others = ', '.join(
+        f'{name} ({"/".join(map(str, sizes))})' for name, sizes in known.items()
+    )
+    return f'{head}, unlike {others}' if known else head
+
+
+def split_groups(
+    groups: Sequence[str] | NDArray,
+    shares: Mapping[str, float] = {'train': 0.7, 'valid': 0.1, 'test': 0.2},
+    *,
+    seed: int = 0,
+) -> NDArray[np.str_]:
+    """The split of each sample, drawn for whole groups.
+
+    Args:
+        groups: The group of each sample, such as its video.
+        shares: The share of the groups in each split.
+        seed: Of the draw.
+
+    Example:
+        >>> split = split_groups(['a', 'a', 'b', 'c'], {'train': 0.67, 'test': 0.33})
+        >>> sorted(set(split.tolist())), split[0] == split[1]
+        (['test', 'train'], True)
+    """
+    names, group = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    ratio = np.array(list(shares.values()))
+    sizes = exact_sizes(len(names), ratio / ratio.sum())
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(names))
+    drawn = np.empty(len(names), dtype=np.asarray(list(shares)).dtype)
+    drawn[order] = np.repeat(list(shares), sizes)
+    return drawn[group]

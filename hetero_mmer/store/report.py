@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from hetero_mmer.store.format import SPLITS
+from hetero_mmer.store.reader import Store
+
+
+def report(store: Store | str | os.PathLike[str]) -> str:
+    """What a conversion kept, dropped and cleaned, in Markdown.
+
+    Args:
+        store: A store or its path.
+
+    Raises:
+        InputError: For a file that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from hetero_mmer.store import ModalitySpec, StoreWriter
+        >>> path = f'{tempfile.mkdtemp()}/toy.h5'
+        >>> with StoreWriter(path, {'text': ModalitySpec(1)}, ['joy']) as w:
+        ...     w.add('a', {'text': [[1.0], [5.0]]}, [1], split='train')
+        ...     w.drop('b', 'it has no text')
+        >>> print(report(path).split('## ')[2])
+        Dropped
+        <BLANKLINE>
+        | sample | reason |
+        | --- | --- |
+        | b | it has no text |
+        <BLANKLINE>
+        <BLANKLINE>
+    """
+    if not isinstance(store, Store):
+        with Store(store) as opened:
+            return report(opened)
+    parts = [f'# {store.path.name}\n']
+    if notes := store.attrs.get('notes'):
+        parts.append('\n'.join(f'* {note}' for note in notes) + '\n')
+    kept = [
+        [split or 'no split', *_counts(store, store.split == split)]
+        for split in SPLITS
+        if split in store.split
+    ]
+    names = [f'with {m}' for m in store.modalities]
+    parts.append('## Kept\n\n' + _table(['split', 'samples', *names], kept))
+    dropped = [list(row) for row in store.dropped] or [['none', '']]
+    parts.append('## Dropped\n\n' + _table(['sample', 'reason'], dropped))
+    parts.append('## Cleaned\n\n' + _cleaned(store))
+    return '\n'.join(parts)
+
+
+def _counts(store: Store, chosen: np.ndarray) -> list[int]:
+    present = [np.diff(store.ptr[m])[chosen] > 0 for m in store.modalities]
+    return [int(chosen.sum()), *(int(some.sum()) for some in present)]
+
+
+def _cleaned(store: Store) -> str:
+    rows = []
+    for modality in store.modalities:
+        for i, count in store.non_finite_samples(modality):
+            rows.append([str(store.ids[i]), modality, count])
+    if not rows:
+        return 'All values were finite.\n'
+    dimensions = []
+    for modality, counts in store.non_finite_columns().items():
+        names = store.columns[modality] or range(len(counts))
+        text = ', '.join(f'{names[d]}: {counts[d]}' for d in np.flatnonzero(counts))
+        if text:
+            dimensions.append([modality, text])
+    head = f'Values that were NaN or infinite became `{store.clean}`.\n\n'
+    return (
+        head
+        + _table(['modality', 'values by dimension'], dimensions)
+        + '\n'
+        + _table(['sample', 'modality', 'values'], rows)
+    )
+
+
+def _table(head: list[str], rows: list[list]) -> str:
+    lines = [head, ['---'] * len(head), *rows]
+    return ''.join(
+        '| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in line) + ' |\n'
+        for line in lines
+    )
