@@ -170,7 +170,8 @@ def test_music_from_raw_file_to_description(shared, capsys, tmp_path):
     arff = shared / 'data' / 'music_emotions' / 'emotions.arff'
     store = str(tmp_path / 'music.h5')
     words = ['data', 'convert', 'music-emotions', str(arff), '--output', store]
-    assert main(words) == 0
+    assert main([*words, '--strict']) == 0
+    assert '| train | 356 | 356 | 356 |' in (tmp_path / 'music.report.md').read_text()
     assert main(['data', 'validate', store]) == 0
     assert main(['data', 'describe', store]) == 0
     out = capsys.readouterr().out
@@ -319,6 +320,8 @@ def test_predict(finished, data, tmp_path, capsys):
         ('predict nowhere x.h5 --output y.csv', "no run in 'nowhere'"),
         ('data convert music a.arff --output b.h5', "unknown format 'music'"),
         ('data convert music-emotions none.arff --output b.h5', 'none.arff'),
+        ('data convert music-emotions a.arff', 'missing arguments: output'),
+        ('data convert music-emotions a --output b --stric', "mean '--strict'?"),
         ('data fetch musik_emotions', 'did you mean'),
         ('data describe none.h5', "no store 'none.h5'"),
         ('data validate none.h5 --rot x', "did you mean '--root'?"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -34,6 +34,8 @@ class StoreDataset(Dataset):
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         in_memory: Whether to read all features at once; by default only if they
             take less than 2 GiB.
+        scale: Mean and standard deviation of each column, [F] and [F], that features
+            of a modality are standardised with; constant columns become zero.
 
     Raises:
         InputError: For a modality that the store lacks, a sample that has no item in
@@ -48,6 +50,7 @@ class StoreDataset(Dataset):
         modalities: Sequence[str] | None = None,
         label_graph: Tensor | None = None,
         in_memory: bool | None = None,
+        scale: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
         names = list(store.modalities if modalities is None else modalities)
         unknown = [m for m in names if m not in store.modalities]
@@ -62,6 +65,7 @@ class StoreDataset(Dataset):
         self.kinds = {m: store.kinds[m] for m in names}
         self.num_labels = store.num_labels
         self.label_graph = label_graph
+        self.scale = {m: pair for m, pair in (scale or {}).items() if m in names}
         self.sample_ids = [str(name) for name in store.ids[self.rows]]
         self.y = None
         if store.labels is not None:
@@ -139,6 +143,10 @@ class StoreDataset(Dataset):
                 'are NaN or infinite; convert the data again with `--clean zero` or '
                 '`--clean mean`'
             )
+        if modality in self.scale:
+            mean, std = self.scale[modality]
+            x -= np.asarray(mean, x.dtype)
+            x /= np.where(np.asarray(std) > 0, std, 1).astype(x.dtype)
         return x
 
 

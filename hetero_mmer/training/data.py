@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,7 @@ def load_splits(
     *,
     modalities: Sequence[str] | None = None,
     label_graph: LabelGraph = 'complete',
+    standardize: bool = False,
 ) -> Splits:
     """Checks a store and opens its three splits.
 
@@ -42,10 +44,12 @@ def load_splits(
         store: An open store with labels.
         modalities: Which modalities; all by default.
         label_graph: All pairs of labels, or those that the training labels suggest.
+        standardize: Whether to standardise features with the train split's statistics.
 
     Raises:
-        InputError: For a store without labels or without a split, features that are
-            not finite, a modality that is not there, or a sample without items.
+        InputError: For a store without labels, a split or statistics that are needed,
+            features that are not finite, a modality that is not there, or a sample
+            without items.
     """
     rows = {split: store.rows(split) for split in ('train', 'valid', 'test')}
     if store.labels is None:
@@ -58,8 +62,11 @@ def load_splits(
         raise InputError(
             f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
         )
+    scale = _statistics(store) if standardize else None
     datasets = {
-        split: StoreDataset(store, index, modalities=modalities, label_graph=edges)
+        split: StoreDataset(
+            store, index, modalities=modalities, label_graph=edges, scale=scale
+        )
         for split, index in rows.items()
     }
     return Splits(**datasets, label_graph=edges)
@@ -77,6 +84,16 @@ def labels_of(samples: StoreDataset) -> Tensor:
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
+
+
+def _statistics(store: Store) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    found = {m: store.moments(m) for m in store.modalities}
+    if missing := [m for m, moments in found.items() if moments is None]:
+        raise InputError(
+            f"'{store.path}' records no mean and deviation of '{missing[0]}', which "
+            f'standardising needs: convert the data again'
+        )
+    return {m: moments for m, moments in found.items() if moments is not None}
 
 
 def _no_labels(store: Store) -> InputError:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -48,6 +49,7 @@ def train(
     root: str | Path | None = None,
     modalities: list[str] | None = None,
     label_graph: LabelGraph = 'complete',
+    standardize: bool = False,
     seed: int = 0,
     epochs: int = 50,
     batch_size: int = 64,
@@ -79,6 +81,8 @@ def train(
         modalities: The modalities to use, such as [text,audio]; all by default.
         label_graph: All pairs of labels, or those that often occur together in the
             training labels.
+        standardize: Whether features get mean 0 and deviation 1, by the statistics of
+            the train split; they are kept with the model.
         seed: Of weights, order and dropout.
         epochs: Passes over the training samples.
         batch_size: Samples in a batch.
@@ -144,6 +148,7 @@ def _run(
             store,
             modalities=options['modalities'],
             label_graph=options['label_graph'],
+            standardize=options['standardize'],
         )
         seed_everything(options['seed'])
         network = build_model(
@@ -242,6 +247,7 @@ def _test(
                 'channels': used.in_channels[m],
                 'kind': used.kinds[m],
                 'extractor': store.extractors[m],
+                'scale': _plain(used.scale.get(m)),
             }
             for m in used.modalities
         },
@@ -275,6 +281,12 @@ def _test(
     }
     files.write_json(folder / files.METRICS, result)  # Last: the run has finished.
     return result
+
+
+def _plain(scale: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any] | None:
+    if scale is None:
+        return None
+    return {'mean': scale[0].tolist(), 'std': scale[1].tolist()}
 
 
 def _lasting(data: str | Path, root: str | Path | None) -> str:

@@ -61,6 +61,7 @@ def evaluate(
             store.rows(split),
             modalities=list(run.in_channels),
             label_graph=run.label_graph,
+            scale=run.scale,
         )
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
@@ -114,7 +115,10 @@ def predict(
     with Store(input) as store:
         check_fit(run, store)
         samples = StoreDataset(
-            store, modalities=list(run.in_channels), label_graph=run.label_graph
+            store,
+            modalities=list(run.in_channels),
+            label_graph=run.label_graph,
+            scale=run.scale,
         )
         probs = predict_probs(run.model, samples, batch_size, where)
     write_predictions(

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -40,6 +41,16 @@ class Run:
     def kinds(self) -> dict[str, str]:
         """``sequence`` or ``set`` for each modality."""
         return {m: v['kind'] for m, v in self.about['modalities'].items()}
+
+    @property
+    def scale(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and deviation of the columns of each modality that is standardised."""
+        found = {m: v['scale'] for m, v in self.about['modalities'].items()}
+        return {
+            m: (np.array(scale['mean']), np.array(scale['std']))
+            for m, scale in found.items()
+            if scale is not None
+        }
 
     @property
     def left_out(self) -> list[str]:

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from hetero_mmer.sources.common import only_source, sha256_of, split_groups, track
+from hetero_mmer.typing import InputError
+
+
+def test_groups_stay_together_in_exact_shares():
+    groups = np.repeat([f'video-{i}' for i in range(100)], 3)
+    split = split_groups(groups, seed=1)
+    assert {s: int((split == s).sum()) for s in np.unique(split)} == {
+        'train': 210,
+        'valid': 30,
+        'test': 60,
+    }
+    for group in np.unique(groups):
+        assert len(set(split[groups == group])) == 1
+    np.testing.assert_array_equal(split, split_groups(groups, seed=1))
+    assert (split != split_groups(groups, seed=2)).any()
+
+
+def test_order_of_samples_does_not_matter():
+    groups = np.array([f'v{i}' for i in range(30)])
+    order = np.random.default_rng(0).permutation(30)
+    np.testing.assert_array_equal(
+        split_groups(groups)[order], split_groups(groups[order])
+    )
+
+
+def test_hash_of_a_file(tmp_path):
+    (tmp_path / 'a.txt').write_bytes(b'abc')
+    assert sha256_of([tmp_path / 'a.txt']) == {
+        'a.txt': hashlib.sha256(b'abc').hexdigest()
+    }
+
+
+def test_one_source(tmp_path):
+    with pytest.raises(InputError, match=r'one file, a table \(got 2 files\)'):
+        only_source(['a', 'b'], 'a table')
+    with pytest.raises(InputError, match=r"no file or folder '.*none'"):
+        only_source([tmp_path / 'none'], 'a table')
+
+
+@pytest.mark.parametrize('progress', [True, False])
+def test_track_yields_all(progress, capsys):
+    assert list(track('abc', 'Reading', total=3, progress=progress)) == list('abc')
+    output = capsys.readouterr()
+    assert ('Reading' in output.err) == progress
+    assert not output.out
