@@ -7,7 +7,6 @@ in :mod:`hetero_mmer.training`. Heavy imports happen inside commands.
 from __future__ import annotations
 
 import argparse
-import difflib
 import inspect
 import os
 import re
@@ -18,6 +17,8 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from hetero_mmer.hint import did_you_mean
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -300,9 +301,7 @@ def _data_args(command: Callable, words: list[str], **positional: str) -> Any:
 
 
 def _refuse(message: str, name: str, names: Iterable[str]) -> NoReturn:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ''
-    raise argparse.ArgumentError(None, f'{message}{hint}')
+    raise argparse.ArgumentError(None, f'{message}{did_you_mean(name, names)}')
 
 
 def _sentence(message: str) -> str:

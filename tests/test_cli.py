@@ -273,6 +273,33 @@ def test_own_model_by_import_path(data, tmp_path):
     assert config['model']['class_path'] == 'my_pkg.my_module.MyModel'
 
 
+@pytest.mark.parametrize(
+    'words',
+    [
+        '--model.f2l torch.nn.Linear',
+        '--model.f2l torch_geometric.nn.GCNConv',
+        '--model torch.nn.Linear',
+        '--model os.path',
+    ],
+)
+def test_what_is_no_layer_or_model(words, data, tmp_path, fails):
+    fails('train', *SMALL, '--data', data, '--out', 'run', *words.split())
+    assert not (tmp_path / 'run').exists()
+
+
+def test_damaged_run(finished, tmp_path, fails):
+    shutil.copytree(finished, tmp_path / 'run')
+    (tmp_path / 'run' / 'metrics.json').unlink()
+    (tmp_path / 'run' / 'checkpoints' / 'last.ckpt').write_bytes(b'garbage')
+    assert 'last.ckpt' in fails('train', '--resume', 'run')
+    for text, message in (
+        ('model: HHMPN', "no 'data'"),
+        ('model: 3\ndata: a.h5\nx: 1', "'x'"),
+    ):
+        (tmp_path / 'run' / 'config.yaml').write_text(text)
+        assert message in fails('train', '--resume', 'run')
+
+
 def test_evaluate(finished, capsys):
     assert main(['evaluate', str(finished)]) == 0
     result = json.loads((finished / 'metrics.json').read_text())
@@ -312,6 +339,7 @@ def test_predict(finished, data, tmp_path, capsys):
         ('train --model HHMPN --threshold best', 'float or tuned or per-label'),
         ('train --recipe hhmpn_mosi', "did you mean 'hhmpn_mosei'?"),
         ('train --recipe hhmpn_mosei', 'missing arguments: data, out'),
+        ('train --recipe hhmpn_synthetic --model CARAT', "do not fit 'CARAT'"),
         ('train --resume nowhere', "no run in 'nowhere'"),
         ('train --resume nowhere --epochs 3', "'--epochs' with --resume"),
         ('evaluate', 'missing arguments: run'),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from hetero_mmer.functional.attention import BlockRows, block_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,9 @@ class AllPairs:
     src: Tensor
     dst: Tensor
     loops: bool = True
+    _rows: dict[tuple[str, int], BlockRows] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def from_range_index(cls, range_index: Tensor, *, loops: bool = True) -> AllPairs:
@@ -54,6 +59,20 @@ class AllPairs:
         if not self.loops:
             edge_index = edge_index[:, edge_index[0] != edge_index[1]]
         return edge_index
+
+    def source_rows(self, num_rows: int) -> BlockRows:
+        """What :func:`block_attention` takes as ``src``, made once for many layers."""
+        return self._layout('src', num_rows)
+
+    def target_rows(self, num_rows: int) -> BlockRows:
+        """What :func:`block_attention` takes as ``dst``, made once for many layers."""
+        return self._layout('dst', num_rows)
+
+    def _layout(self, side: str, num_rows: int) -> BlockRows:
+        key = side, num_rows
+        if key not in self._rows:
+            self._rows[key] = block_rows(getattr(self, side), num_rows)
+        return self._rows[key]
 
     def block_sizes(self) -> Tensor:
         """Number of edges of each block, ``[K]``."""

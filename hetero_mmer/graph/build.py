@@ -22,7 +22,8 @@ class SampleGraph(HeteroData):
 
     Complete relations are stored as ``range_index`` ``[2, 2K]``, which batches like
     any edge index, and read as :class:`AllPairs`; a relation from a node type to
-    itself has no self-loops.
+    itself has no self-loops. Transforms and tools that look for ``edge_index`` see all
+    relations in what :func:`explicit` makes.
     """
 
     @property
@@ -38,6 +39,14 @@ class SampleGraph(HeteroData):
                     store.range_index, loops=loops
                 )
         return out
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges, those of complete relations included."""
+        return sum(
+            relation.num_edges if isinstance(relation, AllPairs) else relation.size(1)
+            for relation in self.edge_index_dict.values()
+        )
 
 
 def build_graph(

@@ -34,6 +34,8 @@ class StoreDataset(Dataset):
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         in_memory: Whether to read all features at once; by default only if they
             take less than 2 GiB.
+        skip_empty: Whether to leave out samples that have no item in the chosen
+            modalities, which are refused otherwise.
         scale: Mean and standard deviation of each column, [F] and [F], that features
             of a modality are standardised with; constant columns become zero.
 
@@ -50,6 +52,7 @@ class StoreDataset(Dataset):
         modalities: Sequence[str] | None = None,
         label_graph: Tensor | None = None,
         in_memory: bool | None = None,
+        skip_empty: bool = False,
         scale: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:
         names = list(store.modalities if modalities is None else modalities)
@@ -60,6 +63,8 @@ class StoreDataset(Dataset):
             )
         self.store = store
         self.rows = _row_indices(rows, store)
+        if skip_empty:
+            self.rows = self.rows[_num_items(store, names)[self.rows] > 0]
         self.modalities = names
         self.in_channels = {m: store.in_channels[m] for m in names}
         self.kinds = {m: store.kinds[m] for m in names}
@@ -73,12 +78,12 @@ class StoreDataset(Dataset):
             self.y = y.to(torch.get_default_dtype())
         self._start = {m: store.ptr[m][self.rows] for m in names}
         self._length = {m: store.ptr[m][self.rows + 1] - self._start[m] for m in names}
-        empty = np.flatnonzero(sum(self._length.values()) == 0)
+        empty = np.flatnonzero(_num_items(store, names)[self.rows] == 0)
         if len(empty):
             raise InputError(
                 f'{len(empty)} of {len(self)} samples of {store.path} have no item in '
                 f"{names}, the first is '{self.sample_ids[empty[0]]}': choose more "
-                f'modalities, or leave these samples out'
+                f'modalities, or leave these samples out with --skip_empty true'
             )
         if in_memory is None:
             size = sum(
@@ -97,6 +102,12 @@ class StoreDataset(Dataset):
 
     def __getitem__(self, index: int) -> SampleGraph:
         """The graph of one sample."""
+        if not isinstance(index, int | np.integer):
+            raise InputError(
+                f'one sample is chosen by an integer (got {index!r}): '
+                'dataset.batch(indices) makes a batch of several, '
+                'torch.utils.data.Subset(dataset, indices) a part of the data'
+            )
         features, _ = self._read(np.array([index]))
         return build_graph(
             features,
@@ -109,7 +120,9 @@ class StoreDataset(Dataset):
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The batch of several samples' graphs."""
-        index = np.asarray(indices)
+        index = np.asarray(indices, np.int64)
+        if not len(index):
+            raise InputError('a batch has at least one sample (got none)')
         features, lengths = self._read(index)
         return assemble(
             features,
@@ -244,6 +257,10 @@ def _row_indices(
             f'(got rows from {index.min()} to {index.max()})'
         )
     return index.astype(np.int64)
+
+
+def _num_items(store: Store, modalities: Sequence[str]) -> NDArray[np.int64]:
+    return np.sum([np.diff(store.ptr[m]) for m in modalities], axis=0)
 
 
 def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:

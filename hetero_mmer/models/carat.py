@@ -255,6 +255,7 @@ class CARAT(Module):
         ``contrastive`` of Eq. 7; ``bce_agg`` and ``bce_shuffled`` of Eq. 14. In
         training, prototypes and queue then take in the batch.
         """
+        y = y.to(out.probs.dtype)
         parts, weights = {}, {}
         for name, weight, scores in zip(
             self.fusion.levels, self.bce_weights, out.scores, strict=False

@@ -196,6 +196,7 @@ class HHMPN(Module):
 
     def loss(self, out: HHMPNOutput, y: Tensor) -> dict[str, Tensor]:
         """Eq. 18 to 20: ``total``, its last round ``out`` and the earlier ``aux``."""
+        y = y.to(out.logits.dtype)
         steps = torch.stack(
             [F.binary_cross_entropy_with_logits(step, y) for step in out.logits]
         )  # [T]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from hetero_mmer.hint import did_you_mean
 from hetero_mmer.sources import music_emotions, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
@@ -162,8 +162,7 @@ def find_data_set(name: str) -> DataSet:
     """
     if name in DATA_SETS:
         return DATA_SETS[name]
-    near = difflib.get_close_matches(name, DATA_SETS, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ''
     raise InputError(
-        f"there is no data set or file '{name}' (known: {', '.join(DATA_SETS)}){hint}"
+        f"there is no data set or file '{name}' (known: {', '.join(DATA_SETS)})"
+        f'{did_you_mean(name, DATA_SETS)}'
     )

@@ -18,7 +18,7 @@ Dataset                                 Content
 ``ids``, ``groups``, ``split``          [N] UTF-8
 ``dropped/ids``, ``dropped/reasons``    what the converter left out, and why
 ``extra/<name>``                        [N, ...] anything else per sample
-``attrs/<name>``, ``about``             JSON
+``attrs``, ``about``                    JSON
 ======================================= ======================================
 """
 

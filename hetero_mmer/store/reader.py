@@ -52,9 +52,10 @@ class Store:
             raise
 
     def _load(self, file: h5py.File) -> None:
-        if file.attrs.get('format') != FORMAT:
+        if not np.array_equal(file.attrs.get('format'), FORMAT):
             raise self._error("it is an HDF5 file, but not a store (no 'format')")
-        self.format_version = int(file.attrs.get('format_version', -1))
+        version = file.attrs.get('format_version')
+        self.format_version = int(version) if np.ndim(version) == 0 and version else -1
         if self.format_version != VERSION:
             raise self._error(
                 f'its format version is {self.format_version}, and this release of '
@@ -83,9 +84,7 @@ class Store:
         }
         if not self.specs or not self.label_names:
             raise self._error('it has no modalities or no label names')
-        self.attrs: dict[str, Any] = {
-            name: json.loads(value[()]) for name, value in file['attrs'].items()
-        }
+        self.attrs: dict[str, Any] = json.loads(file['attrs'][()])
         dropped = map(read_strings, (file['dropped/ids'], file['dropped/reasons']))
         self.dropped: list[tuple[str, str]] = list(
             zip(*(strings.tolist() for strings in dropped), strict=True)

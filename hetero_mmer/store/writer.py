@@ -125,11 +125,15 @@ class StoreWriter:
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
         self._file: h5py.File | None = None
+        self._entered = False
         self._temporary = self.path.with_name(
             f'.{self.path.name}.{uuid.uuid4().hex[:8]}.tmp'
         )
 
     def __enter__(self) -> StoreWriter:
+        if self._entered:
+            raise InputError(f"a writer writes one store (got '{self.path}' again)")
+        self._entered = True
         if self.path.is_dir():
             raise InputError(f"a store is a file (got the folder '{self.path}')")
         try:
@@ -246,7 +250,8 @@ class StoreWriter:
         """
         if self.strict:
             raise InputError(f"no sample is dropped, but '{sample_id}' is: {reason}")
-        self._dropped.append((str(sample_id), str(reason)))
+        sample_id = _text('id', sample_id, sample_id)
+        self._dropped.append((sample_id, _text('reason', reason, sample_id)))
 
     def note(self, sentence: str) -> None:
         """Keeps what a reader of the store's report should know, under ``notes``.
@@ -420,9 +425,7 @@ class StoreWriter:
                     f'{num_samples} samples (got {len(array)})'
                 )
             extra[name] = array
-        attrs = file.create_group('attrs')
-        for name, value in self.attrs.items():
-            attrs[name] = _json(name, value)
+        file['attrs'] = _json('attrs', self.attrs)
         file['about'] = _json('about', self._about)
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
@@ -472,6 +475,13 @@ def _text(what: str, text: str, sample_id: object) -> str:
             f'the {what} of a sample is a string without a null character '
             f'(got {text!r} for sample {sample_id!r})'
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f'the {what} of a sample is Unicode text (got {text!r} for sample '
+            f'{sample_id!r})'
+        ) from error
     return text
 
 

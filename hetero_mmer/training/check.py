@@ -35,7 +35,8 @@ def check_options(options: dict[str, Any]) -> None:
     Raises:
         InputError: Names the option.
     """
-    for name in ('epochs', 'batch_size', 'accumulate', 'patience'):
+    check_batch_size(options['batch_size'])
+    for name in ('epochs', 'accumulate', 'patience'):
         if options[name] is not None and options[name] < 1:
             raise InputError(f"'{name}' is at least 1 (got {options[name]})")
     for name in ('seed', 'weight_decay', 'num_workers'):
@@ -70,6 +71,16 @@ def check_threshold(threshold: float | str) -> None:
             f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' "
             f"(got '{threshold}')"
         )
+
+
+def check_batch_size(size: int) -> None:
+    """Refuses a batch of no samples.
+
+    Raises:
+        InputError: If it is below 1.
+    """
+    if size < 1:
+        raise InputError(f"'batch_size' is at least 1 (got {size})")
 
 
 def check_device(device: str) -> torch.device:
@@ -109,7 +120,13 @@ def check_model(model: Module, batch: Batch) -> None:
     training = model.training
     model.eval()
     with torch.no_grad():
-        out = model(batch)
+        try:
+            out = model(batch)
+        except InputError:
+            raise
+        except (TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().split('\n')[0]
+            raise InputError(f'{name} fails on the first batch: {reason}') from error
         if not hasattr(out, 'probs'):
             raise InputError(f"{name} returns no 'probs' (got {type(out).__name__})")
         try:

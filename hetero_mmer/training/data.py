@@ -37,6 +37,7 @@ def load_splits(
     modalities: Sequence[str] | None = None,
     label_graph: LabelGraph = 'complete',
     standardize: bool = False,
+    skip_empty: bool = False,
 ) -> Splits:
     """Checks a store and opens its three splits.
 
@@ -45,6 +46,7 @@ def load_splits(
         modalities: Which modalities; all by default.
         label_graph: All pairs of labels, or those that the training labels suggest.
         standardize: Whether to standardise features with the train split's statistics.
+        skip_empty: Whether to leave out samples without items in these modalities.
 
     Raises:
         InputError: For a store without labels, a split or statistics that are needed,
@@ -65,7 +67,12 @@ def load_splits(
     scale = _statistics(store) if standardize else None
     datasets = {
         split: StoreDataset(
-            store, index, modalities=modalities, label_graph=edges, scale=scale
+            store,
+            index,
+            modalities=modalities,
+            label_graph=edges,
+            skip_empty=skip_empty,
+            scale=scale,
         )
         for split, index in rows.items()
     }

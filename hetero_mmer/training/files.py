@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 import yaml
 from safetensors import SafetensorError
 from torch import Tensor
@@ -59,6 +60,24 @@ def save_weights(model: Module, path: Path) -> None:
         safetensors.torch.save_file(tensors, temporary)
 
 
+def find_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of a run, if there is one.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # Each layer of the format has errors of its own.
+        raise InputError(
+            f"the checkpoint '{path}' is damaged; without it the run starts anew"
+        ) from error
+    return path
+
+
 def read_config(path: str | Path) -> dict[str, Any]:
     """The options that the run in a folder was started with.
 
@@ -69,7 +88,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise InputError(f"there is no run in '{path}' (no {CONFIG})")
     try:
-        config = yaml.safe_load(file.read_text())
+        config = yaml.safe_load(file.read_text(encoding='utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"'{file}' is no YAML") from error
     if not isinstance(config, dict) or 'model' not in config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +51,7 @@ def train(
     modalities: list[str] | None = None,
     label_graph: LabelGraph = 'complete',
     standardize: bool = False,
+    skip_empty: bool = False,
     seed: int = 0,
     epochs: int = 50,
     batch_size: int = 64,
@@ -83,6 +85,8 @@ def train(
             training labels.
         standardize: Whether features get mean 0 and deviation 1, by the statistics of
             the train split; they are kept with the model.
+        skip_empty: Whether to leave out samples that have no item in the chosen
+            modalities; they are refused otherwise.
         seed: Of weights, order and dropout.
         epochs: Passes over the training samples.
         batch_size: Samples in a batch.
@@ -96,7 +100,8 @@ def train(
         patience: Epochs without improvement after which training stops; none by
             default.
         threshold: A label is positive if its probability is above it: a number, or
-            tuned on the valid split for all labels at once or for each.
+            tuned on the valid split for all labels at once or for each. While training
+            it is this number, or 0.5.
         precision: Number format in training.
         device: Where to train; a GPU by default if there is one.
         num_workers: Processes that load data, besides the main one.
@@ -132,10 +137,23 @@ def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
         InputError: If there is no run, or it has finished, or its data have changed.
     """
     folder = Path(run)
-    options = files.read_config(folder)
+    options = _with_defaults(files.read_config(folder), folder)
     if (folder / files.METRICS).exists():
         raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
     return _run(options, folder, progress=progress, resumed=True)
+
+
+def _with_defaults(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The options of a run that may be older than some of them."""
+    known = inspect.signature(train).parameters.values()
+    options = {p.name: p.default for p in known if p.name not in ('out', 'progress')}
+    unknown = set(config) - set(options)
+    options |= config
+    missing = [k for k, v in options.items() if v is inspect.Parameter.empty]
+    if missing or unknown:
+        what = f"no '{missing[0]}'" if missing else f"an unknown '{min(unknown)}'"
+        raise InputError(f"'{folder / files.CONFIG}' is no run's config: it has {what}")
+    return options
 
 
 def _run(
@@ -149,6 +167,7 @@ def _run(
             modalities=options['modalities'],
             label_graph=options['label_graph'],
             standardize=options['standardize'],
+            skip_empty=options['skip_empty'],
         )
         seed_everything(options['seed'])
         network = build_model(
@@ -179,6 +198,7 @@ def _fit(
         weight_decay=options['weight_decay'],
         warmup=options['warmup'],
         schedule=options['schedule'],
+        threshold=_selecting(options['threshold']),
         label_names=splits.train.store.label_names,
     )
     sha256 = splits.train.store.sha256()
@@ -208,7 +228,7 @@ def _fit(
         }
         seed = derive_seed(options['seed'], 2)
         size = options['batch_size']
-        checkpoint = folder / files.CHECKPOINT
+        checkpoint = files.find_checkpoint(folder)
         trainer.fit(
             module,
             StoreLoader(
@@ -219,7 +239,7 @@ def _fit(
                 **workers,
             ),
             StoreLoader(splits.valid, size, **workers),
-            ckpt_path=checkpoint if checkpoint.exists() else None,
+            ckpt_path=checkpoint,
             weights_only=True,
         )
     return recorder
@@ -251,6 +271,7 @@ def _test(
             }
             for m in used.modalities
         },
+        'skip_empty': options['skip_empty'],
         'left_out': [m for m in store.modalities if m not in used.modalities],
         'label_graph': (
             None if splits.label_graph is None else splits.label_graph.tolist()
@@ -276,6 +297,7 @@ def _test(
         'threshold': found['threshold'],
         'best_epoch': recorder.best_epoch,
         'metrics': found['metrics'],
+        'num_samples': len(splits.test),
         'seconds': recorder.seconds,
         'versions': about['versions'],
     }
@@ -287,6 +309,11 @@ def _plain(scale: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any] | None
     if scale is None:
         return None
     return {'mean': scale[0].tolist(), 'std': scale[1].tolist()}
+
+
+def _selecting(threshold: float | str) -> float:
+    """The threshold of the metrics while training: one that is tuned is not known."""
+    return 0.5 if isinstance(threshold, str) else threshold
 
 
 def _lasting(data: str | Path, root: str | Path | None) -> str:

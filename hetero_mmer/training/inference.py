@@ -9,7 +9,7 @@ from hetero_mmer.loader import StoreDataset
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device, check_threshold
+from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.training.data import labels_of
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.score import predict_probs, score, write_predictions
@@ -45,6 +45,7 @@ def evaluate(
         InputError: If the data do not fit the model, or have changed.
     """
     run = load_run(run) if not isinstance(run, Run) else run
+    check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
     name = run.config['data'] if data is None else data
@@ -61,6 +62,7 @@ def evaluate(
             store.rows(split),
             modalities=list(run.in_channels),
             label_graph=run.label_graph,
+            skip_empty=run.about['skip_empty'],
             scale=run.scale,
         )
         y = labels_of(samples)
@@ -75,6 +77,7 @@ def evaluate(
             'threshold': found['threshold'],
             'best_epoch': run.about['best_epoch'],
             'metrics': found['metrics'],
+            'num_samples': len(samples),
             'versions': files.versions(),
         }
 
@@ -85,6 +88,7 @@ def predict(
     output: str | Path,
     *,
     threshold: float | Literal['tuned', 'per-label'] | None = None,
+    root: str | Path | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
 ) -> Path:
@@ -95,10 +99,11 @@ def predict(
 
     Args:
         run: The folder of the run.
-        input: A store; needs no labels.
+        input: A store, or the name of a data set; needs no labels.
         output: The CSV file to write.
         threshold: A number, or what was tuned on the valid split for all labels at
             once or for each; by default as the run was tested.
+        root: Folder where named data sets lie.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
 
@@ -109,15 +114,17 @@ def predict(
         InputError: If the samples do not fit the model.
     """
     run = load_run(run) if not isinstance(run, Run) else run
+    check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
     where = check_device(device)
-    with Store(input) as store:
+    with Store(resolve_data(input, root)) as store:
         check_fit(run, store)
         samples = StoreDataset(
             store,
             modalities=list(run.in_channels),
             label_graph=run.label_graph,
+            skip_empty=run.about['skip_empty'],
             scale=run.scale,
         )
         probs = predict_probs(run.model, samples, batch_size, where)

@@ -36,6 +36,7 @@ class MultilabelModule(LightningModule):
         weight_decay: Not for biases and norms.
         warmup: Share of the steps in which the learning rate rises.
         schedule: What the learning rate does then.
+        threshold: Above which a label counts as positive in ``valid/<metric>``.
         label_names: Names in the metrics ``wa_<label>``.
     """
 
@@ -51,6 +52,7 @@ class MultilabelModule(LightningModule):
         weight_decay: float = 0.0,
         warmup: float = 0.0,
         schedule: Schedule = 'constant',
+        threshold: float = 0.5,
         label_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class MultilabelModule(LightningModule):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.schedule = schedule
-        self.metrics = MultilabelMetrics(label_names=label_names)
+        self.metrics = MultilabelMetrics(threshold=threshold, label_names=label_names)
 
     def configure_optimizers(self) -> Any:
         """The optimiser with its schedule, advanced each step."""

@@ -56,6 +56,10 @@ class ProgressLine(Callback):
         """Leaves the line as it is."""
         self.bar.stop()
 
+    def on_exception(self, trainer: Trainer, module: Any, error: BaseException) -> None:
+        """Leaves the line as it is, and the cursor visible."""
+        self.bar.stop()
+
     def _epoch(self, trainer: Trainer) -> str:
         last = trainer.max_epochs or 0
         return f'{min(trainer.current_epoch + 1, last)}/{last}'

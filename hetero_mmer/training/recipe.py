@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from hetero_mmer.training.spec import did_you_mean, import_path, locate
+from hetero_mmer.hint import did_you_mean
+from hetero_mmer.training.spec import import_path, locate
 from hetero_mmer.typing import InputError
 
 FOLDER = Path(__file__).parents[1] / 'recipes'
@@ -73,7 +74,11 @@ def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
     model = recipe.get('model')
     if isinstance(model, str):
         recipe['model'] = {'class_path': model, 'init_args': {}}
-    elif model is not None and not isinstance(model, dict):
+    elif model is not None and not (
+        isinstance(model, dict)
+        and isinstance(model.get('class_path'), str)
+        and isinstance(model.get('init_args', {}), dict)
+    ):
         raise InputError(f"'model' in '{path}' is a class_path with init_args")
     return recipe
 
@@ -103,6 +108,11 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     if recipe:
         known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
         spec = read_recipe(recipe, known).get('model') or {}
+        if model and spec and locate(model) is not locate(spec['class_path']):
+            raise InputError(
+                f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
+                f"arguments do not fit '{model}': leave out one of the two"
+            )
         first = ['--recipe', str(find_recipe(recipe))]
     names = [] if model else list(spec.get('init_args') or {})
     if model := model or spec.get('class_path'):

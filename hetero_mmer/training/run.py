@@ -88,6 +88,8 @@ class Run:
 def load_run(path: str | Path) -> Run:
     """Reads a finished run; its model has the best weights and is in eval mode.
 
+    ``model.json`` and ``model.safetensors`` are enough.
+
     Args:
         path: Its folder.
 
@@ -95,13 +97,13 @@ def load_run(path: str | Path) -> Run:
         InputError: For a folder that holds no finished run, or a damaged one.
     """
     path = Path(path)
-    if not (path / files.METRICS).is_file() or not (path / files.MODEL).is_file():
-        if (path / files.CONFIG).is_file():
-            raise InputError(
-                f"the run in '{path}' has not finished; "
-                f'`hetero-mmer train --resume {path}` goes on with it'
-            )
-        raise InputError(f"there is no run in '{path}'")
+    if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
+        raise InputError(
+            f"the run in '{path}' has not finished; "
+            f'`hetero-mmer train --resume {path}` goes on with it'
+        )
+    if not (path / files.MODEL).is_file():
+        raise InputError(f"there is no run in '{path}' (no {files.MODEL})")
     about = files.read_json(path / files.MODEL)
     version = about.get('format_version')
     if version != FORMAT_VERSION:
@@ -138,5 +140,5 @@ def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) ->
         return factory(widths, labels)
     except InputError:
         raise
-    except ValueError as error:  # Such as a dropout of 3.
+    except (TypeError, ValueError) as error:  # Such as a dropout of 3.
         raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error

@@ -6,37 +6,18 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hetero_mmer.hint import did_you_mean
 from hetero_mmer.typing import InputError
 
 Spec = dict[str, Any]
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The rest of a sentence about a wrong name, with the nearest right one.
-
-    Args:
-        name: What was given.
-        names: What there is.
-
-    Example:
-        >>> did_you_mean('HHMNP', ['HHMPN', 'CARAT'])
-        "; did you mean 'HHMPN'?"
-    """
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=1)
-    if not near:  # Upper and lower case alone should not hide a name.
-        lower = {other.lower(): other for other in names}
-        near = [lower[n] for n in difflib.get_close_matches(name.lower(), lower, n=1)]
-    return f"; did you mean '{near[0]}'?" if near else ''
 
 
 def locate(path: str) -> Any:
@@ -46,7 +27,7 @@ def locate(path: str) -> Any:
         path: Such as ``torch_geometric.nn.GATv2Conv`` or ``HHMPN``.
 
     Raises:
-        InputError: If there is no such thing; names the nearest.
+        InputError: If there is no such thing, naming the nearest, or it makes nothing.
 
     Example:
         >>> locate('collections.OrderedDict')
@@ -63,7 +44,10 @@ def locate(path: str) -> Any:
     if not hasattr(found, name):
         hint = did_you_mean(name, (n for n in vars(found) if not n.startswith('_')))
         raise InputError(f"there is no '{name}' in {module}{hint}")
-    return getattr(found, name)
+    target = getattr(found, name)
+    if not callable(target):
+        raise InputError(f"'{path}' is no class or function (got {target!r})")
+    return target
 
 
 def to_spec(factory: Callable[..., Any]) -> Spec:

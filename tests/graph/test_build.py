@@ -60,6 +60,14 @@ def assert_same_graph(one, other):
 # One sample.
 
 
+def test_number_of_edges_is_that_of_explicit_ones():
+    features = {'text': np.zeros((3, 2)), 'audio': np.zeros((2, 4))}
+    graph = build_graph(features, labels=[1, 0])
+    assert graph.num_edges == explicit(graph).num_edges > 3 * 2
+    batch = Batch.from_data_list([graph, graph])
+    assert batch.num_edges == 2 * graph.num_edges
+
+
 def test_sample_by_hand():
     graph = build_graph(
         {'text': [[1.0, 2.0], [3.0, 4.0]], 'audio': np.ones((1, 3), dtype=np.float64)},

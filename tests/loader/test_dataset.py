@@ -322,6 +322,14 @@ def test_rows_may_be_a_mask_or_none_at_all(make_store, assert_same_batch):
     assert len(StoreDataset(store, [])) == 0
 
 
+@pytest.mark.parametrize('index', [slice(3), [0, 1], 'clip-0', 1.0])
+def test_one_sample_is_chosen_by_an_integer(index, make_store):
+    with pytest.raises(InputError, match=r'chosen by an integer'):
+        StoreDataset(make_store())[index]
+    with pytest.raises(InputError, match='at least one sample'):
+        StoreDataset(make_store()).batch([])
+
+
 @pytest.mark.parametrize('recorded', [True, False])
 def test_counts_values_that_are_not_finite(recorded, make_store):
     store = make_store()

@@ -61,6 +61,38 @@ def test_what_is_written_is_in_the_file(tmp_path):
     assert (store.source, store.clean) == ('s', None)
 
 
+def test_a_writer_is_used_once(tmp_path):
+    path = tmp_path / 'a.h5'
+    writer = StoreWriter(path, {'text': ModalitySpec(2)}, ['joy'])
+    with writer:
+        writer.add('a', {'text': np.ones((1, 2))}, [1])
+    before = path.read_bytes()
+    with pytest.raises(InputError, match='one store'), writer:
+        pass
+    assert path.read_bytes() == before
+
+
+def test_names_of_attributes_are_free(tmp_path):
+    path = tmp_path / 'a.h5'
+    with StoreWriter(path, {'text': ModalitySpec(2)}, ['joy']) as writer:
+        writer.add('a', {'text': np.ones((1, 2))}, [1])
+        writer.attrs['a/b'] = {'c': [1, None]}
+    with Store(path) as store:
+        assert store.attrs == {'a/b': {'c': [1, None]}}
+
+
+def test_text_that_is_no_unicode_is_refused_at_once(tmp_path):
+    name = b'caf\xe9'.decode('utf-8', 'surrogateescape')
+    with StoreWriter(tmp_path / 'a.h5', {'text': ModalitySpec(2)}, ['joy']) as writer:
+        writer.add('a', {'text': np.ones((1, 2))}, [1])
+        with pytest.raises(InputError, match='Unicode'):
+            writer.add(name, {'text': np.ones((1, 2))}, [1])
+        with pytest.raises(InputError, match='Unicode'):
+            writer.drop(name, 'too short')
+    with Store(tmp_path / 'a.h5') as store:
+        assert store.ids.tolist() == ['a']
+
+
 def test_same_input_same_bytes(tmp_path):
     samples = [(f's{i}', {'text': TEXT + i}, [0, 1], {}) for i in range(9)]
     first = write(tmp_path / 'a.h5', samples)

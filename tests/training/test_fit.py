@@ -21,14 +21,17 @@ from torch_geometric.nn import GATv2Conv
 
 from hetero_mmer.models import HHMPN
 from hetero_mmer.sources import synthesize
+from hetero_mmer.store import Store
 from hetero_mmer.training import (
     MultilabelModule,
     evaluate,
     from_spec,
     load_run,
+    predict,
     resume,
     train,
 )
+from hetero_mmer.training.progress import ProgressLine
 from hetero_mmer.typing import InputError
 
 
@@ -76,7 +79,7 @@ def test_metrics_are_those_of_the_predictions(finished):
     result = json.loads((finished / 'metrics.json').read_text())
     assert list(result) == [
         *('model', 'data', 'seed', 'split', 'threshold', 'best_epoch'),
-        *('metrics', 'seconds', 'versions'),
+        *('metrics', 'num_samples', 'seconds', 'versions'),
     ]
     assert result['model'] == 'hetero_mmer.models.HHMPN'
     assert (result['split'], result['threshold'], result['seed']) == ('test', 0.5, 0)
@@ -113,6 +116,33 @@ def test_first_best_epoch_is_kept(finished):
     assert result['best_epoch'] == 1 + valid.index(max(valid))
     again = evaluate(finished, split='valid', threshold=0.5)['metrics']
     assert again['f1_micro'] == pytest.approx(max(valid), abs=1e-6)
+
+
+@pytest.mark.parametrize('threshold', [0.25, 0.5])
+def test_epoch_is_chosen_at_the_threshold(threshold, tmp_path, data, model, options):
+    out = tmp_path / 'run'
+    result = train(model, data, out, epochs=3, threshold=threshold, **options)
+    valid = [float(row['valid/f1_micro']) for row in history(out)]
+    assert result['best_epoch'] == 1 + valid.index(max(valid))
+    again = evaluate(out, split='valid')
+    assert again['threshold'] == threshold
+    assert again['metrics']['f1_micro'] == pytest.approx(max(valid), abs=1e-6)
+
+
+def test_samples_without_items_may_be_left_out(tmp_path, data, model, options):
+    out = tmp_path / 'run'
+    only = {'modalities': ['text'], 'skip_empty': True}
+    result = train(model, data, out, epochs=1, **only, **options)
+    with Store(data) as store:
+        there = np.diff(store.ptr['text']) > 0
+        counts = {s: int(there[store.rows(s)].sum()) for s in ('valid', 'test')}
+        expected = store.ids[there].tolist()
+    assert 0 < counts['test'] < 20
+    assert result['num_samples'] == counts['test']
+    assert evaluate(out, split='valid')['num_samples'] == counts['valid']
+    predict(out, data, tmp_path / 'p.csv')
+    with open(tmp_path / 'p.csv', newline='') as file:
+        assert [row[0] for row in csv.reader(file)][1:] == expected
 
 
 def test_history_holds_loss_parts_and_metrics(finished):
@@ -340,6 +370,23 @@ def test_progress_is_one_line(tmp_path, data, model, options, capfd):
     assert not out
     assert 'epoch 2/2' in err
     assert 'valid f1_micro' in err
+
+
+def test_progress_ends_with_an_interruption(
+    tmp_path, data, model, options, monkeypatch
+):
+    stopped = []
+    original = ProgressLine.on_exception
+
+    def on_exception(self, *args):
+        original(self, *args)
+        stopped.append(self.bar.live.is_started)
+
+    monkeypatch.setattr(ProgressLine, 'on_exception', on_exception)
+    interrupt_at(monkeypatch, 1, 0)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, data, tmp_path / 'run', epochs=2, progress=True, **options)
+    assert stopped == [False]
 
 
 @pytest.mark.parametrize(

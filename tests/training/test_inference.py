@@ -44,6 +44,23 @@ def make_input(data, tmp_path):
     return make
 
 
+def test_weights_and_model_are_all_that_predict_needs(finished, data, tmp_path):
+    (tmp_path / 'slim').mkdir()
+    for name in ('model.json', 'model.safetensors'):
+        shutil.copy(finished / name, tmp_path / 'slim')
+    for run, output in ((finished, 'a.csv'), (tmp_path / 'slim', 'b.csv')):
+        predict(run, data, tmp_path / output)
+    assert (tmp_path / 'a.csv').read_bytes() == (tmp_path / 'b.csv').read_bytes()
+
+
+@pytest.mark.parametrize('size', [0, -3])
+def test_batches_have_samples(size, finished, data, tmp_path):
+    with pytest.raises(InputError, match="'batch_size' is at least 1"):
+        evaluate(finished, batch_size=size)
+    with pytest.raises(InputError, match="'batch_size' is at least 1"):
+        predict(finished, data, tmp_path / 'a.csv', batch_size=size)
+
+
 def test_evaluate_agrees_with_the_run(finished):
     before = json.loads((finished / 'metrics.json').read_text())
     result = evaluate(finished)

@@ -6,7 +6,7 @@ import pytest
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from hetero_mmer.models import HHMPN
-from hetero_mmer.training.spec import did_you_mean, from_spec, locate, to_spec
+from hetero_mmer.training.spec import from_spec, locate, to_spec
 from hetero_mmer.typing import InputError
 
 
@@ -75,9 +75,3 @@ def test_to_spec_refuses_what_cannot_be_read_back():
         to_spec(partial(HHMPN, f2l=GATv2Conv(4, 4)))
     with pytest.raises(InputError, match='keyword arguments only'):
         to_spec(partial(HHMPN, {'text': 3}))
-
-
-def test_did_you_mean():
-    assert did_you_mean('epoch', ['epochs', 'seed']) == "; did you mean 'epochs'?"
-    assert did_you_mean('hhmpn', ['HHMPN']) == "; did you mean 'HHMPN'?"
-    assert did_you_mean('xyz', ['epochs']) == ''

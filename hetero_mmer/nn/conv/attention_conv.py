@@ -130,8 +130,8 @@ class AttentionConv(MessagePassing):
                 query,
                 key,
                 value,
-                edge_index.src,
-                edge_index.dst,
+                edge_index.source_rows(key.size(0)),
+                edge_index.target_rows(query.size(0)),
                 loops=edge_index.loops,
                 dropout=dropout,
             )

@@ -84,7 +84,7 @@ class Stage(HeteroConv):
             kwargs = {}
             if return_attention_weights and _returns_attention(conv):
                 kwargs['return_attention_weights'] = True
-            if isinstance(conv, AttentionConv):
+            if _shares_projections(conv):
                 query_key, key_key = ('q', id(conv), dst), ('k', id(conv), src)
                 if query_key not in projected:
                     projected[query_key] = conv.query(x_dict[dst])
@@ -105,6 +105,13 @@ class Stage(HeteroConv):
 
 def _supports_all_pairs(conv: Module) -> bool:
     return getattr(conv, 'supports_all_pairs', False)
+
+
+def _shares_projections(conv: Module) -> bool:
+    """Whether the steps of an :class:`AttentionConv` may be called one by one."""
+    own = getattr(type(conv), 'forward', None) is AttentionConv.forward
+    hooks = conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks
+    return own and not hooks
 
 
 def _returns_attention(conv: Module) -> bool:

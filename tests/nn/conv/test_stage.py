@@ -140,6 +140,21 @@ def test_shared_layer_projects_each_type_once(x_dict, relations):
     assert calls.count('lin_key') == calls.count('lin_value') == 3  # a, b, c
 
 
+def test_a_forward_of_ones_own_and_hooks_are_called(x_dict, relations):
+    class Own(AttentionConv):
+        def forward(self, *args, **kwargs):
+            return 2 * super().forward(*args, **kwargs)
+
+    own, plain = Own(8, 8).double(), AttentionConv(8, 8).double()
+    own.load_state_dict(plain.state_dict())
+    expected = Stage({AB: plain})(x_dict, relations)['b']
+    torch.testing.assert_close(Stage({AB: own})(x_dict, relations)['b'], 2 * expected)
+    called = []
+    plain.register_forward_hook(lambda *args: called.append(args))
+    torch.testing.assert_close(Stage({AB: plain})(x_dict, relations)['b'], expected)
+    assert len(called) == 1
+
+
 def test_layers_that_are_not_shared_project_for_themselves(x_dict, relations):
     first, second = attention(1), attention(2)
     stage = Stage({AB: first, CB: second}, aggr='cat')
