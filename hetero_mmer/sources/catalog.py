@@ -12,7 +12,7 @@ from hetero_mmer.hint import did_you_mean
 from hetero_mmer.sources import music_emotions, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import VERSION, Clean
 from hetero_mmer.typing import InputError
 
 SYNTHETIC: Final = 'synthetic'
@@ -70,7 +70,7 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             label_names=synthetic.LABEL_NAMES,
             modalities=tuple(synthetic.SMALL),
             licence='CC0-1.0',
-            file_name=f'{SYNTHETIC}-v{synthetic.VERSION}.h5',
+            file_name=f'{SYNTHETIC}-v{synthetic.VERSION}.{VERSION}.h5',
             fetch=_small_synthetic,
             commands=(),
         ),

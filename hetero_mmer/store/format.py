@@ -35,7 +35,7 @@ from hetero_mmer.schema import Kind
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer store'
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: The names a split may have; the empty one stands for no split at all.
 SPLITS: Final = ('train', 'valid', 'test', '')

@@ -60,7 +60,7 @@ def test_paths_stand_for_themselves(tmp_path, monkeypatch):
 def test_synthetic_is_made_once(tmp_path):
     path = resolve_data('synthetic', tmp_path / 'root')
     made = path.stat().st_mtime_ns
-    assert path.name == 'synthetic-v1.h5'
+    assert path.name == 'synthetic-v1.2.h5'
     assert resolve_data('synthetic', tmp_path / 'root') == path
     assert path.stat().st_mtime_ns == made
     assert len(Store(path).rows('train')) == 600

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store.format import VERSION
 from hetero_mmer.typing import InputError
 
 
@@ -33,7 +34,7 @@ def path(tmp_path):
 def test_facts(path):
     with Store(path) as store:
         assert len(store) == 4
-        assert store.format_version == 1
+        assert store.format_version == VERSION
         assert store.modalities == ('text', 'audio')
         assert store.in_channels == {'text': 3, 'audio': 2}
         assert store.columns == {'text': (), 'audio': ('pitch', 'energy')}
@@ -125,7 +126,7 @@ def change_about(file, **parts):
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
-        (lambda f: f.attrs.modify('format_version', 2), 'format version is 2'),
+        (lambda f: f.attrs.modify('format_version', 3), 'format version is 3'),
         (lambda f: f.attrs.__delitem__('format_version'), 'format version is -1'),
         (lambda f: replace(f, 'features/text/ptr', [1, 1, 3, 6, 10]), 'starts at 1'),
         (lambda f: replace(f, 'features/text/ptr', [0, 5, 3, 6, 10]), 'falls after'),

@@ -83,7 +83,7 @@ def test_metrics_are_those_of_the_predictions(finished):
     ]
     assert result['model'] == 'hetero_mmer.models.HHMPN'
     assert (result['split'], result['threshold'], result['seed']) == ('test', 0.5, 0)
-    assert result['versions']['torch'] == torch.__version__
+    assert torch.__version__.startswith(result['versions']['torch'])
     names = json.loads((finished / 'model.json').read_text())['label_names']
     table = rows(finished / 'predictions_test.csv')
     assert len(table) == 20
