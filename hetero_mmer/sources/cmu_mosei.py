@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,13 @@ def convert(
             other.
     """
     rates = {'visual': visual_rate, 'audio': audio_rate}
+    for name, value, choice in (
+        ('mode', mode, Mode),
+        ('collapse', collapse, Collapse),
+        ('keep', keep, Keep),
+    ):
+        if value not in get_args(choice):
+            raise InputError(f"'{name}' is one of {get_args(choice)} (got '{value}')")
     aligns = mode == 'word-aligned'
     _check_options(aligns, sequence_length, rates)
     chosen = {'text': text, 'visual': visual, 'audio': audio, 'labels': labels}
