@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hetero_mmer.sources import cmu_mosei, music_emotions, synthetic
+from hetero_mmer.sources import cmu_mosei, mosei_facts, music_emotions, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import Clean
@@ -95,10 +95,10 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
         DataSet(
             name='cmu_mosei',
             description='Segments of monologues, word-aligned (CMU-MultimodalSDK)',
-            num_samples=sum(cmu_mosei.KNOWN_COUNTS['the SDK with imputation']),
-            label_names=cmu_mosei.LABEL_NAMES,
+            num_samples=sum(mosei_facts.KNOWN_COUNTS['the SDK with imputation']),
+            label_names=mosei_facts.LABEL_NAMES,
             modalities=cmu_mosei.MODALITIES,
-            licence=cmu_mosei.LICENCE,
+            licence=mosei_facts.LICENCE,
             file_name='cmu_mosei.h5',
             fetch=cmu_mosei.fetch,
             commands=(cmu_mosei.COMMAND,),

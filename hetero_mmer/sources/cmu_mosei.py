@@ -15,6 +15,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.alignment import (
     Aligned,
     Collapse,
@@ -39,51 +40,13 @@ from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
-SOURCE: Final = (
-    'CMU-MOSEI, computational sequences of the CMU-MultimodalSDK '
-    '(https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK)'
-)
-LICENCE: Final = "that of the CMU-MultimodalSDK's data; features only, no video"
-CITATION: Final = (
-    'A. Zadeh, P. P. Liang, S. Poria, E. Cambria, L.-P. Morency: Multimodal Language '
-    'Analysis in the Wild: CMU-MOSEI Dataset and Interpretable Dynamic Fusion Graph. '
-    'ACL 2018'
-)
-
+SDK: Final = 'https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK'
 MODALITIES: Final = ('text', 'visual', 'audio')
-
-#: The emotions, in the order of the label file; sentiment is the column before them.
-LABEL_NAMES: Final = (
-    'happiness',
-    'sadness',
-    'anger',
-    'surprise',
-    'disgust',
-    'fear',
-)
-
-#: Sizes of train, valid and test that are in use.
-KNOWN_COUNTS: Final = {
-    'the SDK with imputation': (16327, 1871, 4662),
-    'the SDK without imputation': (16322, 1871, 4659),
-    'MMSA, TAILOR, CARAT and MERBench': (16326, 1871, 4659),
-    'the old release': (15290, 2291, 4832),
-}
 
 COMMAND: Final = (
     'hetero-mmer data convert cmu-mosei FOLDER --folds cmu_mosei_std_folds.py '
     '--output {store}'
 )
-
-#: How label files call the emotions, if they do.
-_SPELLINGS: Final = {
-    'happy': 'happiness',
-    'sad': 'sadness',
-    'angry': 'anger',
-    'surprised': 'surprise',
-    'disgusted': 'disgust',
-    'fearful': 'fear',
-}
 
 Mode = Literal['word-aligned', 'unaligned']
 
@@ -169,10 +132,10 @@ def convert(
         writer = StoreWriter(
             output,
             {modality: _spec(file) for modality, file in files.items()},
-            LABEL_NAMES,
-            source=SOURCE,
-            licence=LICENCE,
-            citation=CITATION,
+            mosei_facts.LABEL_NAMES,
+            source=f'{mosei_facts.SOURCE}, files of the CMU-MultimodalSDK ({SDK})',
+            licence=mosei_facts.LICENCE,
+            citation=mosei_facts.CITATION,
             raw_sha256=sha256_of(raw),
             clean=default_clean(clean, strict),
             timed=tuple(files),
@@ -198,27 +161,9 @@ def convert(
                     f'the videos were split at random with seed {seed}; the official '
                     f'folds are given with --folds'
                 )
-            videos = label_file.videos
-            for video in track(
-                videos, 'Converting', total=len(videos), progress=progress
-            ):
-                rows = label_file.read(video)
-                lacking = [m for m, file in files.items() if video not in file]
-                if lacking:
-                    path = files[lacking[0]].path.name
-                    reason = f"its video has no {lacking[0]} in '{path}'"
-                    segments.drop(video, rows, reason)
-                elif video not in split_of:
-                    reason = f"its video is in none of the folds of '{folds}'"
-                    segments.drop(video, rows, reason)
-                else:
-                    items = {m: file.read(video) for m, file in files.items()}
-                    segments.add(video, rows, items, split_of[video])
-            others = {video for file in files.values() for video in file.videos}
-            for video in sorted(others - set(videos)):
-                writer.drop(video, 'the video has no labels')
+            _add_videos(segments, label_file, files, split_of, progress)
             segments.finish()
-            writer.note(name_counts(segments.splits, KNOWN_COUNTS))
+            writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
                 writer.note(sentence)
             writer.attrs['options'] = {
@@ -242,10 +187,34 @@ def fetch(output: Path) -> Store:
         InputError: Always.
     """
     raise InputError(
-        'CMU-MOSEI comes with the CMU-MultimodalSDK, under its terms '
-        '(https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK): get its .csd files '
-        f"there, then run '{COMMAND.format(store=output)}'"
+        f'CMU-MOSEI comes with the CMU-MultimodalSDK, under its terms ({SDK}): get its '
+        f".csd files there, then run '{COMMAND.format(store=output)}'"
     )
+
+
+def _add_videos(
+    segments: SegmentWriter,
+    label_file: CsdFile,
+    files: Mapping[str, CsdFile],
+    split_of: Mapping[str, str],
+    progress: bool,
+) -> None:
+    """One video after the other, in the order of the label file."""
+    videos = label_file.videos
+    for video in track(videos, 'Converting', total=len(videos), progress=progress):
+        rows = label_file.read(video)
+        lacking = [m for m, file in files.items() if video not in file]
+        if lacking:
+            path = files[lacking[0]].path.name
+            segments.drop(video, rows, f"its video has no {lacking[0]} in '{path}'")
+        elif video not in split_of:
+            segments.drop(video, rows, 'its video is in none of the folds')
+        else:
+            items = {m: file.read(video) for m, file in files.items()}
+            segments.add(video, rows, items, split_of[video])
+    others = {video for file in files.values() for video in file.videos}
+    for video in sorted(others - set(videos)):
+        segments.writer.drop(video, 'the video has no labels')
 
 
 def _word_aligned(
@@ -294,7 +263,7 @@ def _spec(file: CsdFile) -> ModalitySpec:
 
 def _label_columns(file: CsdFile) -> tuple[str, ...]:
     """What each column of the label file is: as it says, or in the SDK's order."""
-    default = ('sentiment', *LABEL_NAMES)[-file.channels :]
+    default = ('sentiment', *mosei_facts.LABEL_NAMES)[-file.channels :]
     if file.channels not in (6, 7):
         raise InputError(
             f'labels are sentiment and six emotions, 7 columns (got {file.channels} '
@@ -302,8 +271,7 @@ def _label_columns(file: CsdFile) -> tuple[str, ...]:
         )
     names = file.metadata.get('dimension names')
     if isinstance(names, list):
-        plain = [str(name).strip().lower() for name in names]
-        named = tuple(_SPELLINGS.get(name, name) for name in plain)
+        named = tuple(mosei_facts.label_name(str(name)) for name in names)
         if sorted(named) == sorted(default):
             return named
     return default

@@ -133,14 +133,14 @@ class SegmentWriter:
         if self._sentiment is not None:
             self.writer.extra(_SENTIMENT, np.array(self._sentiments, np.float32))
         sentences = {
-            'long': f'samples had more items, the {self.keep} {self.length} were kept',
-            'uneven': 'samples have more items in one modality than in another',
-            'negative': 'segments start or end before 0 s',
-            'untimed': 'words or frames without a finite time were left out',
+            'long': f'samples cut to their {self.keep} {self.length} items',
+            'uneven': 'samples with more items in one modality than in another',
+            'negative': 'segments that start or end before 0 s',
+            'untimed': 'words and frames left out, as their time is not finite',
         }
         for name, sentence in sentences.items():
             if count := self._counts[name]:
-                self.writer.note(f'{count} {sentence}')
+                self.writer.note(f'{sentence}: {count}')
 
     def _cut(self, rows: NDArray) -> NDArray:
         return trim(rows, self.length, self.keep)

@@ -11,8 +11,9 @@ import pytest
 from hetero_mmer.cli import main
 from hetero_mmer.sources import DATA_SETS
 from hetero_mmer.sources.alignment import align, long_enough, pad
-from hetero_mmer.sources.cmu_mosei import LABEL_NAMES, MODALITIES, convert
+from hetero_mmer.sources.cmu_mosei import MODALITIES, convert
 from hetero_mmer.sources.csd import CsdFile
+from hetero_mmer.sources.mosei_facts import LABEL_NAMES
 from hetero_mmer.store import Store, describe, report, validate
 from hetero_mmer.typing import InputError
 
@@ -238,7 +239,7 @@ def test_word_aligned(folder, tmp_path):
     assert store.extra('interval').tolist() == [SEGMENTS[i] for i in (0, 1, 4)]
     assert store.times('text')[:2].tolist() == [[4, 5], [5, 6]]
     assert store.attrs['options']['collapse'] == 'mean'
-    assert '1 segments start or end before 0 s' in store.attrs['notes']
+    assert 'segments that start or end before 0 s: 1' in store.attrs['notes']
     assert reasons(store) == {
         'a[2]': 'it has no text and no visual and no audio between 2.5 and 3 s',
         'a[3]': 'it has no length (between 3 and 3 s)',
@@ -253,7 +254,8 @@ def test_without_imputation(folder, tmp_path):
     assert store.ids.tolist() == ['a[0]', 'a[1]', 'a[4]']
     assert [len(store.read(m, 0)) for m in MODALITIES] == [2, 1, 1]
     assert any(
-        note.startswith('2 samples have more items') for note in store.attrs['notes']
+        note.startswith('samples with more items') and note.endswith(': 2')
+        for note in store.attrs['notes']
     )
     silent = video(0, heard=[[0.0, 0.5]])
     write(folder, {'a': silent})
@@ -282,7 +284,7 @@ def test_sequence_length(folder, tmp_path, keep, kept):
     words = video()['glove_vectors'][0]
     np.testing.assert_array_equal(store.read('text', 1), words[kept : kept + 1])
     assert store.times('text')[1].tolist() == SPOKEN[kept]
-    assert f'2 samples had more items, the {keep} 1 were kept' in store.attrs['notes']
+    assert f'samples cut to their {keep} 1 items: 2' in store.attrs['notes']
 
 
 def test_unaligned(folder, tmp_path):
@@ -333,7 +335,7 @@ def test_videos_without_a_fold_are_dropped(folder, tmp_path):
     write(folder, {'a': video(0), 'b': video(1), 'c': video(2)})
     store = convert([folder], tmp_path / 'a.h5', folds=str(folds))
     assert set(store.split) == {'train', 'test'}
-    assert reasons(store)['c[4]'].startswith('its video is in none of the folds of')
+    assert reasons(store)['c[4]'] == 'its video is in none of the folds'
 
 
 def test_values_that_are_not_finite(folder, tmp_path):
@@ -349,7 +351,7 @@ def test_values_that_are_not_finite(folder, tmp_path):
     assert store.non_finite_columns()['audio'].tolist() == [0, 1, 0]
     assert reasons(store)['a[1]'].startswith('its labels are not finite')
     assert reasons(store)['a[2]'].startswith('its time is not finite')
-    note = '1 words or frames without a finite time were left out'
+    note = 'words and frames left out, as their time is not finite: 1'
     assert note in store.attrs['notes']
 
 
