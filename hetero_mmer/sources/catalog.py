@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hetero_mmer.hint import did_you_mean
-from hetero_mmer.sources import music_emotions, synthetic
+from hetero_mmer.sources import cmu_mosei, mosei_facts, music_emotions, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import VERSION, Clean
@@ -57,7 +57,10 @@ def _small_synthetic(output: Path) -> Store:
 
 
 #: The raw formats that can be converted, by name.
-FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': music_emotions.convert}
+FORMATS: Final[Mapping[str, Converter]] = {
+    'music-emotions': music_emotions.convert,
+    'cmu-mosei': cmu_mosei.convert,
+}
 
 #: The known data sets, by name.
 DATA_SETS: Final[Mapping[str, DataSet]] = {
@@ -88,6 +91,17 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
                 'hetero-mmer data convert music-emotions emotions.arff '
                 '--output {store}',
             ),
+        ),
+        DataSet(
+            name='cmu_mosei',
+            description='Segments of monologues, word-aligned (CMU-MultimodalSDK)',
+            num_samples=sum(mosei_facts.KNOWN_COUNTS['the SDK with imputation']),
+            label_names=mosei_facts.LABEL_NAMES,
+            modalities=cmu_mosei.MODALITIES,
+            licence=mosei_facts.LICENCE,
+            file_name='cmu_mosei.h5',
+            fetch=cmu_mosei.fetch,
+            commands=(cmu_mosei.COMMAND,),
         ),
     )
 }

@@ -1,0 +1,171 @@
+"""Labelled segments of videos become samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.alignment import (
+    Aligned,
+    Items,
+    Keep,
+    hard_unify,
+    long_enough,
+    trim,
+)
+from hetero_mmer.store import StoreWriter
+
+#: The items of a video and the times of its segments become the items of each segment.
+Arrange = Callable[[Mapping[str, Items], NDArray], dict[str, Aligned]]
+
+_SENTIMENT: Final = 'sentiment'
+
+
+class SegmentWriter:
+    """Adds the segments of one video after the other to a store, called ``<video>[i]``.
+
+    A label is present if its intensity is above zero. The store gets the time of each
+    segment as ``extra('interval')``, and its sentiment as ``extra('sentiment')``.
+
+    Args:
+        writer: The store.
+        arrange: Which items of a video belong to which segment.
+        label_columns: What each column of the labels is: the names of the store's
+            labels, and perhaps ``sentiment``.
+        complete: Whether a segment needs items of every modality.
+        even: Whether to note segments with more items in one modality than in another.
+        length: The most items of one modality, None for no limit.
+        keep: Which items stay where there are more.
+    """
+
+    def __init__(
+        self,
+        writer: StoreWriter,
+        arrange: Arrange,
+        *,
+        label_columns: Sequence[str],
+        complete: bool = True,
+        even: bool = False,
+        length: int | None = None,
+        keep: Keep = 'last',
+    ) -> None:
+        self.writer = writer
+        self.arrange = arrange
+        self.complete = complete
+        self.even = even
+        self.length = length
+        self.keep = keep
+        #: The split of each sample so far.
+        self.splits: list[str] = []
+        names = list(label_columns)
+        self._emotions = [names.index(name) for name in writer.label_names]
+        self._sentiment = names.index(_SENTIMENT) if _SENTIMENT in names else None
+        self._sentiments: list[float] = []
+        self._intervals: list[NDArray[np.float64]] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(
+        self, video: str, segments: Items, items: Mapping[str, Items], split: str
+    ) -> None:
+        """Adds the segments of a video, or drops those that cannot be samples.
+
+        Args:
+            video: Its id, the group of its samples.
+            segments: Labels and times of the segments.
+            items: Features and times of each modality.
+            split: The split of the video.
+
+        Raises:
+            InputError: For a sample that contradicts the store, or one that is dropped
+                if the store is strict.
+        """
+        aligned = self.arrange(items, segments.intervals)
+        whole = hard_unify(*aligned.values())
+        for rows in items.values():
+            self._counts['untimed'] += int(_untimed(rows.intervals).sum())
+        for i, (labels, interval) in enumerate(zip(*segments, strict=True)):
+            sample_id = f'{video}[{i}]'
+            parts = {m: slice(*rows.ptr[i : i + 2]) for m, rows in aligned.items()}
+            reason = self._reason(labels, interval, parts, bool(whole[i]))
+            if reason:
+                self.writer.drop(sample_id, reason)
+                continue
+            lengths = [part.stop - part.start for part in parts.values()]
+            self._counts['long'] += max(lengths) > (self.length or max(lengths))
+            self._counts['uneven'] += self.even and len(set(lengths)) > 1
+            self._counts['negative'] += bool(interval.min() < 0)
+            strength = labels[self._emotions]
+            self.writer.add(
+                sample_id,
+                {m: self._cut(aligned[m].features[parts[m]]) for m in aligned},
+                strength > 0,
+                group=video,
+                split=split,
+                intensities=strength,
+                times={m: self._cut(aligned[m].intervals[parts[m]]) for m in aligned},
+            )
+            self.splits.append(split)
+            self._intervals.append(interval)
+            if self._sentiment is not None:
+                self._sentiments.append(float(labels[self._sentiment]))
+
+    def drop(self, video: str, segments: Items, reason: str) -> None:
+        """Leaves out all segments of a video.
+
+        Args:
+            video: Its id.
+            segments: Labels and times of the segments.
+            reason: One sentence.
+
+        Raises:
+            InputError: If the store is strict.
+        """
+        for i in range(len(segments.intervals)):
+            self.writer.drop(f'{video}[{i}]', reason)
+
+    def finish(self) -> None:
+        """Writes what belongs to all samples, and notes what is odd about them."""
+        self.writer.extra('interval', np.array(self._intervals).reshape(-1, 2))
+        if self._sentiment is not None:
+            self.writer.extra(_SENTIMENT, np.array(self._sentiments, np.float32))
+        sentences = {
+            'long': f'samples cut to their {self.keep} {self.length} items',
+            'uneven': 'samples with more items in one modality than in another',
+            'negative': 'segments that start or end before 0 s',
+            'untimed': 'words and frames left out, as their time is not finite',
+        }
+        for name, sentence in sentences.items():
+            if count := self._counts[name]:
+                self.writer.note(f'{sentence}: {count}')
+
+    def _cut(self, rows: NDArray) -> NDArray:
+        return trim(rows, self.length, self.keep)
+
+    def _reason(
+        self,
+        labels: NDArray,
+        interval: NDArray,
+        parts: Mapping[str, slice],
+        is_whole: bool,
+    ) -> str:
+        """Why a segment cannot be a sample; empty if it can."""
+        between = f'{interval[0]:g} and {interval[1]:g} s'
+        if not np.isfinite(interval).all():
+            return f'its time is not finite (between {between})'
+        if not long_enough(interval[None])[0]:
+            return f'it has no length (between {between})'
+        if not np.isfinite(labels).all():
+            return f'its labels are not finite ({labels.tolist()})'
+        empty = [m for m, part in parts.items() if part.start == part.stop]
+        if not is_whole and (self.complete or len(empty) == len(parts)):
+            return f'it has no {" and no ".join(empty)} between {between}'
+        return ''
+
+
+def _untimed(intervals: NDArray) -> NDArray[np.bool_]:
+    untimed: NDArray[np.bool_] = ~np.isfinite(intervals).all(axis=1)
+    return untimed
