@@ -28,8 +28,8 @@ from hetero_mmer.sources.alignment import (
 from hetero_mmer.sources.common import (
     Source,
     default_clean,
+    hash_beside,
     name_counts,
-    sha256_of,
     split_groups,
     track,
 )
@@ -136,7 +136,6 @@ def convert(
             source=f'{mosei_facts.SOURCE}, files of the CMU-MultimodalSDK ({SDK})',
             licence=mosei_facts.LICENCE,
             citation=mosei_facts.CITATION,
-            raw_sha256=sha256_of(raw),
             clean=default_clean(clean, strict),
             timed=tuple(files),
             intensities=True,
@@ -153,6 +152,7 @@ def convert(
             length=sequence_length,
             keep=keep,
         )
+        hashes = hash_beside(raw)
         with writer:
             writer.note(_how(mode, collapse, impute, rates))
             if split_of is None:
@@ -174,6 +174,7 @@ def convert(
                 'keep': keep,
                 'rates': rates,
             }
+            writer.raw_sha256 = hashes()
     return Store(output)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
@@ -61,6 +62,29 @@ def sha256_of(paths: Iterable[Source]) -> dict[str, str]:
         with open(path, 'rb') as file:
             found[Path(path).name] = hashlib.file_digest(file, 'sha256').hexdigest()
     return found
+
+
+def hash_beside(paths: Iterable[Source]) -> Callable[[], dict[str, str]]:
+    """Starts :func:`sha256_of` in a thread, and returns what waits for its answer.
+
+    Files of many gigabytes take as long to hash as to convert.
+
+    Args:
+        paths: The files, which can be read.
+
+    Example:
+        >>> hash_beside([])()
+        {}
+    """
+    found: dict[str, str] = {}
+    thread = Thread(target=lambda: found.update(sha256_of(paths)), daemon=True)
+    thread.start()
+
+    def wait() -> dict[str, str]:
+        thread.join()
+        return found
+
+    return wait
 
 
 def default_clean(clean: Clean | None, strict: bool) -> Clean | None:

@@ -30,7 +30,8 @@ from hetero_mmer.typing import InputError
 class StoreWriter:
     """Writes a store sample by sample; the file appears whole or not at all.
 
-    ``attrs`` is a dictionary for anything else about the data set that can be JSON.
+    ``attrs`` is a dictionary for anything else about the data set that can be JSON;
+    ``raw_sha256`` may be filled in until the end.
 
     Args:
         path: The file to write; one that is there is replaced at the end.
@@ -99,6 +100,7 @@ class StoreWriter:
         self.has_intensities = intensities
         self.timed = tuple(m for m in modalities if m in set(timed))
         self.dtype = np.dtype(np.float16 if float16 else np.float32)
+        self.raw_sha256 = dict(raw_sha256 or {})
         self.attrs: dict[str, Any] = {}
         self._about = {
             'modalities': {m: asdict(spec) for m, spec in self.modalities.items()},
@@ -106,7 +108,6 @@ class StoreWriter:
             'source': source,
             'licence': licence,
             'citation': citation,
-            'raw_sha256': dict(raw_sha256 or {}),
             'clean': clean,
         }
         self._ids: dict[str, None] = {}
@@ -426,7 +427,7 @@ class StoreWriter:
                 )
             extra[name] = array
         file['attrs'] = _json('attrs', self.attrs)
-        file['about'] = _json('about', self._about)
+        file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
         file.close()
