@@ -52,7 +52,8 @@ def assert_same(ours, theirs):
     elif isinstance(theirs, argparse.Namespace):
         assert_same(vars(ours), vars(theirs))
     elif isinstance(theirs, np.ndarray | np.generic):
-        assert ours.dtype == theirs.dtype
+        # joblib.load swaps the bytes of another machine; the values must agree.
+        assert ours.dtype.newbyteorder('=') == theirs.dtype.newbyteorder('=')
         assert ours.shape == theirs.shape
         np.testing.assert_array_equal(ours, theirs)
     elif theirs != theirs:
