@@ -54,11 +54,11 @@ def set_dtype(dtype: np.dtype, state: Any) -> None:
     dtype.__setstate__((3, order, *rest))  # type: ignore[attr-defined]
 
 
-def _raw(data: Any) -> Any:
+def _raw(data: Any) -> bytes:
     """Bytes as they were in the file."""
     if type(data) is str:  # A string of Python 2 that happens to be UTF-8.
         data = data.encode('utf-8')
-    if type(data) not in (bytes, bytearray):
+    if type(data) is not bytes:
         raise Refused('an array of something else than bytes')
     return data
 
@@ -95,7 +95,6 @@ def set_array(array: NDArray, state: Any) -> None:
         fits = type(data) is list and len(data) == count
     else:
         data = _raw(data)
-        data = bytes(data) if type(data) is bytearray else data
         fits = dtype.itemsize > 0 and len(data) == count * dtype.itemsize
     if not fits:
         raise Refused(f'an array of the shape {shape} from other data')

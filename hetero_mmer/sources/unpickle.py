@@ -44,6 +44,8 @@ _BUFFER: Final = 1 << 20
 def load_pickle(path: Source) -> Any:
     """Reads a pickle, also a compressed one (gzip, bz2, xz, zlib).
 
+    Its arrays may be read-only.
+
     Args:
         path: The file.
 

@@ -197,6 +197,13 @@ def test_memory_maps_become_arrays(tmp_path):
     np.testing.assert_array_equal(ours, np.full((2, 3), 5))
 
 
+@pytest.mark.parametrize('protocol', range(6))
+def test_a_bytearray_becomes_bytes(tmp_path, protocol):
+    value = [bytearray(b'a\xff' * 9), bytearray()]
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(value, protocol))
+    assert_same(load_pickle(tmp_path / 'a.pkl'), [b'a\xff' * 9, b''])
+
+
 def python_2_string(data):
     return b'T' + struct.pack('<i', len(data)) + data
 
