@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,19 @@ def _plain(dtype: Any) -> np.dtype:
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
         raise Refused('bytes of a type that is not of numbers or strings')
     return dtype
+
+
+def read_exactly(file: BinaryIO, size: int) -> bytes:
+    """Reads so many bytes, no fewer.
+
+    Args:
+        file: Where from.
+        size: How many.
+    """
+    data = file.read(size)
+    if len(data) != size:
+        raise EOFError
+    return data
 
 
 def check_shape(shape: Any) -> tuple[int, ...]:

@@ -265,6 +265,25 @@ def test_tensors_become_arrays(tmp_path, legacy):
         assert ours[name].dtype == tensor.detach().numpy().dtype
 
 
+def test_tensors_in_a_plain_pickle(tmp_path):
+    base = torch.arange(6.0).reshape(2, 3)
+    value = {'a': base, 'view': base[:, 1:], 'i': torch.tensor([1, 2])}
+    for protocol in (2, 4, 5):
+        (tmp_path / 'a.pkl').write_bytes(pickle.dumps(value, protocol))
+        ours = load_pickle(tmp_path / 'a.pkl')
+        for name, tensor in value.items():
+            np.testing.assert_array_equal(ours[name], tensor.numpy())
+
+
+def test_nothing_runs_inside_the_bytes_of_a_tensor(tmp_path):
+    inner = pickle.dumps(Evil(tmp_path / 'created'))
+    stream = b'ctorch.storage\n_load_from_bytes\nC' + bytes([len(inner)]) + inner
+    (tmp_path / 'a.pkl').write_bytes(stream + b'\x85R.')
+    with pytest.raises(InputError, match=r'asks for posix\.system'):
+        load_pickle(tmp_path / 'a.pkl')
+    assert not (tmp_path / 'created').exists()
+
+
 def test_compressed_members_of_a_torch_file(tmp_path):
     torch.save({'a': torch.arange(9.0)}, tmp_path / 'a.pt')
     with (
@@ -405,8 +424,8 @@ INT8 = b'cnumpy\ndtype\n' + text('i1') + b'\x89\x88\x87R'
         (EMPTY + b'(K\x00e.', 'items in a ndarray'),
         (b'\x80\x04](K\x01\x90.', 'items in a list'),
         (b'cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81.', 'NumpyArrayWrapper'),
-        (b'ctorch._utils\n_rebuild_tensor_v2\n.', '_rebuild_tensor_v2'),
-        (b'ctorch.storage\n_load_from_bytes\n.', '_load_from_bytes'),
+        (b'ctorch._utils\n_rebuild_tensor_v3\n.', '_rebuild_tensor_v3'),
+        (b'ctorch.storage\n_load_from_bytes\nK\x01\x85R.', 'a tensor of something'),
     ],
 )  # fmt: skip
 def test_refusals(tmp_path, stream, message):
