@@ -153,7 +153,7 @@ def use_lengths(
                [0, 4],
                [0, 0]]), 1)
     """
-    size = np.clip(lengths, 0, num_rows).astype(np.int64)
+    size = np.clip(np.nan_to_num(lengths), 0, num_rows).astype(np.int64)
     start = num_rows - size if side == 'left' else np.zeros_like(size)
     wanted = np.stack([start, start + size], axis=1)
     present = spans.any(axis=1)

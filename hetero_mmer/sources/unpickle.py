@@ -52,7 +52,7 @@ def load_pickle(path: Source) -> Any:
             but arrays, containers, numbers, strings and ``argparse.Namespace``.
 
     Example:
-        >>> import tempfile
+        >>> import pickle, tempfile
         >>> path = f'{tempfile.mkdtemp()}/toy.pkl'
         >>> with open(path, 'wb') as file:
         ...     pickle.dump({'train': np.ones(2)}, file)

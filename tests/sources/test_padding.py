@@ -149,6 +149,7 @@ def test_lengths_of_the_file():
     ours, wrong = use_lengths(spans, np.array([3, 2, 1, 400]), 5, 'right')
     assert ours.tolist() == [[0, 3], [0, 4], [0, 0], [0, 5]]
     assert wrong == 1
+    assert use_lengths(spans, np.full(4, np.nan), 5, 'right')[1] == 3
     ours, wrong = use_lengths(np.array([[3, 5], [1, 5]]), np.array([3, 2]), 5, 'left')
     assert ours.tolist() == [[2, 5], [1, 5]]
     assert wrong == 1
