@@ -87,7 +87,7 @@ def load_torch(path: Source) -> Any:
     Raises:
         InputError: As :func:`load_pickle`.
     """
-    with _reading(path) as file:
+    with _reading(path, inflate=False) as file:  # Arrays are mapped where they lie.
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 return load_zip(path, archive)
@@ -152,13 +152,13 @@ class _Inflate(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _reading(path: Source) -> Iterator[BinaryIO]:
+def _reading(path: Source, *, inflate: bool = True) -> Iterator[BinaryIO]:
     """The file without its compression; whatever goes wrong is one sentence."""
     try:
         with existing(path).open('rb') as raw:
             start = raw.peek(8)
             for magic, opener in _COMPRESSED.items():
-                if start.startswith(magic):
+                if inflate and start.startswith(magic):
                     file = io.BufferedReader(opener(raw), _BUFFER)
                     break
             else:
@@ -168,7 +168,7 @@ def _reading(path: Source) -> Iterator[BinaryIO]:
         raise
     except Refused as error:
         raise InputError(
-            f"'{path}' asks for {error}: only arrays, containers, numbers and strings "
+            f"'{path}' asks for {_plain(error)}: only arrays, containers, numbers and strings "
             f'are read, and nothing of it was run'
         ) from error
     except (EOFError, zipfile.BadZipFile) as error:
@@ -178,7 +178,13 @@ def _reading(path: Source) -> Iterator[BinaryIO]:
     except MemoryError as error:
         raise InputError(f"'{path}' needs more memory than there is") from error
     except Exception as error:  # A stream of bytes can go wrong in many ways.
-        reason = ' '.join(f'{type(error).__name__}: {error}'.split())
         raise InputError(
-            f"'{path}' cannot be read as a pickle ({reason:.200})"
+            f"'{path}' cannot be read as a pickle ({type(error).__name__}: "
+            f'{_plain(error)})'
         ) from error
+
+
+def _plain(error: Exception) -> str:
+    """What an error says, which may quote the file, on one short line."""
+    text = ''.join(c if c.isprintable() else ' ' for c in str(error))
+    return f'{" ".join(text.split()):.200}'

@@ -437,6 +437,22 @@ def test_refusals(tmp_path, stream, message):
     assert '\n' not in str(error.value)
 
 
+def test_a_name_cannot_write_to_the_terminal(tmp_path):
+    name = 'a\n\x1b[31mred' + 'x' * 90
+    (tmp_path / 'a.pkl').write_bytes(b'\x80\x04' + text('os') + text(name) + b'\x93.')
+    with pytest.raises(InputError, match=r'asks for os\.a \[31mredx') as error:
+        load_pickle(tmp_path / 'a.pkl')
+    assert str(error.value).isprintable()
+
+
+def test_a_compressed_torch_file_is_refused(tmp_path):
+    torch.save({'a': torch.ones(9)}, tmp_path / 'a.pt')
+    packed = gzip.compress((tmp_path / 'a.pt').read_bytes())
+    (tmp_path / 'b.pt').write_bytes(packed)
+    with pytest.raises(InputError, match='cannot be read as a pickle'):
+        load_torch(tmp_path / 'b.pt')
+
+
 def test_extensions_of_the_process_are_not_used(tmp_path):
     copyreg.add_extension('os', 'system', 77)
     try:
