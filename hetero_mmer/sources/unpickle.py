@@ -168,8 +168,8 @@ def _reading(path: Source, *, inflate: bool = True) -> Iterator[BinaryIO]:
         raise
     except Refused as error:
         raise InputError(
-            f"'{path}' asks for {_plain(error)}: only arrays, containers, numbers and strings "
-            f'are read, and nothing of it was run'
+            f"'{path}' asks for {_plain(error)}: only arrays, containers, numbers and "
+            f'strings are read, and nothing of it was run'
         ) from error
     except (EOFError, zipfile.BadZipFile) as error:
         raise InputError(
