@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hetero_mmer.hint import did_you_mean
-from hetero_mmer.sources import cmu_mosei, mosei_facts, music_emotions, synthetic
+from hetero_mmer.sources import (
+    cmu_mosei,
+    mmsa_pkl,
+    mosei_facts,
+    mosei_pt,
+    mult_pkl,
+    music_emotions,
+    synthetic,
+)
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import VERSION, Clean
@@ -60,6 +68,9 @@ def _small_synthetic(output: Path) -> Store:
 FORMATS: Final[Mapping[str, Converter]] = {
     'music-emotions': music_emotions.convert,
     'cmu-mosei': cmu_mosei.convert,
+    'mosei-pt': mosei_pt.convert,
+    'mult-pkl': mult_pkl.convert,
+    'mmsa-pkl': mmsa_pkl.convert,
 }
 
 #: The known data sets, by name.
