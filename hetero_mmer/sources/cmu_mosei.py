@@ -33,7 +33,7 @@ from hetero_mmer.sources.common import (
     split_groups,
     track,
 )
-from hetero_mmer.sources.csd import CsdFile, find_roles
+from hetero_mmer.sources.csd import CsdFile, find_roles, label_columns
 from hetero_mmer.sources.folds import read_folds
 from hetero_mmer.sources.segments import SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
@@ -146,7 +146,7 @@ def convert(
             partial(_word_aligned, collapse=collapse, imputed=impute)
             if aligns
             else partial(_unaligned, rates=rates),
-            label_columns=_label_columns(label_file),
+            label_columns=label_columns(label_file),
             complete=aligns or not impute,
             even=aligns and collapse != 'none',
             length=sequence_length,
@@ -260,22 +260,6 @@ def _spec(file: CsdFile) -> ModalitySpec:
     known = isinstance(names, list) and len(names) == file.channels
     columns = tuple(map(str, names)) if known and names else ()
     return ModalitySpec(file.channels, extractor=file.root, columns=columns)
-
-
-def _label_columns(file: CsdFile) -> tuple[str, ...]:
-    """What each column of the label file is: as it says, or in the SDK's order."""
-    default = ('sentiment', *mosei_facts.LABEL_NAMES)[-file.channels :]
-    if file.channels not in (6, 7):
-        raise InputError(
-            f'labels are sentiment and six emotions, 7 columns (got {file.channels} '
-            f"under the root '{file.root}' of '{file.path}')"
-        )
-    names = file.metadata.get('dimension names')
-    if isinstance(names, list):
-        named = tuple(mosei_facts.label_name(str(name)) for name in names)
-        if sorted(named) == sorted(default):
-            return named
-    return default
 
 
 def _check_options(

@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.alignment import Items
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.typing import InputError
@@ -171,6 +172,29 @@ class CsdFile:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def label_columns(file: CsdFile) -> tuple[str, ...]:
+    """What each column of a label file is: as it says, or in the SDK's order.
+
+    Args:
+        file: The file.
+
+    Raises:
+        InputError: For a file of other things.
+    """
+    default = (mosei_facts.SENTIMENT, *mosei_facts.LABEL_NAMES)[-file.channels :]
+    if file.channels not in (6, 7):
+        raise InputError(
+            f'labels are sentiment and six emotions, 7 columns (got {file.channels} '
+            f"under the root '{file.root}' of '{file.path}')"
+        )
+    names = file.metadata.get('dimension names')
+    if isinstance(names, list):
+        named = tuple(mosei_facts.label_name(str(name)) for name in names)
+        if sorted(named) == sorted(default):
+            return named
+    return default
 
 
 def find_roles(

@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
-from hetero_mmer.sources.mosei_facts import LABEL_NAMES, label_name, label_order
+from hetero_mmer.sources.csd import CsdFile, label_columns
+from hetero_mmer.sources.mosei_facts import (
+    LABEL_NAMES,
+    SENTIMENT,
+    label_name,
+    label_order,
+)
 from hetero_mmer.typing import InputError
 
 #: Intervals of a video, [S, 2] in seconds, and their values, [S, 7].
@@ -187,7 +192,7 @@ def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
 def read_emotions(path: Source) -> Emotions:
     """Reads an All Labels ``.csd``: for each video intervals [S, 2] and values [S, 7].
 
-    The values are sentiment, happiness, sadness, anger, surprise, disgust, fear.
+    The values are sentiment (NaN if it is not there), then the emotions in order.
 
     Args:
         path: The file.
@@ -195,27 +200,17 @@ def read_emotions(path: Source) -> Emotions:
     Raises:
         InputError: For another file.
     """
-    try:
-        with h5py.File(existing(path), 'r') as file:
-            data = file[next(iter(file))]['data']
-            emotions = {
-                str(video): (
-                    np.asarray(group['intervals'][()], np.float64),
-                    np.asarray(group['features'][()], np.float64),
-                )
-                for video, group in data.items()
-            }
-    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
-        raise InputError(
-            f"'{path}' is not an All Labels .csd ({' '.join(str(error).split())})"
-        ) from error
-    for video, (intervals, values) in emotions.items():
-        shapes = (len(values), 2), (len(values), 1 + len(LABEL_NAMES))
-        if (intervals.shape, values.shape) != shapes:
-            raise InputError(
-                f"a video of '{path}' has intervals [S, 2] and values [S, 7], but "
-                f"'{video}' has {list(intervals.shape)} and {list(values.shape)}"
-            )
+    with CsdFile(path) as file:
+        columns = label_columns(file)
+        order = [columns.index(name) for name in LABEL_NAMES]
+        emotions = {}
+        for video in file.videos:
+            features, intervals = file.read(video)
+            values = np.full((len(features), 1 + len(order)), np.nan)
+            values[:, 1:] = features[:, order]
+            if SENTIMENT in columns:
+                values[:, 0] = features[:, columns.index(SENTIMENT)]
+            emotions[video] = intervals, values
     return emotions
 
 

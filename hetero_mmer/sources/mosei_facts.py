@@ -13,7 +13,10 @@ CITATION: Final = (
     'ACL 2018'
 )
 
-#: The emotions, in the order of the label file; sentiment is the column before them.
+#: The column before the emotions in the label file.
+SENTIMENT: Final = 'sentiment'
+
+#: The emotions, in the order of the label file.
 LABEL_NAMES: Final = (
     'happiness',
     'sadness',

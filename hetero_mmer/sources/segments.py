@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,11 @@ from hetero_mmer.sources.alignment import (
     long_enough,
     trim,
 )
+from hetero_mmer.sources.mosei_facts import SENTIMENT
 from hetero_mmer.store import StoreWriter
 
 #: The items of a video and the times of its segments become the items of each segment.
 Arrange = Callable[[Mapping[str, Items], NDArray], dict[str, Aligned]]
-
-_SENTIMENT: Final = 'sentiment'
 
 
 class SegmentWriter:
@@ -63,7 +61,7 @@ class SegmentWriter:
         self.splits: list[str] = []
         names = list(label_columns)
         self._emotions = [names.index(name) for name in writer.label_names]
-        self._sentiment = names.index(_SENTIMENT) if _SENTIMENT in names else None
+        self._sentiment = names.index(SENTIMENT) if SENTIMENT in names else None
         self._sentiments: list[float] = []
         self._intervals: list[NDArray[np.float64]] = []
         self._counts: Counter[str] = Counter()
@@ -131,7 +129,7 @@ class SegmentWriter:
         """Writes what belongs to all samples, and notes what is odd about them."""
         self.writer.extra('interval', np.array(self._intervals).reshape(-1, 2))
         if self._sentiment is not None:
-            self.writer.extra(_SENTIMENT, np.array(self._sentiments, np.float32))
+            self.writer.extra(SENTIMENT, np.array(self._sentiments, np.float32))
         sentences = {
             'long': f'samples cut to their {self.keep} {self.length} items',
             'uneven': 'samples with more items in one modality than in another',
