@@ -12,3 +12,20 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f'needs real data in {folder}, which is not there')
     return folder
+
+
+@pytest.fixture(params=['sparse', 'sparse-scatter', 'messages', 'messages-scatter'])
+def kernel(request, monkeypatch):
+    """How layers compute on explicit edges, and whether PyG uses torch-scatter."""
+    import torch_geometric.typing
+
+    from hetero_mmer.nn.conv import attention_conv, label_attention_conv
+
+    route, _, scatter = request.param.partition('-')
+    if scatter:
+        pytest.importorskip('torch_scatter', reason='torch-scatter is not installed')
+    monkeypatch.setattr(torch_geometric.typing, 'WITH_TORCH_SCATTER', bool(scatter))
+    if route == 'messages':
+        for module in (attention_conv, label_attention_conv):
+            monkeypatch.setattr(module, 'is_plain', lambda *args: False)
+    return request.param

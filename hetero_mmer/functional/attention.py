@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import softmax
 
+from hetero_mmer.functional.sparse import EdgeLayout, edge_dot, edge_sum
+
 
 def edge_attention(
     query: Tensor,
@@ -50,6 +52,53 @@ def edge_attention(
         scale = 1 / math.sqrt(query.size(-1))
     score = (query * key).sum(dim=-1) * scale  # [E, H]
     return softmax(score, index, ptr=ptr, num_nodes=num_nodes)
+
+
+def sparse_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    edge_index: Tensor,
+    *,
+    dropout: float = 0.0,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    r"""Scaled dot-product attention over explicit edges, as sparse matrix products.
+
+    The same numbers as :func:`edge_attention` and a sum of weighted values, but no
+    node's row is copied to its edges.
+
+    Args:
+        query: Query of each target node, ``[N_t, H, C]``.
+        key: Key of each source node, ``[N_s, H, C]``.
+        value: Value of each source node, ``[N_s, H, C]``.
+        edge_index: Source and target of each edge, ``[2, E]``, in any order.
+        dropout: Probability to drop an attention weight.
+        scale: What scores are multiplied with; :math:`1 / \sqrt{C}` by default.
+
+    Returns:
+        The message of each target, ``[N_t, H, C]``, zero for one without an edge; and
+        the weight of each edge before dropout, ``[E, H]``.
+
+    Example:
+        >>> q, k = torch.zeros(2, 1, 4), torch.zeros(3, 1, 4)
+        >>> v = torch.tensor([1.0, 3.0, 5.0]).view(3, 1, 1)
+        >>> out, alpha = sparse_attention(q, k, v, torch.tensor([[1, 2], [0, 0]]))
+        >>> out.flatten(), alpha.flatten()
+        (tensor([4., 0.]), tensor([0.5000, 0.5000]))
+    """
+    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    order = None
+    if bool((edge_index[1].diff() < 0).any()):
+        order = edge_index[1].argsort(stable=True)
+        edge_index = edge_index[:, order]
+    layout = EdgeLayout.of(edge_index, key.size(0), query.size(0))
+    score = edge_dot(query, key, layout) * scale
+    alpha = softmax(score, edge_index[1], ptr=layout.ptr, num_nodes=query.size(0))
+    out = edge_sum(F.dropout(alpha, dropout), value, layout)
+    if order is not None:
+        alpha = torch.empty_like(alpha).index_copy(0, order, alpha)
+    return out, alpha
 
 
 def block_attention(

@@ -6,23 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-import torch_geometric.typing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric import EdgeIndex
 
 from hetero_mmer.functional.attention import block_attention, edge_attention
 from hetero_mmer.graph import AllPairs
-
-
-@pytest.fixture(params=['torch', 'torch_scatter'])
-def kernel(request, monkeypatch):
-    """Whether PyG's segment functions use torch-scatter."""
-    if request.param == 'torch_scatter':
-        pytest.importorskip('torch_scatter', reason='torch-scatter is not installed')
-    monkeypatch.setattr(
-        torch_geometric.typing, 'WITH_TORCH_SCATTER', request.param == 'torch_scatter'
-    )
 
 
 def attend_by_loops(query, key, value, src, dst, loops):

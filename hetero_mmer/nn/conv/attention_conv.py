@@ -6,8 +6,13 @@ from torch.nn import Linear
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
-from hetero_mmer.functional.attention import block_attention, edge_attention
+from hetero_mmer.functional.attention import (
+    block_attention,
+    edge_attention,
+    sparse_attention,
+)
 from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv.route import is_plain
 from hetero_mmer.typing import InputError
 
 
@@ -138,6 +143,12 @@ class AttentionConv(MessagePassing):
             return self._merge(out)
         if isinstance(edge_index, AllPairs):
             edge_index = edge_index.edge_index()
+        if is_plain(self, AttentionConv, edge_index, query):
+            out, alpha = sparse_attention(
+                query, key, value, edge_index, dropout=dropout
+            )
+            out = self._merge(out)
+            return (out, (edge_index, alpha)) if return_attention_weights else out
         size = (key.size(0), query.size(0))
         alpha = self.edge_updater(edge_index, size=size, query=query, key=key)
         out = self._merge(

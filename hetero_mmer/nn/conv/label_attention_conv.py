@@ -5,8 +5,13 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
-from hetero_mmer.functional.attention import block_attention, edge_attention
+from hetero_mmer.functional.attention import (
+    block_attention,
+    edge_attention,
+    sparse_attention,
+)
 from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv.route import is_plain
 from hetero_mmer.typing import InputError
 
 
@@ -83,6 +88,13 @@ class LabelAttentionConv(MessagePassing):
             ).squeeze(1)
         if isinstance(edge_index, AllPairs):
             edge_index = edge_index.edge_index()
+        if is_plain(self, LabelAttentionConv, edge_index, items):
+            query, value = labels.unsqueeze(1), items.unsqueeze(1)
+            out, alpha = sparse_attention(
+                query, value, value, edge_index, dropout=dropout, scale=1.0
+            )
+            out = out.squeeze(1)
+            return (out, (edge_index, alpha)) if return_attention_weights else out
         size = (len(items), len(labels))
         alpha = self.edge_updater(edge_index, size=size, x=(items, labels))
         out = self.propagate(

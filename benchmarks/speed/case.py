@@ -1,0 +1,104 @@
+"""Measures ways to do one thing side by side: time in turns, memory apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Does the work once.
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How one side should compare with another: at most so many times as much.
+
+    Args:
+        side: The side that is judged.
+        against: The side it is compared with.
+        at_most: The greatest ratio.
+        of: What is compared.
+    """
+
+    side: str
+    against: str
+    at_most: float
+    of: str = 'seconds'
+
+
+@dataclass(frozen=True)
+class Case:
+    """Several ways to do one thing.
+
+    Args:
+        name: What is done.
+        sides: What makes each way ready; only the step that it returns is measured.
+        goals: How they should compare.
+        repeats: Steps of each side, taken in turns; the slowest is not counted double.
+        memory: Whether to measure peak memory, of three steps in a process of its own.
+    """
+
+    name: str
+    sides: Mapping[str, Callable[[], Step]]
+    goals: Sequence[Goal] = ()
+    repeats: int = 9
+    memory: bool = True
+
+
+def measure(case: Case, path: Path, threads: int) -> dict[str, dict[str, float]]:
+    """Median seconds of a step, and peak memory in MiB, of each side.
+
+    Args:
+        case: What to measure.
+        path: The file that defines it as ``CASE``.
+        threads: Threads of each process.
+    """
+    steps = {side: make() for side, make in case.sides.items()}
+    seconds: dict[str, list[float]] = {side: [] for side in steps}
+    for repeat in range(case.repeats + 2):
+        for side, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if repeat > 1:  # The first two warm up.
+                seconds[side].append(time.perf_counter() - start)
+    found = {side: {'seconds': statistics.median(s)} for side, s in seconds.items()}
+    if case.memory:
+        for side in case.sides:
+            found[side]['memory'] = _memory_of(path, side, threads)
+    return found
+
+
+def peak_memory() -> float:
+    """Highest resident memory of this process so far, in MiB (Linux)."""
+    status = Path('/proc/self/status').read_text()
+    found = re.search(r'VmHWM:\s*(\d+)', status)
+    return int(found[1]) / 1024 if found else float('nan')
+
+
+def print_memory(case: Case, side: str) -> None:
+    """Prints what three steps of a side add to the memory of this process."""
+    step = case.sides[side]()
+    before = peak_memory()
+    for _ in range(3):
+        step()
+    print(peak_memory() - before)
+
+
+def _memory_of(path: Path, side: str, threads: int) -> float:
+    runner = Path(__file__).with_name('run.py')
+    words = [path.stem, '--memory-of', side, '--threads', str(threads)]
+    run = subprocess.run(
+        [sys.executable, runner, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    return float(run.stdout.split()[-1])

@@ -1,0 +1,41 @@
+"""Graphs at the sizes of the papers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hetero_mmer.graph import AllPairs
+from hetero_mmer.loader.assemble import assemble
+
+WIDTHS = {'text': 300, 'visual': 35, 'audio': 74}
+LABELS = 6
+
+
+def make_batch(lengths: dict[str, Tensor]) -> object:
+    """A batch of random samples with these numbers of items."""
+    size = len(next(iter(lengths.values())))
+    return assemble(
+        {m: torch.randn(int(n.sum()), WIDTHS[m]) for m, n in lengths.items()},
+        lengths,
+        kinds=dict.fromkeys(lengths, 'sequence'),
+        num_labels=LABELS,
+        y=torch.randint(2, (size, LABELS)).float(),
+        sample_ids=[str(i) for i in range(size)],
+    )
+
+
+def ranges(lengths: Tensor) -> Tensor:
+    """First and last row of each sample."""
+    stop = lengths.cumsum(0)
+    return torch.stack([stop - lengths, stop], dim=1)
+
+
+def f2f(lengths: dict[str, Tensor]) -> dict[tuple[str, str, str], AllPairs]:
+    """All items of a sample to all others, between all modalities."""
+    rows = {m: ranges(n) for m, n in lengths.items()}
+    return {
+        (m, 'f2f', n): AllPairs(rows[m], rows[n], loops=m != n)
+        for m in rows
+        for n in rows
+    }

@@ -1,0 +1,54 @@
+"""When layers compute on sparse matrices, and when message by message."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.explain import AttentionExplainer, Explainer
+
+from hetero_mmer.nn.conv import AttentionConv, LabelAttentionConv
+from hetero_mmer.nn.conv.route import is_plain
+
+EDGES = torch.tensor([[0, 1, 2], [1, 1, 0]])
+
+
+def test_plain_layers_take_the_fast_route():
+    x = torch.randn(3, 8)
+    assert is_plain(AttentionConv(8, 8), AttentionConv, EDGES, x)
+    assert is_plain(LabelAttentionConv(8), LabelAttentionConv, EDGES, x)
+    assert not is_plain(AttentionConv(8, 8), AttentionConv, EDGES, x.half())
+    adj = torch.sparse_coo_tensor(EDGES, torch.ones(3), (3, 3), check_invariants=True)
+    assert not is_plain(AttentionConv(8, 8), AttentionConv, adj, x)
+
+
+def test_hooks_see_messages():
+    conv, x, seen = AttentionConv(8, 8), torch.randn(3, 8), []
+    plain = conv(x, EDGES)
+    conv.register_message_forward_hook(lambda *args: seen.append(args[-1]))
+    torch.testing.assert_close(conv(x, EDGES), plain)
+    assert [message.shape[0] for message in seen] == [3]
+
+
+def test_steps_of_a_subclass_are_taken():
+    class Double(AttentionConv):
+        def message(self, value_j: Tensor, alpha: Tensor) -> Tensor:
+            return 2 * super().message(value_j, alpha)
+
+    plain, double, x = AttentionConv(8, 8), Double(8, 8), torch.randn(3, 8)
+    double.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(double(x, EDGES), 2 * plain(x, EDGES))
+
+
+def test_explainers_see_attention():
+    conv = AttentionConv(8, 2)
+    explainer = Explainer(
+        conv,
+        AttentionExplainer(),
+        explanation_type='model',
+        edge_mask_type='object',
+        model_config={'mode': 'regression', 'task_level': 'node'},
+    )
+    x = torch.randn(3, 8)
+    mask = explainer(x, EDGES).edge_mask
+    _, (_, alpha) = conv(x, EDGES, return_attention_weights=True)
+    torch.testing.assert_close(mask, alpha.mean(dim=-1))
