@@ -19,6 +19,9 @@ from hetero_mmer.typing import InputError
 
 Spec = dict[str, Any]
 
+#: A keyword of models that is a fact of the data, as their first two arguments are.
+NUM_EMBEDDINGS = 'num_embeddings'
+
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The rest of a sentence about a wrong name, with the nearest right one.
