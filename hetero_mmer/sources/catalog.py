@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hetero_mmer.sources import music_emotions, synthetic
+from hetero_mmer.sources import mmsa_pkl, mosei_pt, mult_pkl, music_emotions, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import Clean
@@ -57,7 +57,12 @@ def _small_synthetic(output: Path) -> Store:
 
 
 #: The raw formats that can be converted, by name.
-FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': music_emotions.convert}
+FORMATS: Final[Mapping[str, Converter]] = {
+    'music-emotions': music_emotions.convert,
+    'mosei-pt': mosei_pt.convert,
+    'mult-pkl': mult_pkl.convert,
+    'mmsa-pkl': mmsa_pkl.convert,
+}
 
 #: The known data sets, by name.
 DATA_SETS: Final[Mapping[str, DataSet]] = {

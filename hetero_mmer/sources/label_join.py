@@ -1,0 +1,263 @@
+"""Emotions of samples whose file has none: joined by id and time, never by row.
+
+A label file is either the SDK's All Labels ``.csd``, intervals of videos with their
+scores, or a table (CSV) with a column per emotion and what says which sample a row is:
+``video_id`` with ``clip_id``, with ``start`` and ``end`` in seconds, or with all three.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.common import Source, existing
+from hetero_mmer.sources.mosei_facts import LABEL_NAMES, label_name, label_order
+from hetero_mmer.typing import InputError
+
+#: Intervals of a video, [S, 2] in seconds, and their values, [S, 7].
+Emotions = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+#: Columns of tables that are around and are no emotion.
+_OTHERS: Final = frozenset(
+    (
+        *('video_id', 'clip_id', 'start', 'end', 'text', 'raw_text', 'sentiment'),
+        *('label', 'label_t', 'label_a', 'label_v', 'label_by', 'annotation'),
+        *('annotations', 'mode', 'split', 'index', 'asr', 'asr_text'),
+    )
+)
+_HDF5: Final = ('.csd', '.h5', '.hdf5')
+
+
+class Unmatched(LookupError):
+    """Why a sample has no labels, in one sentence."""
+
+
+class LabelTable(NamedTuple):
+    """Scores of emotions by clip, and by interval of a video.
+
+    A row of values is the sentiment (NaN where unknown), then one score per emotion.
+    """
+
+    names: tuple[str, ...]
+    by_clip: Mapping[tuple[str, str], NDArray[np.float64]]
+    by_time: Emotions
+    times: Mapping[tuple[str, str], tuple[float, float]]
+    path: str
+
+    def of_clip(self, video: str, clip: str, tolerance: float) -> NDArray[np.float64]:
+        """Values of a clip: its own, or those of its interval.
+
+        Args:
+            video: The video.
+            clip: Name of the clip in it.
+            tolerance: See :func:`match_interval`.
+
+        Raises:
+            Unmatched: If there are none.
+        """
+        if (values := self.by_clip.get((video, clip))) is not None:
+            return self._complete(values)
+        if (interval := self.times.get((video, clip))) is not None:
+            return self.of_interval(video, *interval, tolerance)
+        raise Unmatched(f"'{self.path}' has no clip '{clip}' of the video '{video}'")
+
+    def of_interval(
+        self, video: str, start: float, end: float, tolerance: float
+    ) -> NDArray[np.float64]:
+        """Values of an interval of a video.
+
+        Args:
+            video: The video.
+            start: When it starts, in seconds.
+            end: When it ends.
+            tolerance: See :func:`match_interval`.
+
+        Raises:
+            Unmatched: If there are none, or different ones at the same time.
+        """
+        if video not in self.by_time:
+            raise Unmatched(f"'{self.path}' has no labels of the video '{video}'")
+        intervals, values = self.by_time[video]
+        found = match_interval(intervals, start, end, tolerance)
+        if not len(found):
+            raise Unmatched(
+                f"'{self.path}' has no labels of '{video}' from {start:g} to {end:g} s "
+                f'(within {tolerance:g} s)'
+            )
+        if (values[found] != values[found[0]])[:, 1:].any():
+            raise Unmatched(
+                f"'{self.path}' has {len(found)} different labels of '{video}' from "
+                f'{start:g} to {end:g} s'
+            )
+        return self._complete(values[found[0]])
+
+    def note(self) -> str:
+        """Where labels come from, in one sentence."""
+        return (
+            f"labels are joined from '{self.path}' by id and time; an emotion with a "
+            f'score above 0 is present'
+        )
+
+    def _complete(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not np.isfinite(values[1:]).all():
+            raise Unmatched(f"its scores in '{self.path}' are not all there")
+        return values
+
+
+def match_interval(
+    intervals: NDArray, start: float, end: float, tolerance: float
+) -> NDArray[np.int64]:
+    """The nearest of the intervals whose both ends are near; all that are as near.
+
+    Args:
+        intervals: Start and end in seconds, [S, 2], in any order.
+        start: The start to look for.
+        end: The end to look for.
+        tolerance: How far each end may be away, in seconds.
+
+    Example:
+        >>> match_interval(np.array([[5.0, 9.0], [0.0, 5.001]]), 0, 5, 0.01)
+        array([1])
+    """
+    away = np.abs(np.asarray(intervals, np.float64) - (start, end)).max(axis=1)
+    if not len(away) or not away.min() <= tolerance:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(away == away.min())
+
+
+def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
+    """Reads a label file.
+
+    Args:
+        labels: An All Labels ``.csd`` or a table, see the module.
+        clips: A table with ``video_id``, ``clip_id``, ``start`` and ``end``, for
+            samples that are named by clip when labels are by time.
+
+    Raises:
+        InputError: For a file that cannot be read, or without what is needed.
+    """
+    path = existing(labels)
+    times = {} if clips is None else _read_times(existing(clips))
+    if path.suffix.lower() in _HDF5:
+        by_time = read_emotions(path)
+        return LabelTable(LABEL_NAMES, {}, by_time, times, path.name)
+    header, rows = _read_csv(path)
+    columns = [column for column in header if column not in _OTHERS]
+    found = [label_name(column) for column in columns]
+    if not columns or len(set(found)) < len(found):
+        raise InputError(
+            f"'{path}' has one column per emotion, each of another one (got {header})"
+        )
+    names = label_order(found)
+    order = [columns[found.index(name)] for name in names]
+    sentiment = 'sentiment' if 'sentiment' in header else 'label'
+    by_clip = {}
+    timed: dict[str, list[tuple[list[float], NDArray]]] = {}
+    for i, row in enumerate(rows, start=2):
+        where = f"row {i} of '{path}'"
+        known = row.get(sentiment) or 'nan'
+        scores = [_number(row[column] or 'nan', column, where) for column in order]
+        values = np.array([_number(known, sentiment, where), *scores])
+        key = (row['video_id'], row.get('clip_id', ''))
+        if 'clip_id' in header:
+            if key in by_clip:
+                raise InputError(f'each clip has one row, but {where} repeats {key}')
+            by_clip[key] = values
+        if 'start' in header and 'end' in header:
+            interval = [_number(row[end], end, where) for end in ('start', 'end')]
+            timed.setdefault(row['video_id'], []).append((interval, values))
+    if not by_clip and not timed:
+        raise InputError(
+            f"'{path}' has rows with 'clip_id', or with 'start' and 'end', beside "
+            f"'video_id' (got the columns {header})"
+        )
+    by_time = {
+        video: (np.array([t for t, _ in pairs]), np.stack([v for _, v in pairs]))
+        for video, pairs in timed.items()
+    }
+    return LabelTable(names, by_clip, by_time, times, path.name)
+
+
+def read_emotions(path: Source) -> Emotions:
+    """Reads an All Labels ``.csd``: for each video intervals [S, 2] and values [S, 7].
+
+    The values are sentiment, happiness, sadness, anger, surprise, disgust, fear.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: For another file.
+    """
+    try:
+        with h5py.File(existing(path), 'r') as file:
+            data = file[next(iter(file))]['data']
+            emotions = {
+                str(video): (
+                    np.asarray(group['intervals'][()], np.float64),
+                    np.asarray(group['features'][()], np.float64),
+                )
+                for video, group in data.items()
+            }
+    except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise InputError(
+            f"'{path}' is not an All Labels .csd ({' '.join(str(error).split())})"
+        ) from error
+    for video, (intervals, values) in emotions.items():
+        shapes = (len(values), 2), (len(values), 1 + len(LABEL_NAMES))
+        if (intervals.shape, values.shape) != shapes:
+            raise InputError(
+                f"a video of '{path}' has intervals [S, 2] and values [S, 7], but "
+                f"'{video}' has {list(intervals.shape)} and {list(values.shape)}"
+            )
+    return emotions
+
+
+def _read_times(path: Path) -> dict[tuple[str, str], tuple[float, float]]:
+    header, rows = _read_csv(path)
+    needed = ['video_id', 'clip_id', 'start', 'end']
+    if not set(needed) <= set(header):
+        raise InputError(f"'{path}' has the columns {needed} (got {header})")
+    return {
+        (row['video_id'], row['clip_id']): (
+            _number(row['start'], 'start', f"row {i} of '{path}'"),
+            _number(row['end'], 'end', f"row {i} of '{path}'"),
+        )
+        for i, row in enumerate(rows, start=2)
+    }
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Names of the columns, in small letters, and the rows."""
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as file:
+            header, *lines = csv.reader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"'{path}' is not a table (CSV): {error}") from error
+    names = [name.strip().lower() for name in header]
+    if 'video_id' not in names or len(set(names)) < len(names):
+        raise InputError(
+            f"'{path}' names its columns in the first line, with 'video_id' (got "
+            f'{header})'
+        )
+    lines = [[cell.strip() for cell in line] for line in lines if line]
+    for i, line in enumerate(lines, start=2):
+        if len(line) != len(names):
+            raise InputError(
+                f"each row of '{path}' has {len(names)} cells, as the first (got "
+                f'{len(line)} in row {i})'
+            )
+    return names, [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def _number(text: str, column: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"'{column}' in {where} is a number (got '{text}')") from None

@@ -1,0 +1,158 @@
+"""MMSA's ``aligned_50.pkl`` and ``unaligned_50.pkl``, and what MMSA-FET writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.common import Source, default_clean, only_source
+from hetero_mmer.sources.joined import Clip, write_joined
+from hetero_mmer.sources.label_join import LabelTable, read_labels
+from hetero_mmer.sources.padded import Parts, column, size_of, take_arrays, text_of
+from hetero_mmer.sources.padding import Padding, find_padding, use_lengths
+from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.store import Store
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+_KEYS: Final = {'text': 'text', 'visual': 'vision', 'audio': 'audio'}
+_LENGTHS: Final = {'visual': 'vision_lengths', 'audio': 'audio_lengths'}
+
+
+def convert(
+    sources: Sequence[Source],
+    output: Source,
+    *,
+    labels: str | None = None,
+    clips: str | None = None,
+    tolerance: float = 0.01,
+    clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Store:
+    """Writes the store of a pickle of MMSA or MMSA-FET, aligned or not.
+
+    The pickle has no emotions. They are joined by video and clip; samples that the
+    label file does not have are dropped and listed in the report. The text is the
+    vectors under ``text``; token ids under ``text_bert`` only tell how many there are.
+
+    Args:
+        sources: The one raw file.
+        output: The store to write.
+        labels: A CSV with the columns ``video_id``, ``clip_id`` and one per emotion,
+            or the SDK's All Labels ``.csd`` together with ``clips``. Needed.
+        clips: A CSV with ``video_id``, ``clip_id``, ``start`` and ``end``: when each
+            clip is, for labels that are by time.
+        tolerance: How far start and end of a clip may each be from those of the
+            labels, in seconds.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse dropped samples and, unless ``clean`` is given, values that are
+            not finite.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: For a file that cannot be read, or is laid out in another way.
+    """
+    path = only_source(sources, 'an aligned_50.pkl or unaligned_50.pkl of MMSA')
+    if labels is None:
+        raise InputError(
+            f"'{path}' has no emotions: give '--labels' with a CSV of 'video_id', "
+            f"'clip_id' and one column per emotion, or with the SDK's All Labels .csd "
+            f"and '--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
+        )
+    table = read_labels(labels, clips)
+    if not table.by_clip and not table.times:
+        raise InputError(
+            f"labels in '{labels}' are by time and samples of '{path}' by clip: give "
+            f"'--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
+        )
+    data = load_pickle(path)
+    parts = take_arrays(data, _KEYS, path)
+    named, sentiment = {}, {}
+    for split, arrays in parts.items():
+        where = f"{split} in '{path}'"
+        ids = column(data[split], 'id', size_of(arrays), where)
+        named[split] = [_clip(text_of(i), where, tolerance) for i in ids]
+        if data[split].get('regression_labels') is not None:
+            scores = column(data[split], 'regression_labels', size_of(arrays), where)
+            sentiment[split] = _numbers(scores, f"'regression_labels' of {where}")
+    padding, notes = _padding(data, parts, path)
+    return write_joined(
+        output,
+        parts,
+        padding,
+        named,
+        table,
+        paths=[path, Path(labels), *([Path(clips)] if clips else [])],
+        source=f'{path.name}, in the layout of MMSA',
+        sentiment=sentiment,
+        clean=default_clean(clean, strict),
+        strict=strict,
+        progress=progress,
+        notes=[table.note(), *notes],
+    )
+
+
+def _clip(sample_id: str, where: str, tolerance: float) -> Clip:
+    video, mark, clip = sample_id.partition('$_$')
+    if not mark or not video or not clip:
+        raise InputError(f"an id of {where} is <video>$_$<clip> (got '{sample_id}')")
+    find = partial(LabelTable.of_clip, video=video, clip=clip, tolerance=tolerance)
+    return Clip(sample_id, video, find)
+
+
+def _numbers(values: Any, where: str) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(values, np.float64).reshape(len(values))
+    except (TypeError, ValueError):
+        raise InputError(f'{where} are numbers, one per sample') from None
+    return array
+
+
+def _padding(data: Any, parts: Parts, path: Source) -> tuple[Padding, list[str]]:
+    """Items of each sample, from zero rows, the text's mask and the file's lengths."""
+    known = {split: _text_rows(data[split], arrays) for split, arrays in parts.items()}
+    some = next(iter(parts))
+    aligned = False if any(key in data[some] for key in _LENGTHS.values()) else None
+    padding = find_padding(parts, known, aligned=aligned)
+    notes = []
+    if any(known.values()):
+        notes.append("which tokens of the text there are is read from 'text_bert'")
+    for m, key in _LENGTHS.items():
+        wrong = 0
+        for split, arrays in parts.items():
+            if m not in arrays or data[split].get(key) is None:
+                continue
+            size, where = size_of(arrays), f"{split} in '{path}'"
+            lengths = _numbers(
+                column(data[split], key, size, where), f"'{key}' of {where}"
+            )
+            spans = padding.spans[split]
+            spans[m], count = use_lengths(
+                spans[m], lengths, arrays[m].shape[1], padding.sides[m]
+            )
+            wrong += count
+        if wrong:
+            notes.append(
+                f"'{key}' is shorter than what is there in {wrong} samples, where rows "
+                f'that are not zero count instead'
+            )
+    return padding, notes
+
+
+def _text_rows(
+    part: Mapping[str, Any], arrays: Mapping[str, NDArray]
+) -> dict[str, NDArray[np.bool_]]:
+    """Which rows of the text are tokens, [N, T], by the mask in ``text_bert``."""
+    if 'text' not in arrays or part.get('text_bert') is None:
+        return {}
+    num_samples, num_rows = arrays['text'].shape[:2]
+    tokens = np.asarray(part['text_bert'])
+    if tokens.shape != (num_samples, 3, num_rows) or tokens.dtype.kind not in 'biuf':
+        return {}
+    return {'text': tokens[:, 1] > 0}

@@ -1,0 +1,163 @@
+"""``train_valid_test.pt``: aligned CMU-MOSEI as HHMPN, TAILOR and CARAT read it."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources import mosei_facts
+from hetero_mmer.sources.common import (
+    Source,
+    default_clean,
+    name_counts,
+    only_source,
+    sha256_of,
+    track,
+)
+from hetero_mmer.sources.padded import (
+    column,
+    each_row,
+    size_of,
+    specs_of,
+    take_arrays,
+    text_of,
+)
+from hetero_mmer.sources.padding import find_padding
+from hetero_mmer.sources.unpickle import load_torch
+from hetero_mmer.store import Store, StoreWriter
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+_KEYS: Final = {'text': 'src-text', 'visual': 'src-visual', 'audio': 'src-audio'}
+
+#: Names in ``dict['tgt']`` that are no label, those that a target may hold first.
+_MARKS: Final = ('<blank>', '<s>', '</s>')
+_SPECIAL: Final = (*_MARKS, '<unk>')
+
+
+def convert(
+    sources: Sequence[Source],
+    output: Source,
+    *,
+    clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Store:
+    """Writes the store of a ``train_valid_test.pt``.
+
+    Labels are those that the file names. It has no ids: samples are called by split
+    and row, and which of them share a video is not known.
+
+    Args:
+        sources: The one raw file.
+        output: The store to write.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse values that are not finite, unless ``clean`` is given.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: For a file that cannot be read, or is laid out in another way.
+    """
+    path = only_source(sources, 'a train_valid_test.pt')
+    data = load_torch(path)
+    parts = take_arrays(data, _KEYS, path)
+    ids = _ids(data, path)
+    labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
+    names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
+    place: dict[int, int | None] = {ids[n]: None for n in _MARKS if n in ids}
+    place |= {ids[n]: names.index(mosei_facts.label_name(n)) for n in labels}
+    targets = {
+        split: _multi_hot(data[split], split, size_of(arrays), place, path)
+        for split, arrays in parts.items()
+    }
+    padding = find_padding(parts)
+    writer = StoreWriter(
+        output,
+        specs_of(parts),
+        names,
+        source=f'{mosei_facts.SOURCE}, train_valid_test.pt of HHMPN, TAILOR and CARAT',
+        licence=mosei_facts.LICENCE,
+        citation=mosei_facts.CITATION,
+        raw_sha256=sha256_of([path]),
+        clean=default_clean(clean, strict),
+        strict=strict,
+    )
+    splits = [split for split, y in targets.items() for _ in y]
+    rows = each_row(parts)
+    with writer:
+        for split, i in track(rows, 'Converting', total=len(splits), progress=progress):
+            features = padding.items(split, parts[split], i)
+            sample_id = f'{split}-{i:05d}'
+            if not any(map(len, features.values())):
+                writer.drop(sample_id, 'all of its rows are zero')
+                continue
+            writer.add(sample_id, features, targets[split][i], split=split)
+        writer.attrs['settings'] = _plain(data.get('settings'))
+        writer.attrs['target_ids'] = ids
+        writer.note(name_counts(splits, mosei_facts.KNOWN_COUNTS))
+        writer.note(padding.note())
+        writer.note(f'labels are named as in the file: {", ".join(labels)}')
+        writer.note(
+            'the file has no ids: samples are called by split and row, and which of '
+            'them share a video is not known'
+        )
+    return Store(output)
+
+
+def _ids(data: Any, path: Source) -> dict[str, int]:
+    """The ids of targets by name."""
+    try:
+        ids = {text_of(name): int(i) for name, i in data['dict']['tgt'].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        ids = {}
+    labels = set(ids) - set(_SPECIAL)
+    if not labels or len(set(ids.values())) < len(ids):
+        raise InputError(
+            f"'{path}' says in dict['tgt'] which id is which label, each another one "
+            f'(got {ids or None})'
+        )
+    if len({mosei_facts.label_name(name) for name in labels}) < len(labels):
+        raise InputError(f"labels of '{path}' have different names (got {list(ids)})")
+    return ids
+
+
+def _multi_hot(
+    part: Mapping[str, Any],
+    split: str,
+    num_samples: int,
+    place: Mapping[int, int | None],
+    path: Source,
+) -> NDArray[np.uint8]:
+    """Labels of a split, [N, L], from lists of ids."""
+    targets = column(part, 'tgt', num_samples, f"{split} in '{path}'")
+    num_labels = sum(k is not None for k in place.values())
+    labels = np.zeros((num_samples, num_labels), np.uint8)
+    for i, target in enumerate(targets):
+        found = [int(t) for t in np.asarray(target).reshape(-1)]
+        if unknown := [t for t in found if t not in place]:
+            raise InputError(
+                f"a target holds ids of dict['tgt'], but that of '{split}-{i:05d}' in "
+                f"'{path}' has {unknown[0]} (known: {sorted(place)})"
+            )
+        labels[i, [k for t in found if (k := place[t]) is not None]] = 1
+    return labels
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """Settings as JSON can hold them."""
+    values = vars(settings) if isinstance(settings, Namespace) else settings
+    if not isinstance(values, dict):
+        return {}
+    return {str(key): _json(value) for key, value in values.items()}
+
+
+def _json(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return str(value)

@@ -1,0 +1,161 @@
+"""MulT's pickles: ``mosei_senti_data.pkl`` and ``mosei_senti_data_noalign.pkl``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.common import Source, default_clean, only_source
+from hetero_mmer.sources.joined import Clip, write_joined
+from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
+from hetero_mmer.sources.padded import column, size_of, take_arrays, text_of
+from hetero_mmer.sources.padding import find_padding
+from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.store import Store
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+#: What the four labels of MulT's IEMOCAP are, in the order of its evaluation.
+IEMOCAP: Final = ('neutral', 'happiness', 'sadness', 'anger')
+
+_OWN_NOTE: Final = (
+    'labels are those of the file, in the order of MulT: neutral, happy, sad, angry; '
+    'samples are called by split and row, and which share a dialogue is not known'
+)
+_KEYS: Final = {'text': 'text', 'visual': 'vision', 'audio': 'audio'}
+
+
+def convert(
+    sources: Sequence[Source],
+    output: Source,
+    *,
+    labels: str | None = None,
+    tolerance: float = 0.01,
+    clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Store:
+    """Writes the store of a MulT pickle, aligned or not.
+
+    That of CMU-MOSEI has no emotions. They are joined by video and time; samples that
+    the label file does not have are dropped and listed in the report. That of IEMOCAP
+    has four, which MulT evaluates as neutral, happy, sad and angry; it needs no labels.
+
+    Args:
+        sources: The one raw file.
+        output: The store to write.
+        labels: The SDK's All Labels ``.csd``, or a CSV with the columns ``video_id``,
+            ``start``, ``end`` and one per emotion. Needed for CMU-MOSEI.
+        tolerance: How far start and end may each be from those of the labels, in
+            seconds.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse dropped samples and, unless ``clean`` is given, values that are
+            not finite.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: For a file that cannot be read, or is laid out in another way.
+    """
+    path = only_source(sources, 'a mosei_senti_data.pkl of MulT')
+    table = LabelTable(IEMOCAP, {}, {}, {}, path.name)
+    if labels is not None:
+        table = read_labels(labels)
+    data = load_pickle(path)
+    parts = take_arrays(data, _KEYS, path)
+    own = labels is None and all(_has_emotions(data[split]) for split in parts)
+    if labels is None and not own:
+        raise InputError(
+            f"'{path}' has no emotions: give '--labels' with the SDK's All Labels "
+            f".csd, or a CSV of 'video_id', 'start', 'end' and one column per emotion"
+        )
+    clips: dict[str, list[Clip]] = {}
+    sentiment: dict[str, NDArray[np.float64]] = {}
+    for split, arrays in parts.items():
+        where, size = f"{split} in '{path}'", size_of(arrays)
+        if own:
+            clips[split] = _own_clips(data[split], split, size, where)
+            continue
+        clips[split] = _clips(data[split], size, where, tolerance)
+        if data[split].get('labels') is not None:
+            sentiment[split] = _sentiment(data[split], size, where)
+    padding = find_padding(parts)
+    return write_joined(
+        output,
+        parts,
+        padding,
+        clips,
+        table,
+        paths=[path, *([Path(labels)] if labels else [])],
+        source=f'{path.name} of the Multimodal Transformer (MulT)',
+        sentiment=sentiment,
+        clean=default_clean(clean, strict),
+        strict=strict,
+        progress=progress,
+        notes=[_OWN_NOTE if own else table.note()],
+    )
+
+
+def _has_emotions(part: Mapping[str, Any]) -> bool:
+    labels = part.get('labels')
+    return isinstance(labels, np.ndarray) and labels.shape[1:] == (len(IEMOCAP), 2)
+
+
+def _own_clips(
+    part: Mapping[str, Any], split: str, num_samples: int, where: str
+) -> list[Clip]:
+    """Samples called by row, with labels of their own: [N, 4] of (absent, present)."""
+    labels = column(part, 'labels', num_samples, where)
+    present = labels[..., 1] > labels[..., 0]
+    values = np.insert(present.astype(np.float64), 0, np.nan, axis=1)
+    ids = [f'{split}-{i:05d}' for i in range(num_samples)]
+    return [
+        Clip(i, i, partial(_same, row=row)) for i, row in zip(ids, values, strict=True)
+    ]
+
+
+def _same(table: LabelTable, *, row: NDArray[np.float64]) -> NDArray[np.float64]:
+    return row
+
+
+def _clips(
+    part: Mapping[str, Any], num_samples: int, where: str, tolerance: float
+) -> list[Clip]:
+    """Names of samples: the video, and from when to when in seconds."""
+    clips = []
+    for row in column(part, 'id', num_samples, where):
+        cells = [text_of(cell) for cell in np.asarray(row).reshape(-1)]
+        if len(cells) != 3:
+            raise InputError(
+                f"an id of {where} is video, start and end (got '{' '.join(cells)}')"
+            )
+        video, start, end = cells
+        find = partial(_find, video=video, ends=(start, end), tolerance=tolerance)
+        clips.append(Clip(f'{video}[{start}-{end}]', video, find))
+    return clips
+
+
+def _find(
+    table: LabelTable, *, video: str, ends: tuple[str, str], tolerance: float
+) -> NDArray[np.float64]:
+    try:
+        start, end = map(float, ends)
+    except ValueError:
+        raise Unmatched(f'its start and end are no numbers (got {ends})') from None
+    return table.of_interval(video, start, end, tolerance)
+
+
+def _sentiment(
+    part: Mapping[str, Any], num_samples: int, where: str
+) -> NDArray[np.float64]:
+    values = np.asarray(column(part, 'labels', num_samples, where))
+    if values.dtype.kind not in 'biuf' or values.size != num_samples:
+        raise InputError(
+            f'labels of {where} are one sentiment per sample, [N, 1, 1] (got shape '
+            f'{list(values.shape)})'
+        )
+    return values.reshape(-1).astype(np.float64)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hetero_mmer.sources.label_join import (
+    LabelTable,
+    Unmatched,
+    match_interval,
+    read_emotions,
+    read_labels,
+)
+from hetero_mmer.typing import InputError
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    ends=st.lists(
+        st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=0, max_size=8
+    ),
+    at=st.tuples(st.integers(-20, 20), st.integers(-20, 20)),
+    tolerance=st.integers(0, 4),
+)
+def test_match_interval_agrees_with_a_loop(ends, at, tolerance):
+    best = []
+    for i, (a, b) in enumerate(ends):
+        away = max(abs(a - at[0]), abs(b - at[1]))
+        if away <= tolerance:
+            best.append((away, i))
+    expected = [i for away, i in sorted(best) if away == min(best)[0]]
+    intervals = np.array(ends, float).reshape(-1, 2)
+    assert match_interval(intervals, *at, tolerance).tolist() == expected
+
+
+def test_the_sdks_own_file(shared):
+    path = shared / 'data' / 'cmu_csd' / 'All_Labels.csd'
+    ours = read_emotions(path)
+    with h5py.File(path) as file:
+        data = file['All Labels/data']
+        assert set(ours) == set(data)
+        for video, (intervals, values) in ours.items():
+            np.testing.assert_array_equal(intervals, data[video]['intervals'])
+            np.testing.assert_array_equal(values, data[video]['features'])
+    table = read_labels(path)
+    video, (intervals, values) = next(iter(ours.items()))
+    for (start, end), row in zip(intervals, values, strict=True):
+        # Ids of other files have a few decimals.
+        found = table.of_interval(video, round(start, 3), round(end, 3), 0.01)
+        np.testing.assert_array_equal(found, row)
+    with pytest.raises(Unmatched, match='no labels of'):
+        table.of_interval(video, intervals[0, 0] + 0.02, intervals[0, 1], 0.01)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name='labels.csv', encoding='utf-8'):
+        (tmp_path / name).write_text(text, encoding=encoding)
+        return tmp_path / name
+
+    return write
+
+
+def test_a_table_by_clip(write):
+    path = write(
+        'video_id,clip_id,text,label,Fear,disgust,surprise,angry,sad,happy\r\n'
+        'a,1,"well, so",0.5,0,0,0,1.5,0,2\r\n'
+        '\r\n'
+        'a,10,x,-1,0.33,0,0,0,0,0\r\n'
+        'b,1,x,,0,0,0,0,,0\r\n',
+        encoding='utf-8-sig',
+    )
+    table = read_labels(path)
+    assert table.names == (
+        'happiness', 'sadness', 'anger', 'surprise', 'disgust', 'fear',
+    )  # fmt: skip
+    assert table.of_clip('a', '1', 0).tolist() == [0.5, 2, 0, 1.5, 0, 0, 0]
+    assert table.of_clip('a', '10', 0).tolist() == [-1, 0, 0, 0, 0, 0, 0.33]
+    with pytest.raises(Unmatched, match="no clip '2' of the video 'a'"):
+        table.of_clip('a', '2', 0)
+    with pytest.raises(Unmatched, match='not all there'):
+        table.of_clip('b', '1', 0)
+
+
+def test_a_table_by_time(write):
+    table = read_labels(
+        write('video_id,start,end,calm,bored\na,0,1.5,1,0\na,5,6,0,2\n')
+    )
+    assert table.names == ('calm', 'bored')
+    assert table.of_interval('a', 5.004, 6.0, 0.01)[1:].tolist() == [0, 2]
+    assert np.isnan(table.of_interval('a', 0, 1.5, 0.01)[0])
+    with pytest.raises(Unmatched, match="no labels of the video 'b'"):
+        table.of_interval('b', 0, 1, 0.01)
+    with pytest.raises(Unmatched, match="no labels of 'a' from 5 to 7 s"):
+        table.of_interval('a', 5, 7, 0.01)
+
+
+def test_labels_by_time_of_clips(write):
+    times = write('video_id,clip_id,start,end\na,7,5,6\n', 'clips.csv')
+    table = read_labels(write('video_id,start,end,calm\na,5,6,3\n'), times)
+    assert table.of_clip('a', '7', 0.01)[1:].tolist() == [3]
+    with pytest.raises(Unmatched, match="no clip '8'"):
+        table.of_clip('a', '8', 0.01)
+
+
+def test_the_same_time_twice():
+    intervals = np.array([[0.0, 1.0], [0.0, 1.0], [4.0, 5.0], [4.0, 5.0]])
+    values = np.array([[0.0, 1.0], [0.0, 2.0], [1.0, 3.0], [2.0, 3.0]])
+    table = LabelTable(('calm',), {}, {'a': (intervals, values)}, {}, 'x.csv')
+    with pytest.raises(Unmatched, match=r"'x\.csv' has 2 different labels of 'a'"):
+        table.of_interval('a', 0, 1, 0.1)
+    assert table.of_interval('a', 4, 5, 0.1)[1] == 3  # Only the sentiment differs.
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'not a table'),
+        ('id,happy\na,1\n', "with 'video_id'"),
+        ('video_id,video_id,happy\na,a,1\n', "with 'video_id'"),
+        ('video_id,clip_id,text\na,1,x\n', 'one column per emotion'),
+        ('video_id,clip_id,happy,joy\na,1,1,1\n', 'each of another one'),
+        ('video_id,happy\na,1\n', "rows with 'clip_id', or with 'start' and 'end'"),
+        ('video_id,clip_id,happy\n', "rows with 'clip_id'"),
+        ('video_id,clip_id,happy\na,1,much\n', r"'happy' in row 2 .* \(got 'much'\)"),
+        ('video_id,clip_id,happy\na,1,1\na,1,2\n', 'row 3 .* repeats'),
+        ('video_id,clip_id,happy\na,1\n', r'3 cells, as the first \(got 2 in row 2\)'),
+        ('video_id,start,end,happy\na,x,1,1\n', r"'start' in row 2 .* \(got 'x'\)"),
+        ('video_id,clip_id,happy\na,\0\xff,\0"', 'video_id|cells|a number|not a table'),
+    ],
+)
+def test_other_tables_are_refused(write, text, message):
+    with pytest.raises(InputError, match=message) as error:
+        read_labels(write(text))
+    assert '\n' not in str(error.value)
+
+
+def test_no_text(tmp_path):
+    (tmp_path / 'a.csv').write_bytes(b'\xff\xfe\x00video_id')
+    with pytest.raises(InputError, match='not a table'):
+        read_labels(tmp_path / 'a.csv')
+    with pytest.raises(InputError, match='there is no file'):
+        read_labels(tmp_path / 'b.csv')
+
+
+def test_other_clip_tables_are_refused(write):
+    labels = write('video_id,start,end,happy\na,0,1,1\n')
+    with pytest.raises(InputError, match=r"has the columns \['video_id', 'clip_id'"):
+        read_labels(labels, write('video_id,clip_id\na,1\n', 'clips.csv'))
+
+
+def test_other_hdf5_files_are_refused(tmp_path):
+    (tmp_path / 'a.csd').write_bytes(b'not HDF5')
+    with pytest.raises(InputError, match=r'not an All Labels \.csd'):
+        read_labels(tmp_path / 'a.csd')
+    with h5py.File(tmp_path / 'b.csd', 'w') as file:
+        file['x'] = 1
+    with pytest.raises(InputError, match=r'not an All Labels \.csd'):
+        read_labels(tmp_path / 'b.csd')
+    with h5py.File(tmp_path / 'c.csd', 'w') as file:
+        file['COVAREP/data/v/features'] = np.ones((9, 74))
+        file['COVAREP/data/v/intervals'] = np.ones((9, 2))
+    with pytest.raises(InputError, match=r"'v' has \[9, 2\] and \[9, 74\]"):
+        read_labels(tmp_path / 'c.csd')

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from hetero_mmer.cli import main
+from hetero_mmer.sources.mosei_pt import convert
+from hetero_mmer.store import Store, validate
+from hetero_mmer.typing import InputError
+
+IDS = {
+    '<blank>': 0, '<unk>': 1, '<s>': 2, '</s>': 3,
+    'anger': 4, 'disgust': 5, 'fear': 6, 'happy': 7, 'sad': 8, 'surprise': 9,
+}  # fmt: skip
+WIDTHS = {'text': 300, 'visual': 35, 'audio': 74}
+SIZES = {'train': 6, 'valid': 2, 'test': 3}
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+def fake(ids=IDS, num_rows=60, seed=0):
+    """What HHMPN's preprocessing saved, and the samples before their padding."""
+    rng = np.random.default_rng(seed)
+    options = argparse.Namespace(max_text_seq_len=60, keep_case=False, lr=np.float64(1))
+    data = {'settings': options, 'dict': {'src': None, 'tgt': dict(ids)}}
+    truth = {}
+    emotions = [name for name in ids if not name.startswith('<')]
+    for split, size in SIZES.items():
+        part = {f'src-{m}': np.zeros((size, num_rows, w), 'f4')
+                for m, w in WIDTHS.items()}  # fmt: skip
+        part['tgt'] = []
+        for i in range(size):
+            length = int(rng.integers(2, num_rows + 1))
+            sample = {}
+            for m, w in WIDTHS.items():
+                x = rng.normal(size=(length, w)).astype('f4')
+                if m == 'audio':
+                    x[0, 5] = -np.inf
+                if m == 'visual' and length > 2:
+                    x[1] = 0  # An imputed word.
+                part[f'src-{m}'][i, num_rows - length :] = x
+                sample[m] = x
+            names = [n for n in emotions if rng.random() < 0.4] if i else []
+            part['tgt'].append([ids['<s>'], *(ids[n] for n in names), ids['</s>']])
+            truth[f'{split}-{i:05d}'] = sample, set(names)
+        data[split] = part
+    return data, truth
+
+
+@pytest.fixture
+def source(tmp_path):
+    data, truth = fake()
+    torch.save(data, tmp_path / 'train_valid_test.pt')
+    return tmp_path / 'train_valid_test.pt', truth
+
+
+OURS = {'happy': 'happiness', 'sad': 'sadness'}
+
+
+def assert_holds(store, truth):
+    assert store.ids.tolist() == list(truth)
+    for i, (sample, names) in enumerate(truth.values()):
+        for m, x in sample.items():
+            expected = np.where(np.isfinite(x), x, 0)
+            np.testing.assert_array_equal(store.read(m, i), expected)
+        ours = {n for n, y in zip(store.label_names, store.labels[i], strict=True) if y}
+        assert ours == {OURS.get(n, n) for n in names}
+        assert store.split[i] == store.ids[i].split('-')[0]
+
+
+def test_round_trip(source, tmp_path):
+    path, truth = source
+    store = convert([path], tmp_path / 'a.h5')
+    assert_holds(store, truth)
+    assert store.label_names == (
+        'happiness', 'sadness', 'anger', 'surprise', 'disgust', 'fear',
+    )  # fmt: skip
+    assert store.in_channels == WIDTHS
+    assert store.non_finite == {'text': 0, 'visual': 0, 'audio': 11}
+    assert store.attrs['settings'] == {
+        'max_text_seq_len': 60, 'keep_case': False, 'lr': 1.0,
+    }  # fmt: skip
+    assert store.attrs['target_ids'] == IDS
+    notes = ' | '.join(store.attrs['notes'])
+    assert '6 train, 2 valid and 3 test samples, unlike' in notes
+    assert 'padded on the left' in notes
+    assert 'aligned' in notes
+    assert 'no ids' in notes
+    assert 'anger, disgust, fear, happy, sad, surprise' in notes
+    assert not [f for f in validate(store) if f.level == 'error']
+
+
+@pytest.mark.parametrize('seed', [1, 2])
+def test_any_order_of_labels(tmp_path, seed):
+    order = np.random.default_rng(seed).permutation(10)
+    ids = {name: int(order[i]) for name, i in IDS.items()}
+    data, truth = fake(ids)
+    torch.save(data, tmp_path / 'a.pt', _use_new_zipfile_serialization=False)
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
+
+
+def test_tensors_lists_and_other_emotions(tmp_path):
+    ids = {'<blank>': 0, '<unk>': 1, '<s>': 2, '</s>': 3, 'calm': 4, 'bored': 5}
+    data, truth = fake(ids)
+    for split in SIZES:
+        for m in WIDTHS:
+            data[split][f'src-{m}'] = torch.tensor(data[split][f'src-{m}'])
+        data[split]['tgt'] = [torch.tensor(t) for t in data[split]['tgt']]
+    data['valid']['src-text'] = list(data['valid']['src-text'].numpy())
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.label_names == ('calm', 'bored')
+    assert_holds(store, truth)
+
+
+def test_padding_on_the_right_and_a_missing_modality(tmp_path):
+    data, truth = fake()
+    for split in SIZES:
+        for m in WIDTHS:
+            data[split][f'src-{m}'] = data[split][f'src-{m}'][:, ::-1].copy()
+    data['train']['src-audio'][1] = 0
+    data['test']['src-text'][2] = data['test']['src-visual'][2] = 0
+    data['test']['src-audio'][2] = 0
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.dropped == [('test-00002', 'all of its rows are zero')]
+    np.testing.assert_array_equal(
+        store.read('text', 1), truth['train-00001'][0]['text'][::-1]
+    )
+    assert len(store.read('audio', 1)) == 0
+    with pytest.raises(InputError, match="'test-00002' is: all of its rows"):
+        convert([tmp_path / 'a.pt'], tmp_path / 'b.h5', strict=True, clean='zero')
+    assert not (tmp_path / 'b.h5').exists()
+
+
+def test_strict_refuses_infinite_values(source, tmp_path):
+    with pytest.raises(InputError, match="'audio' has 11 that are not"):
+        convert([source[0]], tmp_path / 'a.h5', strict=True)
+
+
+def test_the_command(source, tmp_path, capsys):
+    path, truth = source
+    out = tmp_path / 'a.h5'
+    assert main(['data', 'convert', 'mosei-pt', str(path), '--output', str(out)]) == 0
+    assert 'padded on the left' in capsys.readouterr().out
+    assert_holds(Store(out), truth)
+
+
+def without(*keys):
+    def change(data):
+        *path, last = keys
+        for key in path:
+            data = data[key]
+        del data[last]
+
+    return change
+
+
+def put(value, *keys):
+    def change(data):
+        *path, last = keys
+        for key in path:
+            data = data[key]
+        data[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (without('dict'), r"dict\['tgt'\] which id is which"),
+        (put({'<s>': 2}, 'dict', 'tgt'), r"dict\['tgt'\] which id is which"),
+        (put({'happy': 1, 'sad': 1}, 'dict', 'tgt'), 'each another one'),
+        (put({'happy': 1, 'joy': 2}, 'dict', 'tgt'), 'different names'),
+        (put([2, 11, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 11"),
+        (put([2, 1, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 1 "),
+        (put([[2, 3]], 'train', 'tgt'), r"'tgt' of train .* each of 6 samples \(got"),
+        (without('test', 'tgt'), r'\(got none\)'),
+        (without('train', 'src-text'), 'all splits have the same modalities'),
+        (put(np.ones((6, 60)), 'train', 'src-text'), r'got shape \[6, 60\]'),
+        (put([[[1.0]], [[1.0], [2.0]]], 'train', 'src-text'), 'one padded array'),
+        (put(np.ones((6, 60, 3)), 'train', 'src-text'), 'all splits have the same'),
+        (put(np.ones((5, 60, 300)), 'train', 'src-text'), r'5 samples \(got 6\)'),
+        (put(np.ones((5, 60, 35)), 'train', 'src-visual'), "'visual': 5"),
+        (put({'x': 1}, 'train'), r"\(got \['x'\]\)"),
+        (put([1], 'train'), 'is a dictionary'),
+    ],
+)
+def test_other_layouts_are_refused(tmp_path, change, message):
+    data, _ = fake()
+    change(data)
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match=message) as error:
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert '\n' not in str(error.value)
+    assert not list(tmp_path.glob('*.h5*'))
+
+
+@pytest.mark.parametrize('value', [[1, 2], {'a': 1}, 'text', None])
+def test_another_object_is_refused(tmp_path, value):
+    torch.save(value, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match='a dictionary with train, valid, test'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_nothing_runs(tmp_path, legacy):
+    data, _ = fake()
+    data['settings'] = Evil(tmp_path / 'created')
+    torch.save(data, tmp_path / 'a.pt', _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(InputError, match=r'asks for posix\.system'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    (tmp_path / 'b.pt').write_bytes(pickle.dumps(data))
+    with pytest.raises(InputError, match=r'asks for posix\.system|cannot be read'):
+        convert([tmp_path / 'b.pt'], tmp_path / 'b.h5')
+    assert not (tmp_path / 'created').exists()
+    assert not list(tmp_path.glob('*.h5*'))
