@@ -3,8 +3,9 @@
 ========================== ===================================================
 Node type                  One node is
 ========================== ===================================================
-a modality's own name      one feature item: ``x`` [ΣS, F]; ``pos`` [ΣS], its
-                           place in the sequence (``kind='sequence'`` only)
+a modality's own name      one feature item: ``x`` [ΣS, F], or ids [ΣS, 1] of
+                           a vocabulary; ``pos`` [ΣS], its place in the
+                           sequence (``kind='sequence'`` only)
 :data:`MODALITY`           one (modality, label) cell of a sample, ordered by
                            sample, modality, label: ``label_id``,
                            ``modality_id`` [B·M·L]

@@ -28,7 +28,9 @@ class Model(Protocol):
     """What the runner needs of a model; inherit from ``torch.nn.Module`` only.
 
     The constructor is ``Model(in_channels: dict[str, int], num_labels, *, ...)``:
-    positional arguments are facts of the data, keyword-only arguments choices.
+    positional arguments are facts of the data, keyword-only arguments choices. A model
+    that reads ids takes one more fact, the keyword ``num_embeddings: dict[str, int]``;
+    it is given only where the data hold ids.
     """
 
     def forward(self, batch: HeteroData) -> Output:

@@ -50,11 +50,12 @@ class SampleGraph(HeteroData):
 
 
 def build_graph(
-    features: Mapping[str, np.ndarray | Tensor],
+    features: Mapping[str, np.ndarray | Tensor | list[int]],
     labels: np.ndarray | Tensor | list[int] | None = None,
     *,
     num_labels: int | None = None,
     kinds: Mapping[str, schema.Kind] | None = None,
+    num_embeddings: Mapping[str, int] | None = None,
     label_graph: Tensor | None = None,
     sample_id: str | None = None,
 ) -> SampleGraph:
@@ -66,12 +67,16 @@ def build_graph(
         labels: 0 or 1 for each label, ``[L]``, if known.
         num_labels: Number of labels, if ``labels`` are not given.
         kinds: ``sequence`` (default) or ``set`` for each modality.
+        num_embeddings: Size V of the vocabulary of each modality whose items are ids
+            from 0 to V - 1, ``[S]`` or ``[S, 1]``; integers of other modalities become
+            floating-point features.
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         sample_id: Name of the sample.
 
     Raises:
         InputError: For a modality without a width, a sample without any item,
-            values that are not finite, or labels other than 0 and 1.
+            values that are not finite, ids outside of their vocabulary, or labels
+            other than 0 and 1.
 
     Example:
         >>> graph = build_graph({'text': np.zeros((3, 8)), 'audio': np.zeros((5, 4))},
@@ -80,15 +85,24 @@ def build_graph(
         (torch.Size([3, 8]), 4)
         >>> graph.edge_index_dict['text', 'f2f', 'audio'].num_edges
         15
+        >>> build_graph({'words': [3, 1]}, [1], num_embeddings={'words': 5})['words'].x
+        tensor([[3],
+                [1]])
     """
     schema.check_modality_names(features)
     name = f"sample '{sample_id}'" if sample_id is not None else 'the sample'
-    items = {m: _items(m, x, name) for m, x in features.items()}
+    sizes = num_embeddings or {}
+    for option, given in (('kinds', kinds or {}), ('num_embeddings', sizes)):
+        if unknown := set(given) - set(features):
+            raise InputError(
+                f"'{option}' names {sorted(unknown)}, which is no modality here"
+            )
+    items = {
+        m: _ids(m, x, sizes[m], name) if m in sizes else _items(m, x, name)
+        for m, x in features.items()
+    }
     if not any(x.size(0) for x in items.values()):
         raise InputError(f'{name} has no item in any modality')
-    unknown = set(kinds or {}) - set(items)
-    if unknown:
-        raise InputError(f"'kinds' names {sorted(unknown)}, which is no modality here")
     for m, kind in (kinds or {}).items():
         if kind not in get_args(schema.Kind):
             raise InputError(
@@ -166,7 +180,29 @@ def explicit(data: HeteroData) -> HeteroData:
     return out
 
 
-def _items(modality: str, x: np.ndarray | Tensor, name: str) -> Tensor:
+def _ids(
+    modality: str, x: np.ndarray | Tensor | list[int], size: int, name: str
+) -> Tensor:
+    x = _tensor(x, f"ids of modality '{modality}' of {name}")
+    if x.shape in ((0,), (0, 1)):
+        return x.new_empty(0, 1, dtype=torch.long)
+    integer = not x.is_floating_point() and x.dtype != torch.bool
+    if not integer or not (x.dim() == 1 or (x.dim() == 2 and x.size(1) == 1)):
+        raise InputError(
+            f"modality '{modality}' of {name} has integer ids of shape [S] or [S, 1] "
+            f'(got {list(x.shape)} of {x.dtype})'
+        )
+    x = x.reshape(-1, 1).to(torch.long)
+    low, high = int(x.min()), int(x.max())
+    if low < 0 or high >= size:
+        raise InputError(
+            f"modality '{modality}' of {name} has ids from 0 to {size - 1} "
+            f'(got {low} to {high})'
+        )
+    return x
+
+
+def _items(modality: str, x: np.ndarray | Tensor | list[int], name: str) -> Tensor:
     x = _tensor(x, f"items of modality '{modality}' of {name}")
     if x.dim() != 2 or x.size(1) == 0:
         raise InputError(

@@ -28,7 +28,8 @@ def assemble(
     an object for each sample.
 
     Args:
-        features: Items of each modality, sample after sample, ``[ΣS, F]``.
+        features: Items of each modality, sample after sample, ``[ΣS, F]``, or ids,
+            ``[ΣS, 1]``.
         lengths: Number of items of each sample, ``[B]``.
         kinds: ``sequence`` or ``set`` for each modality.
         num_labels: Number of labels.

@@ -6,7 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from torch_geometric.data import Batch
@@ -41,7 +41,8 @@ class StoreDataset(Dataset):
 
     Raises:
         InputError: For a modality that the store lacks, a sample that has no item in
-            the chosen modalities, or values that are not finite.
+            the chosen modalities, values that are not finite, or ids that are outside
+            of their vocabulary.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class StoreDataset(Dataset):
             self.rows = self.rows[_num_items(store, names)[self.rows] > 0]
         self.modalities = names
         self.in_channels = {m: store.in_channels[m] for m in names}
+        sizes = store.num_embeddings
+        self.num_embeddings = {m: sizes[m] for m in names if m in sizes}
         self.kinds = {m: store.kinds[m] for m in names}
         self.num_labels = store.num_labels
         self.label_graph = label_graph
@@ -114,6 +117,7 @@ class StoreDataset(Dataset):
             None if self.y is None else self.y[index],
             num_labels=self.num_labels,
             kinds=self.kinds,
+            num_embeddings=self.num_embeddings,
             label_graph=self.label_graph,
             sample_id=self.sample_ids[index],
         )
@@ -142,13 +146,28 @@ class StoreDataset(Dataset):
                 x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
             else:
                 x = self._from_file(m, start, length)
-            features[m] = torch.from_numpy(x).to(torch.get_default_dtype())
+            ids = m in self.num_embeddings
+            dtype = torch.long if ids else torch.get_default_dtype()
+            features[m] = torch.from_numpy(x).to(dtype)
             lengths[m] = torch.from_numpy(length)
         return features, lengths
 
     def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""
-        x = read_slices(self.store.values(modality), start, length)
+        size = self.num_embeddings.get(modality)
+        x = read_slices(
+            self.store.values(modality),
+            start,
+            length,
+            dtype=np.float32 if size is None else np.int32,
+        )
+        if size is not None:
+            if x.size and not 0 <= x.min() <= x.max() < size:
+                raise InputError(
+                    f"modality '{modality}' of '{self.store.path}' has ids from 0 to "
+                    f'{size - 1} (got {x.min()} to {x.max()})'
+                )
+            return x
         bad = x.size - int(np.isfinite(x).sum())
         if bad:
             raise InputError(
@@ -210,16 +229,20 @@ class _Batches(Dataset):
 
 
 def read_slices(
-    values: h5py.Dataset, start: np.ndarray, length: np.ndarray
+    values: h5py.Dataset,
+    start: np.ndarray,
+    length: np.ndarray,
+    *,
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
     """Rows ``start[i] : start[i] + length[i]`` of a dataset, in the order given.
 
     Slices that follow each other in the file are read in one go.
 
     Returns:
-        The rows, ``[Σ length, F]`` float32.
+        The rows, ``[Σ length, F]`` of ``dtype``.
     """
-    out = np.empty((int(length.sum()), values.shape[1]), dtype=np.float32)
+    out = np.empty((int(length.sum()), values.shape[1]), dtype=dtype)
     place = np.cumsum(length) - length  # of each slice in `out`
     order = np.argsort(start, kind='stable')
     order = order[length[order] > 0]

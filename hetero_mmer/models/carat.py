@@ -86,6 +86,8 @@ class CARAT(Module):
             features are, which may be what counts where columns are standardised.
         align_to: Number of items that a CTC-style aligner makes of each sequence, by
             the name of the modality; none by default.
+        num_embeddings: Size of the vocabulary of each modality whose items are ids;
+            these get a learned embedding in place of layer norm and linear map.
         f2l: Feature-to-label layer, or any that makes a layer from two widths.
         space: What makes semantics of the states, from :mod:`hetero_mmer.nn.fusion`.
         fusion: What makes levels of fused states of them, from the same.
@@ -111,7 +113,7 @@ class CARAT(Module):
 
     Raises:
         InputError: If a graph has other modalities, widths or labels; if parts do not
-            fit together.
+            fit together; if ids are to be aligned.
 
     Deviations:
         - Prototypes are not normalised unless ``space`` says so, as in the authors'
@@ -149,6 +151,7 @@ class CARAT(Module):
         max_positions: int = 512,
         input_norm: bool = True,
         align_to: dict[str, int] | None = None,
+        num_embeddings: dict[str, int] | None = None,
         f2l: Callable[[int, int], Module] = LabelAttentionConv,
         space: Make = LatentSpace,
         fusion: Callable[[int, int], Module] = Reconstruction,
@@ -171,6 +174,7 @@ class CARAT(Module):
                 f'{list(in_channels)} and {num_labels})'
             )
         self.in_channels = dict(in_channels)
+        self.num_embeddings = dict(num_embeddings or {})
         self.num_labels = num_labels
         self.hidden_channels = hidden_channels
         self.shuffle_samples = shuffle_samples
@@ -190,6 +194,7 @@ class CARAT(Module):
             max_positions=max_positions if positional else 0,
             input_norm=input_norm,
             align_to=align_to,
+            num_embeddings=num_embeddings,
             f2l=f2l,
         )
         shape = (len(in_channels), num_labels, hidden_channels)
@@ -221,7 +226,7 @@ class CARAT(Module):
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> CARATOutput:
         """Probabilities of the labels, and what the loss needs."""
-        check_graph(data, self.in_channels, self.num_labels)
+        check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
         u, present, attention = self.extractor(data, return_attention)
         semantics = self.space(u, present)
         levels = self.fusion(u, semantics, present)

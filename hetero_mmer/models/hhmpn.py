@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import (
     Dropout,
     Embedding,
-    Linear,
     Module,
     ModuleList,
     Parameter,
@@ -23,6 +22,7 @@ from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
 from hetero_mmer.typing import InputError
 
@@ -74,6 +74,8 @@ class HHMPN(Module):
         aux_weight: :math:`\lambda`, the weight of the loss of each earlier round.
         norm: Whether a layer norm follows each residual sum.
         positional: Whether items of sequences get a position encoding.
+        num_embeddings: Size of the vocabulary of each modality whose items are ids;
+            these get a learned embedding instead of a linear map.
         f2f: Feature-to-feature stage; without it items stay as they are.
         f2l: Feature-to-label stage; without it a cell gets the mean of its items.
         l2l: Label-to-label stage; without it cells stay as they are.
@@ -114,6 +116,7 @@ class HHMPN(Module):
         aux_weight: float = 0.2,
         norm: bool = False,
         positional: bool = True,
+        num_embeddings: dict[str, int] | None = None,
         f2f: StageConv = True,
         f2l: StageConv = True,
         l2l: StageConv = True,
@@ -127,12 +130,16 @@ class HHMPN(Module):
                 f'{hidden_channels})'
             )
         self.in_channels = dict(in_channels)
+        self.num_embeddings = check_num_embeddings(num_embeddings, in_channels)
         self.num_labels = num_labels
         self.hidden_channels = hidden_channels
         self.aux_weight = aux_weight
         self.positional = positional
         self.encoders = ModuleDict(
-            {m: Linear(width, hidden_channels) for m, width in in_channels.items()}
+            {
+                m: item_encoder(width, hidden_channels, self.num_embeddings.get(m))
+                for m, width in in_channels.items()
+            }
         )
         self.label_embedding = Embedding(num_labels, hidden_channels)  # W_y
         self.dropout = Dropout(dropout)
@@ -161,7 +168,7 @@ class HHMPN(Module):
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
         """Probabilities of the labels, and the logits of every round."""
-        check_graph(data, self.in_channels, self.num_labels)
+        check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
         edge_index_dict = data.edge_index_dict
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]

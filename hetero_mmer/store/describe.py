@@ -18,6 +18,7 @@ class ModalityDescription:
     """Plain numbers about one modality; items are counted where it is present."""
 
     channels: int
+    num_embeddings: int | None
     kind: Kind
     extractor: str
     dtype: str
@@ -155,6 +156,7 @@ def _describe_modality(store: Store, modality: str) -> ModalityDescription:
     bounds = store.value_range(modality) if len(present) else None
     return ModalityDescription(
         channels=spec.channels,
+        num_embeddings=spec.num_embeddings,
         kind=spec.kind,
         extractor=spec.extractor,
         dtype=str(values.dtype),

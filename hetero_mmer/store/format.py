@@ -3,7 +3,8 @@
 ======================================= ======================================
 Dataset                                 Content
 ======================================= ======================================
-``features/<modality>/values``          [ΣS, F] float32 or float16: all items
+``features/<modality>/values``          [ΣS, F] float32 or float16: all items;
+                                        [ΣS, 1] int32 where they are ids
 ``features/<modality>/ptr``             [N + 1] int64: sample i has the rows
                                         ``ptr[i]:ptr[i + 1]``; none if missing
 ``features/<modality>/time``            [ΣS, 2] start and end in seconds
@@ -12,7 +13,8 @@ Dataset                                 Content
 ``.../maximum``, ``.../non_finite``     and the count of all others
 ``.../mean``, ``.../std``               [F] over the finite values of train, or
                                         of all if there is no train split
-``.../non_finite_of_sample``            [N] count of replaced values
+``.../non_finite_of_sample``            [N] count of replaced values; ids have
+                                        none of these six
 ``labels``                              [N, L] uint8 (optional)
 ``intensities``                         [N, L] float32 (optional)
 ``ids``, ``groups``, ``split``          [N] UTF-8
@@ -40,6 +42,9 @@ VERSION: Final = 2
 #: The names a split may have; the empty one stands for no split at all.
 SPLITS: Final = ('train', 'valid', 'test', '')
 
+#: Ids are stored as int32.
+MAX_EMBEDDINGS: Final = 2**31 - 1
+
 #: What happens to a value that is not finite: nothing, zero, the mean of its column.
 Clean = Literal['zero', 'mean']
 
@@ -53,20 +58,24 @@ class ModalitySpec:
         kind: A ``sequence`` has positions; the items of a ``set`` have no order.
         extractor: Which tool made the features, with its version.
         columns: Names of the feature columns, one per channel, or none.
+        num_embeddings: Size V of the vocabulary, where an item is no vector but an id
+            from 0 to V - 1, such as a word's; the width is 1 then.
 
     Raises:
-        InputError: For a width below one, an unknown kind, or as many column names as
-            there are not channels.
+        InputError: For a width below one, an unknown kind, as many column names as
+            there are not channels, an empty vocabulary, or ids wider than 1.
 
     Example:
         >>> ModalitySpec(2, columns=('pitch', 'energy')).kind
         'sequence'
+        >>> words = ModalitySpec(1, num_embeddings=5000)
     """
 
     channels: int
     kind: Kind = 'sequence'
     extractor: str = ''
     columns: tuple[str, ...] = ()
+    num_embeddings: int | None = None
 
     def __post_init__(self) -> None:
         if self.channels < 1:
@@ -78,6 +87,17 @@ class ModalitySpec:
                 f"'columns' names each of the {self.channels} channels "
                 f'(got {len(self.columns)} names)'
             )
+        if self.num_embeddings is not None:
+            if not 1 <= self.num_embeddings <= MAX_EMBEDDINGS:
+                raise InputError(
+                    f"'num_embeddings' is from 1 to {MAX_EMBEDDINGS} "
+                    f'(got {self.num_embeddings})'
+                )
+            if self.channels != 1:
+                raise InputError(
+                    f"items that are ids have 1 channel (got 'channels' "
+                    f'{self.channels})'
+                )
 
 
 def write_strings(group: h5py.Group, name: str, strings: list[str]) -> None:

@@ -102,7 +102,7 @@ class Store:
         self.non_finite: dict[str, int | None] = {}
         for modality, spec in self.specs.items():
             group = file['features'][modality]
-            self.ptr[modality] = self._read_ptr(group, modality, spec.channels)
+            self.ptr[modality] = self._read_ptr(group, modality, spec)
             self.non_finite[modality] = (
                 int(group['non_finite'][()].sum()) if 'non_finite' in group else None
             )
@@ -117,6 +117,12 @@ class Store:
     def in_channels(self) -> dict[str, int]:
         """Width of each modality."""
         return {m: spec.channels for m, spec in self.specs.items()}
+
+    @property
+    def num_embeddings(self) -> dict[str, int]:
+        """Size of the vocabulary of each modality whose items are ids."""
+        sizes = {m: spec.num_embeddings for m, spec in self.specs.items()}
+        return {m: size for m, size in sizes.items() if size is not None}
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -156,7 +162,7 @@ class Store:
         return rows
 
     def values(self, modality: str) -> h5py.Dataset:
-        """All items of a modality, [ΣS, F], read from disk when indexed.
+        """All items of a modality, [ΣS, F], or ids, [ΣS, 1]; read when indexed.
 
         Args:
             modality: Its name.
@@ -349,14 +355,17 @@ class Store:
         return labels.astype(np.uint8, copy=False)
 
     def _read_ptr(
-        self, group: h5py.Group, modality: str, channels: int
+        self, group: h5py.Group, modality: str, spec: ModalitySpec
     ) -> NDArray[np.int64]:
         ptr, shape = group['ptr'][()], group['values'].shape
-        if len(shape) != 2 or shape[1] != channels:
+        if len(shape) != 2 or shape[1] != spec.channels:
             raise self._error(
-                f"'{modality}' has width {channels}, but its values have shape "
+                f"'{modality}' has width {spec.channels}, but its values have shape "
                 f'{list(shape)}'
             )
+        dtype = group['values'].dtype
+        if spec.num_embeddings is not None and dtype.kind not in 'iu':
+            raise self._error(f"'{modality}' holds ids, but its type is '{dtype}'")
         if ptr.ndim != 1 or ptr.dtype.kind not in 'iu' or not len(ptr):
             raise self._error(f"the ptr of '{modality}' is not a list of integers")
         ptr = ptr.astype(np.int64)

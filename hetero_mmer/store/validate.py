@@ -64,6 +64,7 @@ class _Scan:
     non_finite: NDArray[np.int64]
     varies: NDArray[np.bool_]
     first: NDArray | None = None
+    outside: int = 0
     zero_rows: int = 0
     constant_rows: int = 0
     left: list[str] = field(default_factory=list)
@@ -82,7 +83,7 @@ def _blocks(ptr: NDArray[np.int64], max_rows: int) -> Iterator[tuple[int, int]]:
 
 def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
     values, ptr = store.values(modality), store.ptr[modality]
-    channels = values.shape[1]
+    channels, size = values.shape[1], store.num_embeddings.get(modality)
     scan = _Scan(np.zeros(channels, np.int64), np.zeros(channels, bool))
     row_bytes = channels * values.dtype.itemsize
     for start, stop in _blocks(ptr, max(1, _BLOCK_BYTES // row_bytes)):
@@ -91,6 +92,8 @@ def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
             scan.first = block[:1] if scan.first is None else scan.first
             scan.non_finite += (~np.isfinite(block)).sum(axis=0)
             scan.varies |= (block != scan.first).any(axis=0)
+        if size is not None:
+            scan.outside += int(((block < 0) | (block >= size)).sum())
         zero = ~block.any(axis=1)
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
@@ -115,6 +118,12 @@ def _check_modality(
     scan = _scan(store, modality, digests)
     lengths = np.diff(store.ptr[modality])
     num_present = int((lengths > 0).sum())
+    size = store.num_embeddings.get(modality)
+    if scan.outside:
+        yield Finding(
+            'error',
+            f"'{modality}' has {scan.outside} ids outside of 0 to {(size or 0) - 1}",
+        )
     if count := int(scan.non_finite.sum()):
         where = np.flatnonzero(scan.non_finite)
         counts = ', '.join(f'{d}: {scan.non_finite[d]}' for d in where[:8])
@@ -138,10 +147,11 @@ def _check_modality(
             yield Finding(
                 'warning',
                 f"'{modality}' may be padded on the {end}: {len(samples)} of "
-                f'{num_present} samples {side} with a row of zeros '
+                f'{num_present} samples {side} with '
+                f'{"a row of zeros" if size is None else "the id 0"} '
                 f'({_some(samples)})',
             )
-    if scan.zero_rows:
+    if scan.zero_rows and size is None:
         yield Finding(
             'info', f"'{modality}' has {scan.zero_rows} items that are all zeros"
         )

@@ -120,8 +120,10 @@ class StoreWriter:
         self._extra: dict[str, NDArray] = {}
         self._lengths: dict[str, list[int]] = {m: [] for m in self.modalities}
         self._non_finite: dict[str, list[int]] = {m: [] for m in self.modalities}
-        self._statistics = {
-            m: ColumnStatistics(spec.channels) for m, spec in self.modalities.items()
+        self._statistics = {  # Ids are names: they have no mean and no range.
+            m: ColumnStatistics(spec.channels)
+            for m, spec in self.modalities.items()
+            if spec.num_embeddings is None
         }
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
@@ -145,7 +147,7 @@ class StoreWriter:
             for modality, spec in self.modalities.items():
                 group = features.create_group(modality)
                 self._values[modality] = Column(
-                    group, 'values', spec.channels, self.dtype
+                    group, 'values', spec.channels, self._dtype_of(modality)
                 )
                 if modality in self.timed:
                     self._times[modality] = Column(group, 'time', 2, np.float64)
@@ -187,8 +189,8 @@ class StoreWriter:
 
         Args:
             sample_id: Its name, which no other sample has.
-            features: The items of each modality, [S, F]; a modality that is absent,
-                None or has no rows is missing.
+            features: The items of each modality, [S, F], or ids, [S] or [S, 1]; a
+                modality that is absent, None or has no rows is missing.
             labels: The labels, [L] of zeros and ones.
             group: What folds and splits never take apart, such as its video; the
                 sample alone if None.
@@ -232,8 +234,9 @@ class StoreWriter:
             self._lengths[modality].append(0 if array is None else len(array))
             count = 0
             if array is not None:
-                statistics = self._statistics[modality]
-                count = statistics.update(array, is_train=split == 'train')
+                if modality in self._statistics:
+                    statistics = self._statistics[modality]
+                    count = statistics.update(array, is_train=split == 'train')
                 self._values[modality].append(array)
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
@@ -308,6 +311,9 @@ class StoreWriter:
             array = _numbers(data, f"'{modality}' of sample '{sample_id}'")
             if array.size == 0 and array.shape[:1] == (0,):
                 continue
+            if self.modalities[modality].num_embeddings is not None:
+                arrays[modality] = self._check_ids(sample_id, modality, array)
+                continue
             channels = self.modalities[modality].channels
             if array.ndim != 2 or array.shape[1] != channels:
                 raise InputError(
@@ -328,6 +334,24 @@ class StoreWriter:
                 f'{list(self.modalities)}'
             )
         return arrays
+
+    def _check_ids(
+        self, sample_id: str, modality: str, array: NDArray
+    ) -> NDArray[np.int32]:
+        size = self.modalities[modality].num_embeddings
+        assert size is not None
+        flat = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+        if array.dtype.kind not in 'iu' or not flat:
+            raise InputError(
+                f"'{modality}' has integer ids, [S] or [S, 1] (got shape "
+                f"{list(array.shape)} of type '{array.dtype}' in sample '{sample_id}')"
+            )
+        if array.min() < 0 or array.max() >= size:
+            raise InputError(
+                f"'{modality}' has ids from 0 to {size - 1} (got {array.min()} to "
+                f"{array.max()} in sample '{sample_id}')"
+            )
+        return array.reshape(-1, 1).astype(np.int32)
 
     def _check_times(
         self,
@@ -439,6 +463,9 @@ class StoreWriter:
     def _finish_modality(
         self, group: h5py.Group, modality: str, column: Column
     ) -> None:
+        group['ptr'] = np.cumsum([0, *self._lengths[modality]], dtype=np.int64)
+        if modality not in self._statistics:
+            return
         statistics = self._statistics[modality]
         if count := int(statistics.non_finite.sum()):
             if self.clean is None:
@@ -452,12 +479,15 @@ class StoreWriter:
             fill = statistics.fill(self.clean)
             replace_non_finite(column, fill)
             statistics.widen(fill)
-        group['ptr'] = np.cumsum([0, *self._lengths[modality]], dtype=np.int64)
         group['minimum'] = statistics.minimum
         group['maximum'] = statistics.maximum
         group['non_finite'] = statistics.non_finite
         group['non_finite_of_sample'] = np.array(self._non_finite[modality], np.int64)
         group['mean'], group['std'] = statistics.mean, statistics.std
+
+    def _dtype_of(self, modality: str) -> np.dtype:
+        ids = self.modalities[modality].num_embeddings is not None
+        return np.dtype(np.int32) if ids else self.dtype
 
     def _abort(self) -> None:
         file, self._file = self._file, None

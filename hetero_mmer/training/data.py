@@ -94,7 +94,8 @@ def labels_of(samples: StoreDataset) -> Tensor:
 
 
 def _statistics(store: Store) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    found = {m: store.moments(m) for m in store.modalities}
+    features = [m for m in store.modalities if m not in store.num_embeddings]
+    found = {m: store.moments(m) for m in features}
     if missing := [m for m, moments in found.items() if moments is None]:
         raise InputError(
             f"'{store.path}' records no mean and deviation of '{missing[0]}', which "

@@ -38,7 +38,7 @@ from hetero_mmer.training.score import (
     write_truth,
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
-from hetero_mmer.training.spec import to_spec
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, to_spec
 from hetero_mmer.typing import InputError
 
 
@@ -118,6 +118,10 @@ def train(
     check_options(options)
     check_folder(folder)
     options['model'] = to_spec(model)
+    if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
+        raise InputError(
+            f"'{NUM_EMBEDDINGS}' of a model comes from the data, so it is left out"
+        )
     options['data'] = _lasting(data, root)
     options['root'] = None if root is None else str(Path(root).absolute())
     return _run(options, folder, progress=progress, resumed=False)
@@ -171,7 +175,10 @@ def _run(
         )
         seed_everything(options['seed'])
         network = build_model(
-            options['model'], splits.train.in_channels, store.num_labels
+            options['model'],
+            splits.train.in_channels,
+            store.num_labels,
+            splits.train.num_embeddings,
         )
         first = range(min(options['batch_size'], len(splits.train)))
         check_model(network, splits.train.batch(list(first)))
@@ -265,6 +272,7 @@ def _test(
         'modalities': {
             m: {
                 'channels': used.in_channels[m],
+                NUM_EMBEDDINGS: used.num_embeddings.get(m),
                 'kind': used.kinds[m],
                 'extractor': store.extractors[m],
                 'scale': _plain(used.scale.get(m)),

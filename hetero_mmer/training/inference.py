@@ -142,7 +142,7 @@ def check_fit(run: Run, store: Store) -> None:
     """Refuses data that a run's model was not made for.
 
     Raises:
-        InputError: For other modalities, widths, kinds or label names.
+        InputError: For other modalities, widths, vocabularies, kinds or label names.
     """
     model, data = f"the model of '{run.path}'", f"'{store.path}'"
     known = {*run.in_channels, *run.left_out}
@@ -161,6 +161,14 @@ def check_fit(run: Run, store: Store) -> None:
             raise InputError(
                 f"{model} expects width {width} for modality '{m}' (got "
                 f'{store.in_channels[m]} in {data})'
+            )
+        sizes = [of.num_embeddings.get(m) for of in (run, store)]
+        if sizes[0] != sizes[1]:
+            expected, got = (
+                f'ids from 0 to {size - 1}' if size else 'features' for size in sizes
+            )
+            raise InputError(
+                f"{model} expects {expected} for modality '{m}' (got {got} in {data})"
             )
         if store.kinds[m] != run.kinds[m]:
             raise InputError(

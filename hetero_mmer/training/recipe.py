@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hetero_mmer.hint import did_you_mean
-from hetero_mmer.training.spec import import_path, locate
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
 
 FOLDER = Path(__file__).parents[1] / 'recipes'
@@ -131,10 +131,10 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
     Example:
         >>> model, facts = model_options(['--model', 'hetero_mmer.models.HHMPN'])
         >>> model.__name__, sorted(facts)
-        ('HHMPN', ['in_channels', 'num_labels'])
+        ('HHMPN', ['in_channels', 'num_embeddings', 'num_labels'])
     """
     model = locate(words[words.index('--model') + 1])
-    return model, set(list(inspect.signature(model).parameters)[:2])
+    return model, _parameters(model)[0]
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:
@@ -150,12 +150,18 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
     Example:
         >>> check_model_options('HHMPN', ['num_steps', 'hidden_channels'])
     """
-    # The first two, in_channels and num_labels, are facts of the data.
-    known = list(inspect.signature(locate(name)).parameters)[2:]
+    known = _parameters(locate(name))[1]
     for option in options:
         if option not in known:
             hint = did_you_mean(option, known)
             raise InputError(f"model {name} has no option '{option}'{hint}")
+
+
+def _parameters(model: Any) -> tuple[set[str], list[str]]:
+    """Names of a model's arguments: facts of the data, and choices."""
+    names = list(inspect.signature(model).parameters)
+    facts = {*names[:2], *(name for name in names if name == NUM_EMBEDDINGS)}
+    return facts, [name for name in names if name not in facts]
 
 
 def _take(words: Sequence[str], option: str) -> tuple[list[str], str | None]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.training import files
-from hetero_mmer.training.spec import from_spec
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec
 from hetero_mmer.typing import InputError
 
 FORMAT_VERSION = 1
@@ -36,6 +36,11 @@ class Run:
     def in_channels(self) -> dict[str, int]:
         """Feature width of each modality, in the model's order."""
         return {m: v['channels'] for m, v in self.about['modalities'].items()}
+
+    @property
+    def num_embeddings(self) -> dict[str, int]:
+        """Size of the vocabulary of each modality whose items are ids."""
+        return _num_embeddings(self.about)
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -112,18 +117,25 @@ def load_run(path: str | Path) -> Run:
             f'(got {version})'
         )
     widths = {m: v['channels'] for m, v in about['modalities'].items()}
-    model = build_model(about['model'], widths, len(about['label_names']))
+    labels = len(about['label_names'])
+    model = build_model(about['model'], widths, labels, _num_embeddings(about))
     files.load_weights(model, path / files.WEIGHTS)
     return Run(path, model.eval(), about)
 
 
-def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) -> Module:
+def build_model(
+    spec: Mapping[str, Any],
+    widths: dict[str, int],
+    labels: int,
+    num_embeddings: Mapping[str, int] | None = None,
+) -> Module:
     """Makes a model from its spec.
 
     Args:
         spec: Class and arguments.
         widths: Feature width of each modality.
         labels: Number of labels.
+        num_embeddings: Size of the vocabulary of each modality whose items are ids.
 
     Raises:
         InputError: If the class does not take these arguments, or their values.
@@ -132,13 +144,27 @@ def build_model(spec: Mapping[str, Any], widths: dict[str, int], labels: int) ->
     target, args = factory, {}
     if isinstance(factory, partial):
         target, args = factory.func, factory.keywords
+    facts = {NUM_EMBEDDINGS: dict(num_embeddings)} if num_embeddings else {}
     try:
-        inspect.signature(target).bind(widths, labels, **args)
+        signature = inspect.signature(target)
+        signature.bind(widths, labels, **args)
     except (TypeError, ValueError) as error:
         raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
     try:
-        return factory(widths, labels)
+        signature.bind(widths, labels, **{**args, **facts})
+    except TypeError as error:
+        raise InputError(
+            f"the items of modality '{next(iter(num_embeddings or {}))}' are ids, but "
+            f"{spec['class_path']} reads features only: it takes no '{NUM_EMBEDDINGS}'"
+        ) from error
+    try:
+        return factory(widths, labels, **facts)
     except InputError:
         raise
     except (TypeError, ValueError) as error:  # Such as a dropout of 3.
         raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
+
+
+def _num_embeddings(about: Mapping[str, Any]) -> dict[str, int]:
+    sizes = {m: v.get(NUM_EMBEDDINGS) for m, v in about['modalities'].items()}
+    return {m: size for m, size in sizes.items() if size is not None}

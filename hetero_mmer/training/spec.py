@@ -19,6 +19,9 @@ from hetero_mmer.typing import InputError
 
 Spec = dict[str, Any]
 
+#: A keyword of models that is a fact of the data, as their first two arguments are.
+NUM_EMBEDDINGS = 'num_embeddings'
+
 
 def locate(path: str) -> Any:
     """What an import path names; a name without dots is one of our models.

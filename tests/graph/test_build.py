@@ -347,3 +347,56 @@ def test_copies_and_pickles(graphs, duplicate, batched):
     assert relations == {k: edges_of(v) for k, v in data.edge_index_dict.items()}
     if batched:
         assert_same_graph(again[2], graphs[2])
+
+
+@pytest.mark.parametrize(
+    'ids',
+    [
+        [3, 0, 3],
+        np.array([3, 0, 3], np.uint8),
+        np.array([[3], [0], [3]], np.int32),
+        torch.tensor([3, 0, 3]),
+    ],
+)
+def test_ids_stay_integers(ids):
+    graph = build_graph(
+        {'words': ids, 'audio': np.ones((2, 3))}, [1], num_embeddings={'words': 4}
+    )
+    assert torch.equal(graph['words'].x, torch.tensor([[3], [0], [3]]))
+    assert graph['words'].pos.tolist() == [0, 1, 2]
+    assert graph.edge_index_dict['words', 'f2f', 'audio'].num_edges == 6
+
+
+@pytest.mark.parametrize('none', [[], np.zeros(0), np.zeros((0, 1)), torch.zeros(0)])
+def test_a_sample_without_ids(none):
+    sample = {'words': none, 'audio': np.ones((2, 3))}
+    x = build_graph(sample, [1], num_embeddings={'words': 4})['words'].x
+    assert (x.dtype, x.shape) == (torch.long, (0, 1))
+
+
+def test_integers_are_features_unless_they_are_called_ids():
+    graph = build_graph({'words': np.array([[3], [0]])}, [1])
+    assert graph['words'].x.dtype == torch.float
+    with pytest.raises(InputError, match=r'shape \[S, F\] \(got \[2\]\)'):
+        build_graph({'words': [3, 0]}, [1])
+
+
+@pytest.mark.parametrize(
+    ('ids', 'message'),
+    [
+        ([0, 4], r'has ids from 0 to 3 \(got 0 to 4\)'),
+        ([-1], r'\(got -1 to -1\)'),
+        ([[1.0]], r'integer ids of shape \[S\] or \[S, 1\] \(got \[1, 1\] of torch.f'),
+        ([[1, 2]], r'got \[1, 2\]'),
+        ([True], r'torch.bool'),
+        (3, r'got \[\]'),
+    ],
+)
+def test_what_is_no_id_is_refused(ids, message):
+    with pytest.raises(InputError, match=message):
+        build_graph({'words': ids}, [1], num_embeddings={'words': 4})
+
+
+def test_a_vocabulary_without_its_modality_is_refused():
+    with pytest.raises(InputError, match=r"'num_embeddings' names \['lyrics'\]"):
+        build_graph({'words': [3]}, [1], num_embeddings={'lyrics': 4})

@@ -15,6 +15,7 @@ SPECS = {
     'text': ModalitySpec(3),
     'visual': ModalitySpec(4, kind='set'),
     'audio': ModalitySpec(2),
+    'words': ModalitySpec(1, num_embeddings=7),
 }
 #: Every sample has an item; every modality is missing somewhere.
 RAGGED = {
@@ -42,7 +43,9 @@ def make_store(tmp_path):
                 writer.add(
                     f'clip-{i}',
                     {
-                        m: rng.normal(size=(n[i], SPECS[m].channels))
+                        m: rng.integers(0, size, n[i])
+                        if (size := SPECS[m].num_embeddings)
+                        else rng.normal(size=(n[i], SPECS[m].channels))
                         for m, n in lengths.items()
                     },
                     rng.integers(0, 2, num_labels) if labelled else None,

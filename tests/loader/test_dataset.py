@@ -22,6 +22,7 @@ from hetero_mmer.typing import InputError
 
 GIVEN = torch.tensor([[2, 0, 2], [0, 2, 2]])
 EQUAL = {'text': [3] * 4, 'visual': [2] * 4, 'audio': [5] * 4}
+WORDS = {'words': [3, 1, 2, 4], 'text': [0, 2, 1, 1]}
 ABSENT = {'text': [1, 2, 1], 'visual': [0, 0, 0], 'audio': [0, 3, 1]}
 
 CASES = {
@@ -32,6 +33,9 @@ CASES = {
     'one_label': ({'num_labels': 1}, {}),
     'no_labels': ({'labelled': False}, {}),
     'float16': ({'float16': True}, {}),
+    'ids': ({'lengths': WORDS}, {}),
+    'only_ids': ({'lengths': {'words': [2, 1, 3]}}, {'rows': [2, 0, 1]}),
+    'ids_float16': ({'lengths': WORDS, 'float16': True}, {'modalities': ['words']}),
     'given_label_graph': ({}, {'label_graph': GIVEN}),
     'empty_label_graph': ({}, {'label_graph': torch.empty(2, 0, dtype=torch.long)}),
     'rows': ({}, {'rows': [5, 0, 6, 2]}),
@@ -66,10 +70,14 @@ def test_sample_is_the_graph_of_what_was_written(case, in_memory, assert_same_ba
     assert len(dataset) == len(rows)
     for i, row in enumerate(rows):
         expected = build_graph(
-            {m: store.read(m, row).astype(np.float32) for m in names},
+            {
+                m: x if m in dataset.num_embeddings else x.astype(np.float32)
+                for m, x in ((m, store.read(m, row)) for m in names)
+            },
             None if store.labels is None else store.labels[row],
             num_labels=store.num_labels,
             kinds={m: store.kinds[m] for m in names},
+            num_embeddings={m: 7 for m in names if m == 'words'},
             label_graph=options.get('label_graph'),
             sample_id=f'clip-{row}',
         )
@@ -356,3 +364,25 @@ def test_takes_values_that_were_cleaned(tmp_path):
         writer.add('s0', {'text': [[np.nan, 1.0]]}, [1], split='train')
     with Store(tmp_path / 'a.h5') as store:
         assert StoreDataset(store).batch([0])['text'].x.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_ids_are_long_integers(make_store, in_memory):
+    dataset = StoreDataset(make_store(WORDS), in_memory=in_memory)
+    assert dataset.num_embeddings == {'words': 7}
+    for graph in (dataset[1], dataset.batch([0, 3])):
+        assert graph['words'].x.dtype == torch.long
+        assert graph['words'].x.shape == (graph['words'].num_nodes, 1)
+    without = StoreDataset(dataset.store, modalities=['text'], rows=[1, 2])
+    assert without.num_embeddings == {}
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+@pytest.mark.parametrize('wrong', [7, -1])
+def test_ids_that_a_file_does_not_have_are_refused(make_store, in_memory, wrong):
+    store = make_store(WORDS)
+    store.close()
+    with h5py.File(store.path, 'r+') as file:
+        file['features/words/values'][0] = wrong
+    with pytest.raises(InputError, match=r"'words' of .* has ids from 0 to 6 \(got"):
+        StoreDataset(Store(store.path), in_memory=in_memory).batch([0])

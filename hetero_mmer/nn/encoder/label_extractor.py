@@ -15,6 +15,7 @@ from hetero_mmer import schema
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import LabelAttentionConv, Stage
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
+from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
 from hetero_mmer.typing import InputError
 
@@ -51,6 +52,8 @@ class LabelExtractor(Module):
             features are, which may be what counts where columns are standardised.
         align_to: Number of items that a :class:`CTCAligner` makes of each sequence, by
             the name of the modality; others than those that are there do nothing.
+        num_embeddings: Size of the vocabulary of each modality whose items are ids;
+            these get a learned embedding instead of layer norm and linear map.
         f2l: Makes the feature-to-label layer of a modality from two widths.
 
     Shapes:
@@ -58,8 +61,8 @@ class LabelExtractor(Module):
         - **output**: states ``[B, M, L, d]``, and whether a modality is there
 
     Raises:
-        InputError: If ``num_layers`` lacks a modality, or a layer's messages are of
-            another width.
+        InputError: If ``num_layers`` lacks a modality, a layer's messages are of
+            another width, or ids are to be aligned.
 
     Example:
         >>> from hetero_mmer.graph import build_graph
@@ -82,14 +85,22 @@ class LabelExtractor(Module):
         max_positions: int = 512,
         input_norm: bool = True,
         align_to: dict[str, int] | None = None,
+        num_embeddings: dict[str, int] | None = None,
         f2l: Callable[[int, int], Module] = LabelAttentionConv,
     ) -> None:
         super().__init__()
+        sizes = check_num_embeddings(num_embeddings, in_channels)
         layers = _layers(num_layers, in_channels)
         aligned = {m: n for m, n in (align_to or {}).items() if m in in_channels}
+        if ids := [m for m in aligned if m in sizes]:
+            raise InputError(
+                f"an aligner sums features up, but the items of '{ids[0]}' are ids: "
+                f"leave it out of 'align_to'"
+            )
+        normed = [m for m in in_channels if input_norm and m not in sizes]
         self.norms = ModuleDict(
             {
-                m: LayerNorm(width, eps=EPS) if input_norm else Identity()
+                m: LayerNorm(width, eps=EPS) if m in normed else Identity()
                 for m, width in in_channels.items()
             }
         )
@@ -105,6 +116,7 @@ class LabelExtractor(Module):
                     heads=heads,
                     dropout=dropout,
                     max_positions=max_positions,
+                    num_embeddings=sizes.get(m),
                 )
                 for m, width in in_channels.items()
             }

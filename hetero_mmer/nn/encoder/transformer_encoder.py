@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList
 
 from hetero_mmer.functional.attention import BlockRows, block_attention, block_rows
+from hetero_mmer.nn.encoder.item_encoder import item_encoder
 from hetero_mmer.typing import InputError
 
 #: What keeps a layer norm from dividing by zero, as in the authors' code.
@@ -15,11 +16,12 @@ EPS = 1e-12
 class TransformerEncoder(Module):
     r"""Transformer over the items of each sample, one modality at a time.
 
-    The extractor of CARAT (Peng et al., AAAI 2024): a linear map, a learned embedding
-    of the place in the sequence, and layers with their norm behind each residual sum,
-    as of Vaswani et al. (NeurIPS 2017). Items attend to all items of their own sample,
-    themselves included. Samples of different length are no trouble: everything but
-    attention works on the items alone, and no padding is ever attended.
+    The extractor of CARAT (Peng et al., AAAI 2024): a linear map (of ids: a learned
+    embedding), a learned embedding of the place in the sequence, and layers with their
+    norm behind each residual sum, as of Vaswani et al. (NeurIPS 2017). Items attend to
+    all items of their own sample, themselves included. Samples of different length are
+    no trouble: everything but attention works on the items alone, and no padding is
+    ever attended.
 
     Args:
         in_channels: Width of an item's features.
@@ -29,6 +31,7 @@ class TransformerEncoder(Module):
         dropout: Dropout on embeddings, attention weights and both parts of a layer.
         max_positions: Number of places with an embedding of their own; later ones
             share the last. With 0 there are none at all.
+        num_embeddings: Size of the vocabulary, if items are ids; ``in_channels`` is 1.
 
     Shapes:
         - **x**: ``[N, in_channels]``, sample after sample
@@ -37,7 +40,8 @@ class TransformerEncoder(Module):
         - **output**: ``[N, out_channels]``
 
     Raises:
-        InputError: If ``heads`` does not divide ``out_channels``.
+        InputError: If ``heads`` does not divide ``out_channels``, or ids are wider
+            than 1.
 
     Example:
         >>> encoder = TransformerEncoder(3, 8, num_layers=1)
@@ -54,9 +58,10 @@ class TransformerEncoder(Module):
         heads: int = 8,
         dropout: float = 0.3,
         max_positions: int = 512,
+        num_embeddings: int | None = None,
     ) -> None:
         super().__init__()
-        self.lin = Linear(in_channels, out_channels)
+        self.lin = item_encoder(in_channels, out_channels, num_embeddings)
         self.position = None
         if max_positions > 0:
             self.position = Embedding(max_positions, out_channels)
