@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hetero_mmer.sources import music_emotions, synthetic
+from hetero_mmer.sources import meld, music_emotions, own, synthetic
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import Clean
@@ -57,7 +57,11 @@ def _small_synthetic(output: Path) -> Store:
 
 
 #: The raw formats that can be converted, by name.
-FORMATS: Final[Mapping[str, Converter]] = {'music-emotions': music_emotions.convert}
+FORMATS: Final[Mapping[str, Converter]] = {
+    'csv': own.convert,
+    'meld': meld.convert,
+    'music-emotions': music_emotions.convert,
+}
 
 #: The known data sets, by name.
 DATA_SETS: Final[Mapping[str, DataSet]] = {
@@ -87,6 +91,20 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
                 'hetero-mmer data fetch music_emotions',
                 'hetero-mmer data convert music-emotions emotions.arff '
                 '--output {store}',
+            ),
+        ),
+        DataSet(
+            name='meld',
+            description='Dialogues of Friends: utterances, who speaks, and when',
+            num_samples=meld.NUM_DIALOGUES,
+            label_names=meld.EMOTIONS,
+            modalities=meld.MODALITIES,
+            licence=meld.LICENCE,
+            file_name='meld.h5',
+            fetch=meld.fetch,
+            commands=(
+                'hetero-mmer data fetch meld',
+                'hetero-mmer data convert meld FOLDER_OF_CSV --output {store}',
             ),
         ),
     )
