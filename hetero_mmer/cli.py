@@ -319,7 +319,9 @@ def _sentence(message: str) -> str:
     expected = re.findall(
         r"Expected an? (?:<class '|typing.Literal\['?)([^>\]]+?)'?[>\]]", rest
     )
-    value = re.search(r'(?:Got|Given) value: (.*?)(?:\. Got value: .*)?$', rest)
+    value = re.search(
+        r'(?:Got|Given) value: (.*?)(?:\. Got value: .*| - Expected .*)?$', rest
+    )
     if not expected or value is None:
         return f'{option}: {rest[:300]}'
     names = ' or '.join(expected).replace("', '", ' or ').replace('NoneType', 'null')

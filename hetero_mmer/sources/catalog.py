@@ -11,11 +11,13 @@ from typing import Final, Protocol
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.sources import (
     cmu_mosei,
+    meld,
     mmsa_pkl,
     mosei_facts,
     mosei_pt,
     mult_pkl,
     music_emotions,
+    own,
     synthetic,
 )
 from hetero_mmer.sources.common import Source
@@ -66,11 +68,13 @@ def _small_synthetic(output: Path) -> Store:
 
 #: The raw formats that can be converted, by name.
 FORMATS: Final[Mapping[str, Converter]] = {
-    'music-emotions': music_emotions.convert,
+    'csv': own.convert,
     'cmu-mosei': cmu_mosei.convert,
     'mosei-pt': mosei_pt.convert,
     'mult-pkl': mult_pkl.convert,
     'mmsa-pkl': mmsa_pkl.convert,
+    'meld': meld.convert,
+    'music-emotions': music_emotions.convert,
 }
 
 #: The known data sets, by name.
@@ -113,6 +117,20 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             file_name='cmu_mosei.h5',
             fetch=cmu_mosei.fetch,
             commands=(cmu_mosei.COMMAND,),
+        ),
+        DataSet(
+            name='meld',
+            description='Dialogues of Friends: utterances, who speaks, and when',
+            num_samples=meld.NUM_DIALOGUES,
+            label_names=meld.EMOTIONS,
+            modalities=meld.MODALITIES,
+            licence=meld.LICENCE,
+            file_name='meld.h5',
+            fetch=meld.fetch,
+            commands=(
+                'hetero-mmer data fetch meld',
+                'hetero-mmer data convert meld FOLDER_OF_CSV --output {store}',
+            ),
         ),
     )
 }

@@ -116,13 +116,16 @@ def track(
 
 
 def name_counts(
-    split: Sequence[str] | NDArray, known: Mapping[str, tuple[int, int, int]]
+    split: Sequence[str] | NDArray,
+    known: Mapping[str, tuple[int, int, int]],
+    what: str = 'samples',
 ) -> str:
     """A sentence on the sizes of train, valid and test beside those that are known.
 
     Args:
         split: The split of each sample.
         known: Sizes of train, valid and test by the name of a variant.
+        what: What is counted.
 
     Example:
         >>> known = {'the toy': (1, 0, 1)}
@@ -133,7 +136,7 @@ def name_counts(
     """
     names = np.asarray(split, dtype=np.str_)
     sizes = tuple(int((names == s).sum()) for s in ('train', 'valid', 'test'))
-    head = f'{sizes[0]} train, {sizes[1]} valid and {sizes[2]} test samples'
+    head = f'{sizes[0]} train, {sizes[1]} valid and {sizes[2]} test {what}'
     if same := [name for name, others in known.items() if others == sizes]:
         return f'{head}, as in {" and ".join(same)}'
     others = ', '.join(

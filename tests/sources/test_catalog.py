@@ -18,11 +18,20 @@ def test_the_table_agrees_with_a_generated_store(tmp_path):
     assert description.licence == row.licence
 
 
-def test_the_table_agrees_with_a_converted_store(shared, tmp_path):
-    row = DATA_SETS['music_emotions']
-    source = shared / 'data' / 'music_emotions' / 'emotions.arff'
-    FORMATS['music-emotions']([source], tmp_path / row.file_name).close()
-    description = describe(resolve_data('music_emotions', tmp_path))
+@pytest.mark.parametrize(
+    ('name', 'format', 'source', 'options'),
+    [
+        ('music_emotions', 'music-emotions', 'music_emotions/emotions.arff', {}),
+        ('meld', 'meld', 'meld', {'text_channels': 4}),
+    ],
+)
+def test_the_table_agrees_with_a_converted_store(
+    shared, tmp_path, name, format, source, options
+):
+    row = DATA_SETS[name]
+    output = tmp_path / row.file_name
+    FORMATS[format]([shared / 'data' / source], output, **options).close()
+    description = describe(resolve_data(name, tmp_path))
     assert description.num_samples == row.num_samples
     assert description.label_names == row.label_names
     assert tuple(description.modalities) == row.modalities

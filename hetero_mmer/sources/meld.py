@@ -1,0 +1,214 @@
+"""MELD: dialogues of the series Friends, with an emotion for each utterance.
+
+One dialogue is one sample: its utterances are the items of every modality, its labels
+the emotions of all of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from hetero_mmer.sources.common import (
+    Source,
+    default_clean,
+    existing,
+    sha256_of,
+    track,
+)
+from hetero_mmer.sources.dialogue import (
+    TIMING,
+    finite_spans,
+    main_cast,
+    one_hot,
+    timing,
+    timing_features,
+)
+from hetero_mmer.sources.download import download
+from hetero_mmer.sources.meld_rows import (
+    EMOTIONS,
+    SPLITS,
+    count_notes,
+    read_utterances,
+    sample_id,
+    seconds,
+    shared_notes,
+    starts_dialogue,
+    time_notes,
+)
+from hetero_mmer.sources.text import hashed_ngrams, sentence_vectors
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import InputError
+
+NUM_DIALOGUES: Final = 1432
+MODALITIES: Final = ('text', 'speaker', 'timing')
+LICENCE: Final = 'GPL-3.0'
+CITATION: Final = (
+    'S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea: MELD: A '
+    'Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019'
+)
+URL: Final = (
+    'https://raw.githubusercontent.com/declare-lab/MELD/'
+    'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'
+)
+#: Size and SHA-256 of the files there.
+FILES: Final = {
+    'train_sent_emo.csv': (
+        1119290,
+        'd2fa2d6529cf03cac2989efec05c9b27d8fd2f4c8fc5974c7ae88aa537fa02db',
+    ),
+    'dev_sent_emo.csv': (
+        121640,
+        '2e89c6f8aa182d6f62f8c6331aece905ac7273ca4999660bfb5213e1d0370c1c',
+    ),
+    'test_sent_emo.csv': (
+        294526,
+        '8d37103938f7067600839fe29d5a114a6cd1bcdafb75bec101e06464c5006888',
+    ),
+}
+
+
+def convert(
+    sources: Sequence[Source],
+    output: Source,
+    *,
+    encoder: str = 'hashed',
+    text_channels: int = 256,
+    num_speakers: int = 6,
+    clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Store:
+    """Writes the store of MELD's ``train_sent_emo.csv``, ``dev_...`` and ``test_...``.
+
+    What is learned (weights of words, the cast, mean and spread) is learned on train.
+
+    Args:
+        sources: The files, or the folder where they lie; train has to be among them.
+        output: The store to write.
+        encoder: What makes vectors of the text: ``hashed`` for pieces of words and
+            latent semantic analysis, or the name or folder of a model of
+            sentence-transformers.
+        text_channels: Width of the vectors that ``hashed`` makes.
+        num_speakers: How many speakers have a column of their own: the ones that speak
+            most often in train. All others share one.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse repeated utterances and values that are not finite.
+        progress: Whether to show a bar.
+
+    Raises:
+        InputError: For files that are not MELD's, and an encoder that is not there.
+    """
+    paths = find_files(sources)
+    rows, num_repeated = read_utterances(paths, strict=strict)
+    train = np.array([row.part == 'train' for row in rows])
+    texts, speakers = [row.text for row in rows], [row.speaker for row in rows]
+    if encoder == 'hashed':
+        text = hashed_ngrams(texts, train, text_channels)
+    else:
+        text = sentence_vectors(texts, encoder, progress=progress)
+    cast = main_cast([row.speaker for row in rows if row.part == 'train'], num_speakers)
+    start, stop = seconds(rows)
+    first = starts_dialogue(rows)
+    num_words = np.array([len(text.split()) for text in texts])
+    values = timing(start, stop, num_words, first)
+    arrays = {
+        'text': text,
+        'speaker': one_hot(speakers, cast),
+        'timing': timing_features(values, train, first),
+    }
+    specs = {
+        'text': ModalitySpec(
+            text.shape[1],
+            extractor='hashed n-grams, tf-idf, SVD' if encoder == 'hashed' else encoder,
+        ),
+        'speaker': ModalitySpec(len(cast) + 1, columns=(*cast, 'other')),
+        'timing': ModalitySpec(len(TIMING), columns=TIMING),
+    }
+    writer = StoreWriter(
+        output,
+        specs,
+        EMOTIONS,
+        source='MELD, annotations (https://github.com/declare-lab/MELD)',
+        licence=LICENCE,
+        citation=CITATION,
+        raw_sha256=sha256_of(paths.values()),
+        clean=default_clean(clean, strict),
+        timed=MODALITIES,
+        strict=strict,
+    )
+    begin = np.flatnonzero(first)
+    dialogues = list(zip(begin, [*begin[1:], len(rows)], strict=True))
+    spans = finite_spans(start, stop)
+    with writer:
+        for a, b in track(
+            dialogues, 'Converting', total=len(dialogues), progress=progress
+        ):
+            present = {row.emotion for row in rows[a:b]}
+            writer.add(
+                sample_id(rows[a]),
+                {m: array[a:b] for m, array in arrays.items()},
+                [emotion in present for emotion in EMOTIONS],
+                split=SPLITS[rows[a].part],
+                times=dict.fromkeys(MODALITIES, spans[a:b]),
+            )
+        for note in (
+            *count_notes(rows, first, num_repeated),
+            *time_notes(start, stop, first, values),
+            *shared_notes(rows),
+        ):
+            writer.note(note)
+    return Store(output)
+
+
+def fetch(output: str | os.PathLike[str]) -> Store:
+    """Downloads the annotations and writes their store.
+
+    Args:
+        output: The store to write; the files go to ``meld/`` beside it.
+
+    Raises:
+        InputError: If the files cannot be had.
+    """
+    folder = Path(output).parent / 'meld'
+    paths = [
+        download(f'{URL}/{name}', folder / name, sha256=sha256, size=size)
+        for name, (size, sha256) in FILES.items()
+    ]
+    return convert(paths, output)
+
+
+def find_files(sources: Sequence[Source]) -> dict[str, Path]:
+    """The file of each part, ``train``, ``dev`` and ``test``, told by its name.
+
+    Args:
+        sources: Files, or folders where they lie.
+
+    Raises:
+        InputError: For a file whose name says no part, two of one part, or no train.
+    """
+    found: dict[str, Path] = {}
+    for source in map(existing, sources):
+        for path in sorted(source.glob('*_sent_emo*.csv')) or [source]:
+            part = path.name.split('_')[0].lower()
+            if part not in SPLITS or path.is_dir():
+                raise InputError(
+                    f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
+                    f"test_sent_emo.csv (got '{path}')"
+                )
+            if part in found:
+                raise InputError(
+                    f"one file is '{part}' (got '{found[part]}' and '{path}')"
+                )
+            found[part] = path
+    if 'train' not in found:
+        raise InputError(
+            f'features are fitted on train_sent_emo.csv, which is not among the files '
+            f'(got {[str(path) for path in found.values()]})'
+        )
+    return {part: found[part] for part in SPLITS if part in found}

@@ -1,0 +1,192 @@
+"""Anyone's own data: a table of samples, and arrays of features beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.schema import Kind
+from hetero_mmer.sources.common import (
+    Source,
+    default_clean,
+    only_source,
+    sha256_of,
+    split_groups,
+    track,
+)
+from hetero_mmer.sources.own_arrays import OwnArrays
+from hetero_mmer.sources.table import Table, read_table
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store.format import SPLITS, Clean
+from hetero_mmer.typing import InputError
+
+#: Columns of the table that are no label.
+COLUMNS: Final = ('id', 'group', 'split')
+
+
+def convert(
+    sources: Sequence[Source],
+    output: Source,
+    *,
+    features: dict[str, str] | None = None,
+    kinds: dict[str, Kind] | None = None,
+    labels: list[str] | None = None,
+    seed: int = 0,
+    clean: Clean | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Store:
+    """Writes the store of your own data: a table, and arrays for each modality.
+
+    The table is CSV with a column ``id``, perhaps ``group`` (such as the video: splits
+    never take a group apart) and ``split`` (``train``, ``valid``, ``test``), and a
+    column of 0 and 1 for each label; with no label filled in at all, the samples have
+    none. An array holds the items of one sample, [S, F], or a single one, [F]; a sample
+    without an array lacks the modality.
+
+    Args:
+        sources: The table.
+        output: The store to write.
+        features: Where the arrays of each modality lie, in order: a folder of
+            ``<id>.npy`` or an ``.npz`` with a key for each id, such as
+            ``'{text: features/text, audio: audio.npz}'``.
+        kinds: ``set`` for modalities whose items have no order, such as
+            ``'{comments: set}'``; others are a ``sequence``.
+        labels: Which columns are labels; by default all but ``id``, ``group`` and
+            ``split``.
+        seed: Of the split where the table has none: 70 % of the groups for train, 10 %
+            for valid and 20 % for test.
+        clean: What replaces values that are not finite, zero by default.
+        strict: Refuse samples without any array and values that are not finite.
+        progress: Whether to show a bar.
+
+    Raises:
+        InputError: For a mistake in the table or an array, with its place.
+    """
+    path = only_source(sources, 'a table')
+    table = read_table(path, ['id'])
+    ids = _ids(table, path)
+    names = _label_names(table, labels, path)
+    y = _labels(table, names, path, labels is not None)
+    groups = [row.get('group') or row['id'] for row in table.rows]
+    if not features:
+        raise InputError(
+            "'features' says for each modality where its arrays lie (got none), such "
+            "as --features '{text: features/text, audio: audio.npz}'"
+        )
+    kinds = kinds or {}
+    if unknown := [name for name in kinds if name not in features]:
+        raise InputError(
+            f"'kinds' are of the modalities {list(features)} (got '{unknown[0]}')"
+        )
+    split, notes = _split(table, groups, y is not None, seed, path)
+    with ExitStack() as stack:
+        modalities = {
+            name: stack.enter_context(closing(OwnArrays(name, Path(where), ids)))
+            for name, where in features.items()
+        }
+        archives = [path for path in map(Path, features.values()) if path.is_file()]
+        writer = StoreWriter(
+            output,
+            {
+                name: ModalitySpec(arrays.channels, kind=kinds.get(name, 'sequence'))
+                for name, arrays in modalities.items()
+            },
+            names,
+            source=path.name,
+            raw_sha256=sha256_of([path, *archives]),
+            clean=default_clean(clean, strict),
+            labelled=y is not None,
+            strict=strict,
+        )
+        stack.enter_context(writer)
+        rows = track(range(len(ids)), 'Converting', total=len(ids), progress=progress)
+        for i in rows:
+            sample = {name: arrays.read(ids[i]) for name, arrays in modalities.items()}
+            if all(array is None for array in sample.values()):
+                writer.drop(ids[i], 'it has no items in any modality')
+                continue
+            target = None if y is None else y[i]
+            writer.add(ids[i], sample, target, group=groups[i], split=split[i])
+        for arrays in modalities.values():
+            notes += arrays.notes()
+        for note in notes:
+            writer.note(note)
+    return Store(output)
+
+
+def _ids(table: Table, path: Path) -> list[str]:
+    lines: dict[str, int] = {}
+    for row, line in zip(table.rows, table.lines, strict=True):
+        id_ = row['id']
+        where = f"line {line} of '{path}'"
+        if id_ in ('', '.', '..') or re.search(r'[/\\\0]', id_):
+            raise InputError(
+                f"an id can be the name of a file, without '/' and '\\' (got {id_!r} "
+                f'in {where})'
+            )
+        if lines.setdefault(id_, line) != line:
+            raise InputError(
+                f"ids are unique, but line {lines[id_]} and {where} are both '{id_}'"
+            )
+    if not lines:
+        raise InputError(f"a table has a row for each sample (got none in '{path}')")
+    return list(lines)
+
+
+def _label_names(table: Table, labels: list[str] | None, path: Path) -> list[str]:
+    others = [name for name in table.columns if name not in COLUMNS]
+    if labels is None and not others:
+        raise InputError(
+            f'a table has a column for each label (got only {table.columns} in '
+            f"'{path}')"
+        )
+    names = others if labels is None else labels
+    if unknown := [name for name in names if name not in others]:
+        raise InputError(
+            f"there is no label column '{unknown[0]}' in '{path}' (got {others})"
+        )
+    return names
+
+
+def _labels(
+    table: Table, names: Sequence[str], path: Path, is_chosen: bool
+) -> NDArray[np.uint8] | None:
+    cells = [[row[name] for name in names] for row in table.rows]
+    if not any(map(any, cells)):
+        return None
+    for i, row in enumerate(cells):
+        for name, cell in zip(names, row, strict=True):
+            if cell not in ('0', '1'):
+                hint = f"; if '{name}' is none, say which are with --labels"
+                raise InputError(
+                    f"labels are 0 or 1 (got '{cell}' for '{name}' of sample "
+                    f"'{table.rows[i]['id']}', line {table.lines[i]} of '{path}'"
+                    f'{"" if is_chosen else hint})'
+                )
+    return np.array(cells, np.uint8)
+
+
+def _split(
+    table: Table, groups: Sequence[str], labelled: bool, seed: int, path: Path
+) -> tuple[Sequence[str], list[str]]:
+    given = [row.get('split', '') for row in table.rows]
+    for split, line in zip(given, table.lines, strict=True):
+        if split not in SPLITS:
+            raise InputError(
+                f"'split' is one of {SPLITS} (got '{split}' in line {line} of '{path}')"
+            )
+    if any(given) or not labelled:
+        return given, []
+    note = (
+        f'the table has no split: its {len(set(groups))} groups were dealt out with '
+        f'seed {seed}'
+    )
+    drawn = split_groups(groups, seed=seed).tolist()
+    return drawn, [note]

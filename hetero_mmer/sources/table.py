@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hetero_mmer.typing import InputError
+
+
+class Table(NamedTuple):
+    """A table of text; ``lines`` says where in the file each row ends."""
+
+    columns: list[str]
+    rows: list[dict[str, str]]
+    lines: list[int]
+
+
+def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Table:
+    """Reads a CSV file: UTF-8, commas, names of the columns in the first line.
+
+    Args:
+        path: The file.
+        needed: Columns that it has.
+
+    Raises:
+        InputError: For a file that cannot be read, that lacks a column, names one
+            twice, or has a row that is shorter or longer than the first line.
+    """
+    try:
+        with open(path, encoding='utf-8-sig', newline='') as file:
+            reader = csv.reader(file, strict=True)
+            found = [(reader.line_num, row) for row in reader if row]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"a table is UTF-8 text, but '{path}' has the byte "
+            f'0x{error.object[error.start]:02x} where none can be'
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+    except csv.Error as error:
+        raise InputError(f"'{path}' is not CSV ({error})") from error
+    if not found:
+        raise InputError(f"a table names its columns, but '{path}' is empty")
+    columns = [name.strip() for name in found[0][1]]
+    if '' in columns or len(set(columns)) < len(columns):
+        raise InputError(
+            f"columns have names, all different (got {columns} in '{path}')"
+        )
+    if missing := [name for name in needed if name not in columns]:
+        hint = ''
+        if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
+            hint = ': are its columns separated by commas?'
+        raise InputError(
+            f"a column is called '{missing[0]}', but the columns of '{path}' are "
+            f'{columns}{hint}'
+        )
+    rows = []
+    for line, cells in found[1:]:
+        if len(cells) != len(columns):
+            raise InputError(
+                f'a row has {len(columns)} cells, as many as there are columns '
+                f"(got {len(cells)} in line {line} of '{path}')"
+            )
+        values = (cell.strip() for cell in cells)
+        rows.append(dict(zip(columns, values, strict=True)))
+    return Table(columns, rows, [line for line, _ in found[1:]])
