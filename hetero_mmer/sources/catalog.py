@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hetero_mmer.sources import mmsa_pkl, mosei_pt, mult_pkl, music_emotions, synthetic
+from hetero_mmer.sources import (
+    m3ed,
+    mmsa_pkl,
+    mosei_pt,
+    mult_pkl,
+    music_emotions,
+    nemu,
+    synthetic,
+)
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import Clean
@@ -62,6 +70,8 @@ FORMATS: Final[Mapping[str, Converter]] = {
     'mosei-pt': mosei_pt.convert,
     'mult-pkl': mult_pkl.convert,
     'mmsa-pkl': mmsa_pkl.convert,
+    'm3ed': m3ed.convert,
+    'nemu': nemu.convert,
 }
 
 #: The known data sets, by name.
@@ -93,6 +103,31 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
                 'hetero-mmer data convert music-emotions emotions.arff '
                 '--output {store}',
             ),
+        ),
+        DataSet(
+            name='m3ed',
+            description='Utterances of dialogues in Chinese TV series',
+            num_samples=m3ed.NUM_UTTERANCES,
+            label_names=m3ed.LABEL_NAMES,
+            modalities=('text', 'visual', 'audio'),
+            licence=m3ed.LICENCE,
+            file_name='m3ed.h5',
+            fetch=m3ed.fetch,
+            commands=(
+                'hetero-mmer data convert m3ed FEATURES.pkl annotation.json '
+                'splitInfo --output {store}',
+            ),
+        ),
+        DataSet(
+            name='nemu',
+            description='Songs of NetEase: lyrics, comments, cover and sound',
+            num_samples=nemu.NUM_SONGS,
+            label_names=nemu.LABEL_NAMES,
+            modalities=nemu.MODALITIES,
+            licence=nemu.LICENCE,
+            file_name='nemu.h5',
+            fetch=nemu.fetch,
+            commands=('hetero-mmer data convert nemu FILE.job --output {store}',),
         ),
     )
 }

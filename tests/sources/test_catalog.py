@@ -74,7 +74,7 @@ def test_synthetic_is_made_once(tmp_path):
             r"no data set or file 'music_emotion'.*mean 'music_emotions'",
         ),
         ('synthetik', "mean 'synthetic'"),
-        ('xyz', r"'xyz' \(known: synthetic, music_emotions\)$"),
+        ('xyz', r"'xyz' \(known: synthetic, music_emotions, m3ed, nemu\)$"),
         (
             'music_emotions',
             r"run 'hetero-mmer data fetch music_emotions' or 'het.*data convert.*arff",
