@@ -11,12 +11,14 @@ from typing import Final, Protocol
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.sources import (
     cmu_mosei,
+    m3ed,
     meld,
     mmsa_pkl,
     mosei_facts,
     mosei_pt,
     mult_pkl,
     music_emotions,
+    nemu,
     own,
     synthetic,
 )
@@ -75,6 +77,8 @@ FORMATS: Final[Mapping[str, Converter]] = {
     'mmsa-pkl': mmsa_pkl.convert,
     'meld': meld.convert,
     'music-emotions': music_emotions.convert,
+    'm3ed': m3ed.convert,
+    'nemu': nemu.convert,
 }
 
 #: The known data sets, by name.
@@ -131,6 +135,31 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
                 'hetero-mmer data fetch meld',
                 'hetero-mmer data convert meld FOLDER_OF_CSV --output {store}',
             ),
+        ),
+        DataSet(
+            name='m3ed',
+            description='Utterances of dialogues in Chinese TV series',
+            num_samples=m3ed.NUM_UTTERANCES,
+            label_names=m3ed.LABEL_NAMES,
+            modalities=('text', 'visual', 'audio'),
+            licence=m3ed.LICENCE,
+            file_name='m3ed.h5',
+            fetch=m3ed.fetch,
+            commands=(
+                'hetero-mmer data convert m3ed FEATURES.pkl annotation.json '
+                'splitInfo --output {store}',
+            ),
+        ),
+        DataSet(
+            name='nemu',
+            description='Songs of NetEase: lyrics, comments, cover and sound',
+            num_samples=nemu.NUM_SONGS,
+            label_names=nemu.LABEL_NAMES,
+            modalities=nemu.MODALITIES,
+            licence=nemu.LICENCE,
+            file_name='nemu.h5',
+            fetch=nemu.fetch,
+            commands=('hetero-mmer data convert nemu FILE.job --output {store}',),
         ),
     )
 }

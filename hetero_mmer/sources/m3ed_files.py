@@ -1,0 +1,240 @@
+"""M3ED's files: which one is what, and the dialogues that they hold together.
+
+The pickle is a list: utterances [0], speakers [1], labels [2], text [3], audio [4],
+visual [5] and sentences [6] by dialogue, then the dialogues of train [7], validation
+[8] and test [9]. CARAT's reader calls [4] visual and [5] audio; the makers' own code
+writes and reads them as here, and the widths say the same: [4] is wav2vec with 1024
+or IS10 with 1582 numbers, [5] DenseFace with 342.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.sources.common import Source, existing
+from hetero_mmer.sources.m3ed_annotation import (
+    EMOTIONS,
+    Utterance,
+    multi_hot,
+    read_annotation,
+)
+from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.typing import InputError
+
+#: Where the pickle has the features of each modality.
+MODALITIES: Final = {'text': 3, 'visual': 5, 'audio': 4}
+
+_SPLITS: Final = {'train': 7, 'valid': 8, 'test': 9}
+_LISTS: Final = {
+    'train': 'movie_list_train.txt',
+    'valid': 'movie_list_val.txt',
+    'test': 'movie_list_test.txt',
+}
+
+
+class Files(NamedTuple):
+    """What each source is."""
+
+    features: Path
+    annotation: Path | None
+    lists: dict[str, Path]  # of shows, by split
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them."""
+        annotation = [] if self.annotation is None else [self.annotation]
+        return [self.features, *annotation, *self.lists.values()]
+
+
+class Dialogue(NamedTuple):
+    """A dialogue: those U of its utterances that have labels."""
+
+    name: str
+    split: str
+    utterances: list[str]
+    labels: NDArray[np.uint8]  # [U, 7]
+    features: dict[str, list[NDArray]]  # [S, F] for each utterance
+    spans: NDArray[np.float64]  # [U, 2] in seconds, NaN where unknown
+    left_out: dict[str, str]  # The other utterances, and why.
+
+    @property
+    def show(self) -> str:
+        """The series that it is from."""
+        return _show(self.name)
+
+
+def find_files(sources: Sequence[Source]) -> Files:
+    """The pickle, the annotation and the lists of shows among files and folders.
+
+    Args:
+        sources: What was given.
+
+    Raises:
+        InputError: For anything but one pickle, with or without the others.
+    """
+    paths = [existing(source) for source in sources]
+    inside = [p / name for p in paths if p.is_dir() for name in _LISTS.values()]
+    files = [path for path in (*paths, *inside) if path.is_file()]
+    lists = {s: p for s, name in _LISTS.items() for p in files if p.name == name}
+    others = [path for path in files if path.name not in _LISTS.values()]
+    annotations = [path for path in others if path.suffix == '.json']
+    pickles = [path for path in others if path.suffix != '.json']
+    if len(pickles) != 1 or len(annotations) > 1 or 0 < len(lists) < len(_LISTS):
+        raise InputError(
+            f'M3ED is one feature pickle, with or without an annotation.json, and all '
+            f'or none of {", ".join(_LISTS.values())} (got '
+            f'{[str(path) for path in paths]})'
+        )
+    return Files(pickles[0], annotations[0] if annotations else None, lists)
+
+
+def read_dialogues(files: Files, *, frame_rate: float = 25.0) -> list[Dialogue]:
+    """Reads all dialogues.
+
+    Args:
+        files: The files.
+        frame_rate: Frames in a second, for the times in the annotation.
+
+    Raises:
+        InputError: For files that are laid out in another way.
+    """
+    data = load_pickle(files.features)
+    _check(data, files.features)
+    known = None
+    if files.annotation is not None:
+        known = read_annotation(files.annotation, frame_rate=frame_rate)
+    split = _splits(data, files)
+    return [_dialogue(data, name, split, known, files.features) for name in data[0]]
+
+
+def width(dialogues: Sequence[Dialogue], modality: str, path: Path) -> int:
+    """Width of a modality's features.
+
+    Args:
+        dialogues: All dialogues.
+        modality: Its name.
+        path: The pickle, for the message.
+
+    Raises:
+        InputError: If no utterance has any.
+    """
+    for dialogue in dialogues:
+        for part in dialogue.features[modality]:
+            return part.shape[-1]
+    raise InputError(f"no utterance of '{path}' has labels and '{modality}'")
+
+
+def _check(data: Any, path: Path) -> None:
+    """Refuses what is no list of dictionaries and of lists."""
+    by_dialogue = (0, 2, *MODALITIES.values())
+    if (
+        not isinstance(data, list | tuple)
+        or len(data) < 10
+        or not all(isinstance(data[i], dict) for i in by_dialogue)
+        or not all(isinstance(data[i], list | tuple) for i in _SPLITS.values())
+    ):
+        got = type(data).__name__
+        if isinstance(data, list | tuple):
+            got = f'{got} of {[type(item).__name__ for item in data[:12]]}'
+        raise InputError(
+            f"'{path}' holds M3ED's ten parts: utterances, speakers, labels, text, "
+            f'audio, visual and sentences by dialogue, and three lists (got {got})'
+        )
+    for i in by_dialogue:
+        if missing := [name for name in data[0] if name not in data[i]]:
+            raise InputError(
+                f"'{path}' has each dialogue in all of its parts, but part {i} lacks "
+                f"'{missing[0]}'"
+            )
+
+
+def _splits(data: Sequence[Any], files: Files) -> dict[str, str]:
+    """The split of each dialogue; those in no list have none."""
+    if files.lists:
+        names = {s: p.read_text(encoding='utf-8') for s, p in files.lists.items()}
+        found = _split_of({s: text.split() for s, text in names.items()}, 'show')
+        return {name: found.get(_show(name), '') for name in data[0]}
+    listed = {s: list(map(str, data[i])) for s, i in _SPLITS.items()}
+    return dict.fromkeys(data[0], '') | _split_of(listed, 'dialogue')
+
+
+def _split_of(names: Mapping[str, Sequence[str]], what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for split, members in names.items():
+        for name in members:
+            if found.setdefault(name, split) != split:
+                raise InputError(
+                    f"a {what} is in one split, but '{name}' is in '{found[name]}' and "
+                    f"'{split}'"
+                )
+    return found
+
+
+def _dialogue(
+    data: Sequence[Any],
+    name: str,
+    split: Mapping[str, str],
+    known: Mapping[str, Utterance] | None,
+    path: Path,
+) -> Dialogue:
+    utterances = [str(utterance) for utterance in data[0][name]]
+    targets = list(data[2][name])
+    features = {
+        m: [np.atleast_2d(np.asarray(part)) for part in data[i][name]]
+        for m, i in MODALITIES.items()
+    }
+    sizes = {'labels': len(targets), **{m: len(x) for m, x in features.items()}}
+    if set(sizes.values()) != {len(utterances)}:
+        raise InputError(
+            f"each part of '{path}' has all {len(utterances)} utterances of dialogue "
+            f"'{name}' (got {sizes})"
+        )
+    kept: list[int] = []
+    labels: list[NDArray[np.uint8]] = []
+    spans: list[tuple[float, float]] = []
+    left_out: dict[str, str] = {}
+    for i, utterance in enumerate(utterances):
+        told = None if known is None else _look_up(utterance, known)
+        emotions = _emotions(targets[i]) if told is None else told.emotions
+        y = multi_hot(emotions)
+        if known is not None and told is None:
+            left_out[utterance] = 'the annotation has no such utterance'
+        elif y is None:
+            left_out[utterance] = (
+                f'its emotions are not all among the seven (got {list(emotions)})'
+            )
+        else:
+            kept.append(i)
+            labels.append(y)
+            span = None if told is None else told.span
+            spans.append((np.nan, np.nan) if span is None else span)
+    return Dialogue(
+        name,
+        split[name],
+        [utterances[i] for i in kept],
+        np.array(labels, np.uint8).reshape(-1, len(EMOTIONS)),
+        {m: [parts[i] for i in kept] for m, parts in features.items()},
+        np.array(spans, np.float64).reshape(-1, 2),
+        left_out,
+    )
+
+
+def _look_up(utterance: str, known: Mapping[str, Utterance]) -> Utterance | None:
+    """The pickle puts the speaker first, ``A_anjia_1_1``; the annotation does not."""
+    return known.get(utterance, known.get(utterance.partition('_')[2]))
+
+
+def _emotions(target: Any) -> tuple[str, ...]:
+    """One emotion, by its number or its name."""
+    if isinstance(target, int | np.integer) and 0 <= target < len(EMOTIONS):
+        return (EMOTIONS[target],)
+    return (str(target),)
+
+
+def _show(dialogue: str) -> str:
+    return dialogue.rpartition('_')[0] or dialogue
