@@ -60,6 +60,8 @@ class Column:
 class ColumnStatistics:
     """Range, mean, deviation and non-finite count of each dimension, over a stream.
 
+    Rows are counted in blocks: a few at a time would take longer than writing them.
+
     Args:
         channels: Width of a row.
     """
@@ -68,35 +70,48 @@ class ColumnStatistics:
         self.minimum = np.full(channels, np.inf)
         self.maximum = np.full(channels, -np.inf)
         self.non_finite = np.zeros(channels, np.int64)
-        self.all = _Moments(channels)
         self.train = _Moments(channels)
+        self.rest = _Moments(channels)
+        self._waiting: dict[bool, list[NDArray]] = {True: [], False: []}
+        self._bytes = 0
 
     def update(self, rows: NDArray, *, is_train: bool) -> int:
-        """Counts rows, [n, F], and returns how many of their values are not finite."""
+        """Takes rows, [n, F], and returns how many of their values are not finite."""
+        self._waiting[is_train].append(rows.copy())
+        self._bytes += rows.nbytes
+        if self._bytes > _BUFFER_BYTES:
+            self.flush()
         finite = np.isfinite(rows)
+        return 0 if finite.all() else int((~finite).sum())
+
+    def flush(self) -> None:
+        """Counts the rows that wait; the numbers are right after it."""
+        for is_train, moments in ((True, self.train), (False, self.rest)):
+            if self._waiting[is_train]:
+                self._count(np.concatenate(self._waiting[is_train]), moments)
+        self._waiting = {True: [], False: []}
+        self._bytes = 0
+
+    def _count(self, rows: NDArray, moments: _Moments) -> None:
+        finite = np.isfinite(rows)
+        low = high = rows
         if not finite.all():
             low, high = np.where(finite, rows, np.inf), np.where(finite, rows, -np.inf)
             rows = np.where(finite, rows, 0)
-        else:
-            low = high = rows
         np.minimum(self.minimum, low.min(axis=0, initial=np.inf), out=self.minimum)
         np.maximum(self.maximum, high.max(axis=0, initial=-np.inf), out=self.maximum)
-        non_finite = len(rows) - finite.sum(axis=0)
-        self.non_finite += non_finite
-        self.all.update(rows, finite)
-        if is_train:
-            self.train.update(rows, finite)
-        return int(non_finite.sum())
+        self.non_finite += len(rows) - finite.sum(axis=0)
+        moments.update(rows, finite)
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean of the finite values: of the train split, of all, or zero, [F]."""
-        return np.where(self.train.count > 0, self.train.mean, self.all.mean)
+        """Mean of the finite values, of the train split or else of all, [F]."""
+        return np.where(self.train.count > 0, self.train.mean, self.rest.mean)
 
     @property
     def std(self) -> NDArray[np.float64]:
         """Standard deviation of the same values, [F]."""
-        return np.where(self.train.count > 0, self.train.std, self.all.std)
+        return np.where(self.train.count > 0, self.train.std, self.rest.std)
 
     def fill(self, clean: Clean) -> NDArray[np.float64]:
         """What stands for a non-finite value, [F]."""

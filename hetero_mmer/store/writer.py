@@ -467,6 +467,7 @@ class StoreWriter:
         if modality not in self._statistics:
             return
         statistics = self._statistics[modality]
+        statistics.flush()
         if count := int(statistics.non_finite.sum()):
             if self.clean is None:
                 where = np.flatnonzero(statistics.non_finite)
