@@ -208,7 +208,11 @@ def fail(writer):
 
 
 def interrupt(writer):
-    signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # A process in the background may ignore it.
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def add_nan(writer):
