@@ -167,22 +167,26 @@ class BlockRows(NamedTuple):
     rows: Tensor  # [K, S]
     length: Tensor  # [K]
     real: Tensor | None  # [K, S]; None if all are
-    whole: bool  # the rectangle is just the rows in order
+    kept: Tensor | None  # places of real rows in the flat rectangle; None if all are
+    ordered: bool  # the real rows are all rows in order
 
     def take(self, x: Tensor) -> Tensor:
         """Nodes ``[N, H, C]`` as blocks ``[K, S, H, C]``."""
-        if self.whole:
-            return x.view(*self.rows.shape, *x.shape[1:])
-        return x[self.rows]
+        if not self.ordered:
+            return x[self.rows]
+        if self.kept is not None:
+            flat = x.new_zeros(self.rows.numel(), *x.shape[1:])
+            x = flat.index_copy(0, self.kept, x)
+        return x.view(*self.rows.shape, *x.shape[1:])
 
     def give(self, x: Tensor, num_rows: int) -> Tensor:
         """Blocks ``[K, S, H, C]`` as nodes ``[N, H, C]``, zero where no block is."""
-        if self.whole:
-            return x.reshape(num_rows, *x.shape[2:])
         flat, rows = x.flatten(0, 1), self.rows.flatten()
-        if self.real is not None:
-            keep = self.real.flatten().nonzero().squeeze(-1)
-            flat, rows = flat[keep], rows[keep]
+        if self.kept is not None:
+            flat = flat.index_select(0, self.kept)
+        if self.ordered:
+            return flat
+        rows = rows if self.kept is None else rows[self.kept]
         return x.new_zeros(num_rows, *x.shape[2:]).index_copy(0, rows, flat)
 
 
@@ -202,10 +206,13 @@ def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
     size = int(length.max()) if length.numel() > 0 else 0
     rows = ranges[:, :1] + torch.arange(size, device=ranges.device)
     real = rows < ranges[:, 1:]
-    if not bool(real.all()):
-        return BlockRows(rows.clamp(max=num_rows - 1), length, real, False)
     order = torch.arange(num_rows, device=ranges.device)
-    return BlockRows(rows, length, None, torch.equal(rows.flatten(), order))
+    if bool(real.all()):
+        ordered = torch.equal(rows.flatten(), order)
+        return BlockRows(rows, length, None, None, ordered)
+    kept = real.flatten().nonzero().squeeze(-1)
+    ordered = torch.equal(rows.flatten()[kept], order)
+    return BlockRows(rows.clamp(max=num_rows - 1), length, real, kept, ordered)
 
 
 def _mask(sources: BlockRows, targets: BlockRows, loops: bool) -> Tensor | None:
