@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -54,7 +54,6 @@ def download(
     if path.is_file() and _digest(path) == sha256:
         return path
     part = path.with_name(f'{path.name}.part')
-    part.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(_ATTEMPTS):
         if _receive(url, part, size, timeout, progress):
             break
@@ -71,33 +70,6 @@ def download(
         )
     os.replace(part, path)
     return path
-
-
-def licence_needed(name: str, url: str) -> Callable[[Path], NoReturn]:
-    """Stands where a data set has no public link: says where to ask for it.
-
-    Args:
-        name: The data set.
-        url: Where its licence is signed.
-
-    Returns:
-        A function that takes the path of the store and raises ``InputError``.
-
-    Example:
-        >>> licence_needed('toy', 'https://example.org/form')('toy.h5')
-        Traceback (most recent call last):
-        ...
-        hetero_mmer.typing.InputError: 'toy' is not for download without a licence: \
-sign its form at https://example.org/form, then convert the files you get
-    """
-
-    def fetch(output: Path) -> NoReturn:
-        raise InputError(
-            f"'{name}' is not for download without a licence: sign its form at {url}, "
-            f'then convert the files you get'
-        )
-
-    return fetch
 
 
 def _receive(
@@ -142,6 +114,7 @@ def _receive(
             )
         num_chunks = None if total is None else -(-(total - start) // _CHUNK)
         chunks = track(_chunks(answer), part.stem, total=num_chunks, progress=progress)
+        part.parent.mkdir(parents=True, exist_ok=True)
         with open(part, 'ab' if start else 'wb') as file:
             try:
                 for chunk in chunks:

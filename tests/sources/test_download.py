@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from hetero_mmer.sources.download import download, licence_needed
+from hetero_mmer.sources.download import download
 from hetero_mmer.typing import InputError
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB: several chunks
@@ -240,10 +240,3 @@ def test_a_full_disk_is_no_broken_connection(server, tmp_path):
     with pytest.raises(OSError, match=r'file.bin.part'):
         download(server.url, tmp_path / 'file.bin', sha256=SHA256)
     assert len(server.asked) == 1
-
-
-def test_licence_needed(tmp_path):
-    fetch = licence_needed('toy', 'https://example.org/form')
-    with pytest.raises(InputError, match=r"'toy'.*https://example.org/form") as error:
-        fetch(tmp_path / 'a.h5')
-    assert '\n' not in str(error.value)
