@@ -92,7 +92,7 @@ def path(tmp_path):
 
 
 def names(path):
-    return sorted(p.name for p in path.parent.iterdir())
+    return sorted(p.name for p in path.parent.glob('*'))
 
 
 @pytest.mark.parametrize('size', [None, len(CONTENT)])
