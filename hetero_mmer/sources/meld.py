@@ -53,22 +53,20 @@ CITATION: Final = (
     'Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019'
 )
 URL: Final = (
-    'https://raw.githubusercontent.com/declare-lab/MELD/{commit}/data/MELD/{name}'
+    'https://raw.githubusercontent.com/declare-lab/MELD/'
+    'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'
 )
-#: Commit at which a file lies there, its size and its SHA-256.
+#: Size and SHA-256 of the files there.
 FILES: Final = {
     'train_sent_emo.csv': (
-        'ca3e1266db4cc4a4e802156e2f721c4cd114a696',
         1119290,
         'd2fa2d6529cf03cac2989efec05c9b27d8fd2f4c8fc5974c7ae88aa537fa02db',
     ),
     'dev_sent_emo.csv': (
-        'ca3e1266db4cc4a4e802156e2f721c4cd114a696',
         121640,
         '2e89c6f8aa182d6f62f8c6331aece905ac7273ca4999660bfb5213e1d0370c1c',
     ),
     'test_sent_emo.csv': (
-        '76e4ed20032322e47bbe04d3b5179f9b2e35bec9',
         294526,
         '8d37103938f7067600839fe29d5a114a6cd1bcdafb75bec101e06464c5006888',
     ),
@@ -179,13 +177,8 @@ def fetch(output: str | os.PathLike[str]) -> Store:
     """
     folder = Path(output).parent / 'meld'
     paths = [
-        download(
-            URL.format(commit=commit, name=name),
-            folder / name,
-            sha256=sha256,
-            size=size,
-        )
-        for name, (commit, size, sha256) in FILES.items()
+        download(f'{URL}/{name}', folder / name, sha256=sha256, size=size)
+        for name, (size, sha256) in FILES.items()
     ]
     return convert(paths, output)
 

@@ -319,7 +319,7 @@ def test_the_real_store(real):
     ]  # fmt: skip
     cast = ('Joey', 'Ross', 'Rachel', 'Phoebe', 'Monica', 'Chandler', 'other')
     assert store.columns['speaker'] == cast
-    for name, (_, size, sha256) in meld.FILES.items():
+    for name, (size, sha256) in meld.FILES.items():
         content = (folder / name).read_bytes()
         assert len(content) == size
         assert hashlib.sha256(content).hexdigest() == sha256
