@@ -25,39 +25,37 @@ def backward(outs: dict[str, torch.Tensor]) -> None:
 
 def ours() -> Step:
     x = make_inputs()
-    stage = Stage({t: AttentionConv(CHANNELS, CHANNELS) for t in f2f(LENGTHS)})
+    conv = AttentionConv(CHANNELS, CHANNELS)  # One weight set for all pairs, as Eq. 9.
+    stage = Stage(dict.fromkeys(f2f(LENGTHS), conv), aggr='cat')
     return lambda: backward(stage(x, f2f(LENGTHS)))
 
 
 def pyg() -> Step:
     x = make_inputs()
     edges = {t: pairs.edge_index() for t, pairs in f2f(LENGTHS).items()}
-    convs = {t: TransformerConv(CHANNELS, CHANNELS, root_weight=False) for t in edges}
-    stage = HeteroConv(convs)
+    conv = TransformerConv(CHANNELS, CHANNELS, root_weight=False, bias=False)
+    stage = HeteroConv(dict.fromkeys(edges, conv), aggr='cat')
     return lambda: backward(stage(x, edges))
 
 
 def dense() -> Step:
     x = make_inputs()
-    pairs = [(m, n) for m in NAMES for n in NAMES]
-    query, key, value = (
-        {pair: Linear(CHANNELS, CHANNELS) for pair in pairs} for _ in range(3)
-    )
+    query, key, value = (Linear(CHANNELS, CHANNELS, bias=False) for _ in range(3))
     others = ~torch.eye(ITEMS, dtype=torch.bool)
 
     def step() -> None:
+        q, k, v = (
+            {m: lin(x[m]).view(BATCH, 1, ITEMS, CHANNELS) for m in NAMES}
+            for lin in (query, key, value)
+        )
         outs = {}
         for n in NAMES:
-            total = None
-            for m in NAMES:
-                q, k, v = (
-                    lin[m, n](data).view(BATCH, 1, ITEMS, CHANNELS)
-                    for lin, data in ((query, x[n]), (key, x[m]), (value, x[m]))
-                )
-                mask = others if m == n else None
-                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-                total = out if total is None else total + out
-            outs[n] = total
+            masks = {m: others if m == n else None for m in NAMES}
+            messages = [
+                F.scaled_dot_product_attention(q[n], k[m], v[m], attn_mask=masks[m])
+                for m in NAMES
+            ]
+            outs[n] = torch.cat(messages, dim=-1)
         backward(outs)
 
     return step

@@ -15,7 +15,8 @@ NAMES, BATCH, CHANNELS = ('text', 'visual', 'audio'), 16, 256
 
 
 def stage_on(lengths: dict[str, Tensor]) -> Step:
-    stage = Stage({t: AttentionConv(CHANNELS, CHANNELS) for t in f2f(lengths)})
+    conv = AttentionConv(CHANNELS, CHANNELS)
+    stage = Stage(dict.fromkeys(f2f(lengths), conv), aggr='cat')
     x = {
         m: torch.randn(int(n.sum()), CHANNELS, requires_grad=True)
         for m, n in lengths.items()
