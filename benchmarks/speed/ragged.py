@@ -22,9 +22,11 @@ def stage_on(lengths: dict[str, Tensor]) -> Step:
         for m, n in lengths.items()
     }
 
+    grads = {m: torch.rand(int(n.sum()), 3 * CHANNELS) for m, n in lengths.items()}
+
     def step() -> None:
-        outs = stage(x, f2f(lengths)).values()
-        torch.stack([out.square().mean() for out in outs]).sum().backward()
+        outs = stage(x, f2f(lengths))
+        torch.autograd.backward([outs[m] for m in NAMES], [grads[m] for m in NAMES])
 
     return step
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hetero_mmer.functional.attention import BlockRows, block_rows
+from hetero_mmer.functional.ranges import expand_ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +52,10 @@ class AllPairs:
         num_src = self.src[:, 1] - self.src[:, 0]  # [K]
         num_dst = self.dst[:, 1] - self.dst[:, 0]
         block = torch.repeat_interleave(num_dst)  # of each target, [ΣS_t]
-        row, start = _expand(self.dst[:, 0], num_dst), self.src[block, 0]
+        row, start = expand_ranges(self.dst[:, 0], num_dst), self.src[block, 0]
         count = num_src[block]
         edge_index = torch.stack(
-            [_expand(start, count), row.repeat_interleave(count)]
+            [expand_ranges(start, count), row.repeat_interleave(count)]
         )  # [2, E]
         if not self.loops:
             edge_index = edge_index[:, edge_index[0] != edge_index[1]]
@@ -88,10 +89,3 @@ class AllPairs:
     def to(self, device: torch.device | str) -> AllPairs:
         """The same relation with its ranges on another device."""
         return AllPairs(self.src.to(device), self.dst.to(device), self.loops)
-
-
-def _expand(start: Tensor, count: Tensor) -> Tensor:
-    """Concatenates ``start[k], start[k] + 1, …`` with ``count[k]`` numbers each."""
-    first = count.cumsum(0) - count
-    offset = (start - first).repeat_interleave(count)
-    return torch.arange(offset.numel(), device=start.device) + offset

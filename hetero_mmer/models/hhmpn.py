@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import (
-    Dropout,
     Embedding,
     Module,
     ModuleList,
@@ -22,6 +21,7 @@ from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
 from hetero_mmer.typing import InputError

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Dropout, LayerNorm, Linear, Module
+from torch.nn import LayerNorm, Linear, Module
+
+from hetero_mmer.nn.dropout import Dropout
 
 
 class Update(Module):

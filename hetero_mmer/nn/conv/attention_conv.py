@@ -11,6 +11,7 @@ from hetero_mmer.functional.attention import (
     edge_attention,
     sparse_attention,
 )
+from hetero_mmer.functional.joint_attention import JointLayout, joint_attention
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.route import is_plain
 from hetero_mmer.typing import InputError
@@ -161,6 +162,17 @@ class AttentionConv(MessagePassing):
         )
         return (out, (edge_index, alpha)) if return_attention_weights else out
 
+    def attend_jointly(self, x: Tensor, layout: JointLayout) -> Tensor:
+        """:meth:`forward` for all pairs of M node types at once.
+
+        From their nodes ``[N, F]``, type after type, to ``[N, M, d]``.
+        """
+        x = layout.spread(x)
+        key, value = self.key_value(x)
+        dropout = self.dropout if self.training else 0.0
+        out = joint_attention(self.query(x), key, value, layout.groups, dropout=dropout)
+        return self._merge(layout.collect(out))
+
     def edge_update(
         self,
         query_i: Tensor,
@@ -180,7 +192,7 @@ class AttentionConv(MessagePassing):
         return x.view(-1, self.heads, self.out_channels // self.heads)
 
     def _merge(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)  # [N_t, d]
+        x = x.flatten(-2)  # [..., d]
         return x if self.lin_out is None else self.lin_out(x)
 
     def __repr__(self) -> str:

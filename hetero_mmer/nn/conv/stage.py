@@ -5,14 +5,16 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.nn import HeteroConv
 from torch_geometric.nn.conv.hetero_conv import group
 from torch_geometric.typing import Adj, EdgeType, NodeType
 
+from hetero_mmer.functional.joint_attention import JointLayout
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.attention_conv import AttentionConv
+from hetero_mmer.nn.conv.joint import joint_relations, shares_projections
 from hetero_mmer.typing import InputError
 
 
@@ -22,8 +24,8 @@ class Stage(HeteroConv):
     Differs from PyG's in four ways: a relation that the graph lacks is an error, not
     a silent gap; a layer that knows no :class:`~hetero_mmer.graph.AllPairs` gets the
     explicit edges instead, so every PyG layer fits; relations that share an
-    :class:`AttentionConv` share its projections; and attention weights can be
-    returned.
+    :class:`AttentionConv` share its projections, or are computed as one; and attention
+    weights can be returned.
 
     A layer of one's own takes part in the first two as it is. To receive
     ``AllPairs``, it sets ``supports_all_pairs = True``; to return weights, its
@@ -73,6 +75,10 @@ class Stage(HeteroConv):
             raise InputError(
                 f'the graph lacks the relations {sorted(missing)} of this stage'
             )
+        if not return_attention_weights:
+            joint = joint_relations(self.convs, x_dict, edge_index_dict)
+            if joint is not None:
+                return self._all_at_once(x_dict, *joint)
         outs: dict[NodeType, list[Tensor]] = {}
         attention: dict[EdgeType, tuple[Tensor, Tensor]] = {}
         projected: dict[tuple[str, int, NodeType], Any] = {}
@@ -84,7 +90,7 @@ class Stage(HeteroConv):
             kwargs = {}
             if return_attention_weights and _returns_attention(conv):
                 kwargs['return_attention_weights'] = True
-            if _shares_projections(conv):
+            if shares_projections(conv):
                 query_key, key_key = ('q', id(conv), dst), ('k', id(conv), src)
                 if query_key not in projected:
                     projected[query_key] = conv.query(x_dict[dst])
@@ -102,16 +108,31 @@ class Stage(HeteroConv):
         x_out = {node_type: group(xs, self.aggr) for node_type, xs in outs.items()}
         return (x_out, attention) if return_attention_weights else x_out
 
+    def _all_at_once(
+        self,
+        x_dict: Mapping[NodeType, Tensor],
+        types: list[NodeType],
+        layout: JointLayout,
+    ) -> dict[NodeType, Tensor]:
+        conv: Any = next(iter(self.convs.values()))
+        x = torch.cat([x_dict[n] for n in types])
+        out = conv.attend_jointly(x, layout)
+        parts = _join(out, self.aggr).split([x_dict[n].size(0) for n in types])
+        return dict(zip(types, parts, strict=True))
+
 
 def _supports_all_pairs(conv: Module) -> bool:
     return getattr(conv, 'supports_all_pairs', False)
 
 
-def _shares_projections(conv: Module) -> bool:
-    """Whether the steps of an :class:`AttentionConv` may be called one by one."""
-    own = getattr(type(conv), 'forward', None) is AttentionConv.forward
-    hooks = conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks
-    return own and not hooks
+def _join(messages: Tensor, aggr: str | None) -> Tensor:
+    """As ``HeteroConv`` joins the messages of M relations ``[N, M, d]``."""
+    if aggr is None:
+        return messages
+    if aggr == 'cat':
+        return messages.flatten(1)
+    out = getattr(torch, aggr)(messages, dim=1)
+    return out[0] if isinstance(out, tuple) else out
 
 
 def _returns_attention(conv: Module) -> bool:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList
+from torch.nn import Embedding, LayerNorm, Linear, Module, ModuleList
 
 from hetero_mmer.functional.attention import BlockRows, block_attention, block_rows
+from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import item_encoder
 from hetero_mmer.typing import InputError
 

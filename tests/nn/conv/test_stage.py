@@ -224,3 +224,84 @@ def test_resets_its_layers():
     stage.reset_parameters()
     after = list(stage.parameters())
     assert all((old != new).all() for old, new in zip(before, after, strict=True))
+
+
+@pytest.fixture
+def items():
+    """Ragged items of three types in two blocks, and all to all of them."""
+    lengths = {'a': [1, 3], 'b': [2, 4], 'c': [3, 0]}
+    x_dict, blocks = {}, {}
+    for name, sizes in lengths.items():
+        stop = torch.tensor(sizes).cumsum(0)
+        blocks[name] = torch.stack([stop - torch.tensor(sizes), stop], dim=1)
+        generator = torch.Generator().manual_seed(len(x_dict))
+        x = torch.randn(sum(sizes), 8, generator=generator, dtype=torch.double)
+        x_dict[name] = x
+    relations = {
+        (m, 'r', n): AllPairs(blocks[m], blocks[n], loops=m != n)
+        for n in lengths
+        for m in lengths
+    }
+    return x_dict, relations
+
+
+@pytest.mark.parametrize('heads', [1, 2])
+@pytest.mark.parametrize('aggr', ['cat', 'sum', 'mean', 'min', 'max', None])
+def test_all_to_all_is_computed_as_one_and_gives_the_same(
+    items, aggr, heads, monkeypatch
+):
+    x_dict, relations = items
+    shared = attention(1, heads)
+    together = Stage(dict.fromkeys(relations, shared), aggr=aggr)
+    apart = HeteroConv({key: copy.deepcopy(shared) for key in relations}, aggr=aggr)
+    expected = apart(x_dict, edges_of(relations))
+    monkeypatch.setattr(shared, 'attend', None)  # Nobody goes one by one.
+    out = together(x_dict, relations)
+    for name in x_dict:
+        torch.testing.assert_close(out[name], expected[name])
+    (sum(x.square().sum() for x in out.values())).backward()
+    (sum(x.square().sum() for x in expected.values())).backward()
+    for name, parameter in shared.named_parameters():
+        total = sum(conv.get_parameter(name).grad for conv in apart.convs.values())
+        torch.testing.assert_close(parameter.grad, total)
+
+
+def not_all_pairs(relations):
+    return {k: p.edge_index() for k, p in relations.items()}
+
+
+def with_a_loop(relations):
+    pairs = relations['b', 'r', 'b']
+    return {**relations, ('b', 'r', 'b'): AllPairs(pairs.src, pairs.dst)}
+
+
+def over_other_blocks(relations):
+    pairs = relations['a', 'r', 'b']
+    return {**relations, ('a', 'r', 'b'): AllPairs(pairs.src.flip(0), pairs.dst)}
+
+
+@pytest.mark.parametrize('change', [not_all_pairs, with_a_loop, over_other_blocks])
+def test_what_is_not_all_to_all_goes_one_by_one(items, change):
+    x_dict, relations = items
+    relations = change(relations)
+    shared = attention(1)
+    together = Stage(dict.fromkeys(relations, shared), aggr='cat')
+    apart = HeteroConv({key: copy.deepcopy(shared) for key in relations}, aggr='cat')
+    edges = {
+        key: pairs.edge_index() if isinstance(pairs, AllPairs) else pairs
+        for key, pairs in relations.items()
+    }
+    out, expected = together(x_dict, relations), apart(x_dict, edges)
+    for name in x_dict:
+        torch.testing.assert_close(out[name], expected[name])
+
+
+def test_long_blocks_go_one_by_one_for_the_sake_of_memory():
+    ranges = torch.tensor([[0, 33]])
+    pairs = {('a', 'r', 'a'): AllPairs(ranges, ranges, loops=False)}
+    x_dict = {'a': torch.randn(33, 8, dtype=torch.double)}
+    conv, calls = attention(heads=1), []
+    conv.attend = lambda *args: calls.append(args) or args[0]  # type: ignore
+    stage = Stage(dict.fromkeys(pairs, conv))
+    stage(x_dict, pairs)
+    assert len(calls) == 1  # 33 scores of each item, a state has 4 x 8 numbers.

@@ -1,0 +1,59 @@
+"""A training step of HHMPN at the size of the paper, beside its products alone."""
+
+from __future__ import annotations
+
+import torch
+from case import Case, Goal, Step
+from data import LABELS, WIDTHS, make_batch
+
+from hetero_mmer.models import HHMPN
+
+BATCH, ITEMS, CHANNELS, STEPS = 64, 60, 256, 3
+
+
+def ours() -> Step:
+    model = HHMPN(WIDTHS, LABELS, hidden_channels=CHANNELS, num_steps=STEPS)
+    optimizer = torch.optim.Adam(model.parameters())
+    batch = make_batch({m: torch.full((BATCH,), ITEMS) for m in WIDTHS})
+    y = batch['label'].y.view(BATCH, LABELS)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model.loss(model(batch), y)['total'].backward()
+        optimizer.step()
+
+    return step
+
+
+def floor() -> Step:
+    """As many multiplications in square matrices, with nothing around them."""
+    size = 1024
+    a, b, out = torch.rand(3, size, size).unbind()
+    times = round(num_multiplications() / size**3)
+
+    def step() -> None:
+        for _ in range(times):
+            torch.mm(a, b, out=out)
+
+    return step
+
+
+def num_multiplications() -> int:
+    """Of linear maps and attention, forward and backward, from the equations."""
+    d, modalities = CHANNELS, len(WIDTHS)
+    items, cells = BATCH * ITEMS * modalities, BATCH * LABELS * modalities
+    embed = BATCH * ITEMS * sum(WIDTHS.values()) * d
+    f2f = 3 * items * d**2 + 2 * items * ITEMS * modalities * d  # Eq. 9
+    f2f += items * (modalities + 1) * d**2  # Eq. 10
+    f2l = (cells + 2 * items) * d**2 + 2 * cells * ITEMS * d + 2 * cells * d**2
+    l2l = 3 * cells * d**2 + 2 * cells * LABELS * d + 2 * cells * d**2
+    # Backward, a product has two; that of the features themselves, one.
+    return 2 * embed + 3 * STEPS * (f2f + f2l + l2l)
+
+
+CASE = Case(
+    'a training step of HHMPN: d 256, T 3, batch 64, 3 x 60 items',
+    {'ours': ours, 'its multiplications alone': floor},
+    [Goal('ours', 'its multiplications alone', 2)],
+    repeats=7,
+)
