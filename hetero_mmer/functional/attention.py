@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import softmax
 
+from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.sparse import EdgeLayout, edge_dot, edge_sum
 
 
@@ -95,7 +96,7 @@ def sparse_attention(
     layout = EdgeLayout.of(edge_index, key.size(0), query.size(0))
     score = edge_dot(query, key, layout) * scale
     alpha = softmax(score, edge_index[1], ptr=layout.ptr, num_nodes=query.size(0))
-    out = edge_sum(F.dropout(alpha, dropout), value, layout)
+    out = edge_sum(drop(alpha, dropout), value, layout)
     if order is not None:
         alpha = torch.empty_like(alpha).index_copy(0, order, alpha)
     return out, alpha
@@ -147,13 +148,13 @@ def block_attention(
     sources = block_rows(src, key.size(0)) if isinstance(src, Tensor) else src
     if targets.rows.numel() == 0 or sources.rows.numel() == 0:
         return torch.zeros_like(query)
-    out = F.scaled_dot_product_attention(
+    out = _attend(
         targets.take(query).transpose(1, 2),  # [K, H, S_t, C]
         sources.take(key).transpose(1, 2),
         sources.take(value).transpose(1, 2),
-        attn_mask=_mask(sources, targets, loops),
-        dropout_p=dropout,
-        scale=scale,
+        _mask(sources, targets, loops),
+        dropout,
+        scale,
     ).transpose(1, 2)  # [K, S_t, H, C]
     if sources.real is None and loops:
         return targets.give(out, query.size(0))
@@ -213,6 +214,26 @@ def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
     kept = real.flatten().nonzero().squeeze(-1)
     ordered = torch.equal(rows.flatten()[kept], order)
     return BlockRows(rows.clamp(max=num_rows - 1), length, real, kept, ordered)
+
+
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+    scale: float | None,
+) -> Tensor:
+    """PyTorch's attention; with dropout on CPUs the same steps, but its own dropout."""
+    if dropout == 0 or q.device.type != 'cpu':
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+        )
+    scale = 1 / math.sqrt(q.size(-1)) if scale is None else scale
+    score = (q * scale) @ k.transpose(-1, -2)
+    if mask is not None:
+        score = score.masked_fill(~mask, -torch.inf)
+    return drop(score.softmax(dim=-1), dropout) @ v
 
 
 def _mask(sources: BlockRows, targets: BlockRows, loops: bool) -> Tensor | None:

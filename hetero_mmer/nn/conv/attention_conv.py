@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Linear
 from torch_geometric.nn import MessagePassing
@@ -11,6 +10,7 @@ from hetero_mmer.functional.attention import (
     edge_attention,
     sparse_attention,
 )
+from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.joint_attention import JointLayout, joint_attention
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.route import is_plain
@@ -157,7 +157,7 @@ class AttentionConv(MessagePassing):
                 edge_index,
                 size=size,
                 value=value,
-                alpha=F.dropout(alpha, dropout),
+                alpha=drop(alpha, dropout),
             )
         )
         return (out, (edge_index, alpha)) if return_attention_weights else out

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
@@ -10,6 +9,7 @@ from hetero_mmer.functional.attention import (
     edge_attention,
     sparse_attention,
 )
+from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.route import is_plain
 from hetero_mmer.typing import InputError
@@ -98,7 +98,7 @@ class LabelAttentionConv(MessagePassing):
         size = (len(items), len(labels))
         alpha = self.edge_updater(edge_index, size=size, x=(items, labels))
         out = self.propagate(
-            edge_index, size=size, x=(items, labels), alpha=F.dropout(alpha, dropout)
+            edge_index, size=size, x=(items, labels), alpha=drop(alpha, dropout)
         )
         return (out, (edge_index, alpha)) if return_attention_weights else out
 
