@@ -38,7 +38,7 @@ def hashed_ngrams(
         seed: Of the randomised projection.
 
     Returns:
-        Vectors whose columns have unit variance in train, [N, channels].
+        Vectors, centred, with a mean square of 1 in train, [N, channels].
 
     Raises:
         InputError: For fewer sentences or n-grams to learn from than channels.
@@ -80,9 +80,10 @@ def hashed_ngrams(
         )
     svd = TruncatedSVD(channels, random_state=seed).fit(joint[learned])
     vectors = svd.transform(joint)
-    std = vectors[learned].std(axis=0)
-    std[std == 0] = 1
-    return ((vectors - vectors[learned].mean(axis=0)) / std).astype(np.float32)
+    vectors -= vectors[learned].mean(axis=0)
+    # One scale for all columns: the leading directions are the ones that say most.
+    scale = np.sqrt(np.square(vectors[learned]).mean()) or 1.0
+    return (vectors / scale).astype(np.float32)
 
 
 def sentence_vectors(
