@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,9 +37,8 @@ class AllPairs:
     src: Tensor
     dst: Tensor
     loops: bool = True
-    _rows: dict[tuple[str, int], BlockRows] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    #: What layers make of the ranges, once for all of them.
+    memo: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def from_range_index(cls, range_index: Tensor, *, loops: bool = True) -> AllPairs:
@@ -71,9 +72,9 @@ class AllPairs:
 
     def _layout(self, side: str, num_rows: int) -> BlockRows:
         key = side, num_rows
-        if key not in self._rows:
-            self._rows[key] = block_rows(getattr(self, side), num_rows)
-        return self._rows[key]
+        if key not in self.memo:
+            self.memo[key] = block_rows(getattr(self, side), num_rows)
+        return self.memo[key]
 
     def block_sizes(self) -> Tensor:
         """Number of edges of each block, ``[K]``."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import is_
 
 import torch
 from torch import Tensor
@@ -39,27 +40,43 @@ def joint_relations(
         return None
     relations = {(t[0], t[-1]): edge_index_dict[t] for t in convs.keys()}  # noqa: SIM118
     types = list(dict.fromkeys(src for src, _ in relations))
-    sources = {n: [src for src, dst in relations if dst == n] for n in types}
-    if len(relations) != len(types) ** 2 or any(
-        sources[n] != types
-        for n in types  # Messages come in this order.
+    if len(relations) != len(convs) or any(
+        # Messages come in the order of the types.
+        [src for src, dst in relations if dst == n] != types
+        for n in {*types, *(dst for _, dst in relations)}
     ):
         return None
-    if any(
-        not isinstance(pairs, AllPairs) or pairs.loops == (src == dst)
-        for (src, dst), pairs in relations.items()
-    ):
+    pairs = {t: r for t, r in relations.items() if isinstance(r, AllPairs)}
+    if len(pairs) < len(relations):
         return None
-    ranges = {n: relations[n, n].src for n in types}
-    if not all(
-        torch.equal(pairs.src, ranges[src]) and torch.equal(pairs.dst, ranges[dst])
-        for (src, dst), pairs in relations.items()
-    ) or any(int(r.diff().sum()) != x_dict[n].size(0) for n, r in ranges.items()):
+    layout = _layout(pairs, types)
+    if layout is None or len(layout.place) != sum(x_dict[n].size(0) for n in types):
         return None
-    layout = joint_layout(list(ranges.values()))
     # The scores, which are kept for backward, take no more memory than the states.
     size = max((sum(group.sizes) for group in layout.groups), default=0)
     return (types, layout) if 0 < size <= 4 * conv.out_channels // conv.heads else None
+
+
+def _layout(
+    relations: Mapping[tuple[NodeType, NodeType], AllPairs], types: Sequence[NodeType]
+) -> JointLayout | None:
+    """Where the nodes lie, made once for all layers; ``None`` for other blocks."""
+    (first, *others), ends = relations.values(), list(relations)
+    known = first.memo.get('joint')
+    if known is not None:
+        known_ends, known_others, layout = known
+        if known_ends == ends and all(map(is_, known_others, others)):
+            return layout
+    ranges = {n: relations[n, n].src for n in types}
+    same = all(
+        pairs.loops == (src != dst)
+        and torch.equal(pairs.src, ranges[src])
+        and torch.equal(pairs.dst, ranges[dst])
+        for (src, dst), pairs in relations.items()
+    )
+    layout = joint_layout(list(ranges.values())) if same else None
+    first.memo['joint'] = ends, others, layout
+    return layout
 
 
 def shares_projections(conv: Module) -> bool:

@@ -305,3 +305,24 @@ def test_long_blocks_go_one_by_one_for_the_sake_of_memory():
     stage = Stage(dict.fromkeys(pairs, conv))
     stage(x_dict, pairs)
     assert len(calls) == 1  # 33 scores of each item, a state has 4 x 8 numbers.
+
+
+def test_two_relations_between_the_same_types_are_no_all_to_all(items):
+    x_dict, relations = items
+    relations = {**relations, ('a', 's', 'b'): relations['a', 'r', 'b']}
+    shared = attention(1)
+    together = Stage(dict.fromkeys(relations, shared), aggr='sum')
+    apart = HeteroConv(dict.fromkeys(relations, shared), aggr='sum')
+    expected = apart(x_dict, edges_of(relations))['b']
+    torch.testing.assert_close(together(x_dict, relations)['b'], expected)
+
+
+def test_what_is_remembered_of_a_relation_is_not_used_with_others(items):
+    x_dict, relations = items
+    shared = attention(1)
+    stage = Stage(dict.fromkeys(relations, shared), aggr='cat')
+    stage(x_dict, relations)
+    changed = over_other_blocks(relations)  # The first relation is the same object.
+    expected = HeteroConv(dict.fromkeys(relations, shared), aggr='cat')
+    out = stage(x_dict, changed)['b']
+    torch.testing.assert_close(out, expected(x_dict, edges_of(changed))['b'])
