@@ -139,6 +139,11 @@ class StoreDataset(Dataset):
 
     def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         features, lengths = {}, {}
+        if self._kept is None:
+            for m in self.modalities:
+                self.store.announce_slices(
+                    m, self._start[m][index], self._length[m][index]
+                )
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
             if self._kept is not None:

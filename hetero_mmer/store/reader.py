@@ -273,10 +273,22 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        values = self.values(modality)  # Opens the file, if need be.
-        if modality not in self._readers:
-            self._readers[modality] = SliceReader(values)
-        return self._readers[modality].read(start, length)
+        return self._reader(modality).read(start, length)
+
+    def announce_slices(
+        self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> None:
+        """Lets the disk fetch what :meth:`read_slices` is going to read.
+
+        Args:
+            modality: Its name.
+            start: First item of each slice, [N].
+            length: Number of items of each slice, [N].
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        self._reader(modality).announce(start, length)
 
     def extra(self, name: str) -> NDArray:
         """Another array with one row per sample, [N, ...].
@@ -349,6 +361,12 @@ class Store:
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"cannot read the store '{self.path}': {problem}")
+
+    def _reader(self, modality: str) -> SliceReader:
+        values = self.values(modality)  # Opens the file, if need be.
+        if modality not in self._readers:
+            self._readers[modality] = SliceReader(values)
+        return self._readers[modality]
 
     def _group(self, modality: str) -> h5py.Group:
         if modality not in self.specs:

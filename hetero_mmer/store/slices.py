@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import h5py
 import numpy as np
@@ -55,6 +56,21 @@ class SliceReader:
             self.values.read_direct(out, np.s_[a : a + n], np.s_[to : to + n])
         return out
 
+    def announce(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
+        """Lets the disk fetch slices while something else is done.
+
+        Args:
+            start: First row of each slice, [N].
+            length: Number of rows of each slice, [N].
+        """
+        some = length > 0
+        if self._chunk_start is None or not some.any() or sys.platform != 'linux':
+            return
+        file = self.values.file.id.get_vfd_handle()
+        offset, size = self._places(start[some], length[some])
+        for a, n in zip(offset.tolist(), size.tolist(), strict=True):
+            os.posix_fadvise(file, a, n, os.POSIX_FADV_WILLNEED)
+
     def _places(
         self, start: NDArray[np.int64], length: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -75,11 +91,7 @@ class SliceReader:
         self, out: memoryview, offset: NDArray[np.int64], size: NDArray[np.int64]
     ) -> None:
         file = self.values.file.id.get_vfd_handle()
-        places = list(zip(offset.tolist(), size.tolist(), strict=True))
-        if hasattr(os, 'posix_fadvise'):  # The disk gets to know all of them at once.
-            for a, n in places:
-                os.posix_fadvise(file, a, n, os.POSIX_FADV_WILLNEED)
-        for a, n in places:
+        for a, n in zip(offset.tolist(), size.tolist(), strict=True):
             while n:
                 count = os.preadv(file, [out[:n]], a)
                 if not count:
