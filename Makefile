@@ -6,12 +6,13 @@ DATA ?= synthetic
 RECIPE ?= hhmpn_synthetic
 OUT ?= runs/$(RECIPE)-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help setup train test slow lint notebooks clean
+.PHONY: help setup train test slow lint bench notebooks clean
 
 help:
 	@echo 'make train [DATA=music.h5] [RECIPE=hhmpn_music_emotions] [OUT=runs/mine]'
 	@echo 'make test       everything that must pass'
 	@echo 'make slow       the longer tests, too'
+	@echo 'make bench      measure the speed, into benchmarks/README.md (half an hour)'
 	@echo 'make notebooks  run the notebooks in place'
 
 setup: $(BIN)/.installed
@@ -43,6 +44,9 @@ test: lint
 
 slow: $(BIN)/.tested
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
+
+bench: $(BIN)/.tested
+	$(BIN)/python benchmarks/speed/run.py --write
 
 notebooks: $(BIN)/.tested
 	PYTHONWARNINGS=ignore $(BIN)/jupyter-execute --inplace notebooks/*.ipynb

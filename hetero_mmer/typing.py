@@ -1,14 +1,18 @@
-"""Types that every floor shares."""
+"""Types that every floor shares; importing them takes no torch."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from torch import Tensor
-from torch_geometric.data import HeteroData
-from torch_geometric.typing import EdgeType, NodeType
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch_geometric.data import HeteroData
 
 __all__ = ['EdgeType', 'InputError', 'Model', 'NodeType', 'Output']
+
+#: As in ``torch_geometric.typing``, which takes seconds to import.
+NodeType = str
+EdgeType = tuple[str, str, str]
 
 
 class InputError(ValueError):

@@ -119,6 +119,16 @@ def test_help_answers_without_heavy_imports():
     assert run.stdout.splitlines()[-1] == '[]'
 
 
+def test_a_store_is_described_without_torch(data):
+    code = (
+        'import sys; from hetero_mmer.cli import main; '
+        f'main(["data", "describe", {str(data)!r}]); '
+        'print(sorted({"torch", "torch_geometric", "scipy"} & set(sys.modules)))'
+    )
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert run.stdout.splitlines()[-1] == '[]'
+
+
 def test_help_and_version(capsys):
     assert main(['--version']) == 0
     assert re.fullmatch(r'hetero-mmer \d+\.\d+\.\d+\S*\n', capsys.readouterr().out)

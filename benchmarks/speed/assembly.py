@@ -72,5 +72,5 @@ CASE = Case(
     },
     [Goal('ours', 'a gather of the same bytes', 2)],
     repeats=31,
-    memory=False,
+    memory=None,
 )

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 #: Does the work once.
 Step = Callable[[], object]
@@ -18,19 +20,19 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Goal:
-    """How one side should compare with another: at most so many times as much.
+    """How much one side may need at most.
 
     Args:
         side: The side that is judged.
-        against: The side it is compared with.
-        at_most: The greatest ratio.
-        of: What is compared.
+        against: The side it is compared with, or None.
+        at_most: The greatest ratio of the two; if alone, the most seconds or MiB.
+        of: What is judged.
     """
 
     side: str
-    against: str
+    against: str | None
     at_most: float
-    of: str = 'seconds'
+    of: Literal['seconds', 'memory'] = 'seconds'
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Case:
         goals: How they should compare.
         repeats: Steps of each side, taken in turns; the slowest is not counted double.
         memory: Whether to measure peak memory, of three steps in a process of its own.
+        warm_up: Steps of each side that come before and are not counted.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Case:
     goals: Sequence[Goal] = ()
     repeats: int = 9
     memory: bool = True
+    warm_up: int = 2
 
 
 def measure(case: Case, path: Path, threads: int) -> dict[str, dict[str, float]]:
@@ -62,11 +66,11 @@ def measure(case: Case, path: Path, threads: int) -> dict[str, dict[str, float]]
     """
     steps = {side: make() for side, make in case.sides.items()}
     seconds: dict[str, list[float]] = {side: [] for side in steps}
-    for repeat in range(case.repeats + 2):
+    for repeat in range(case.warm_up + case.repeats):
         for side, step in steps.items():
             start = time.perf_counter()
             step()
-            if repeat > 1:  # The first two warm up.
+            if repeat >= case.warm_up:
                 seconds[side].append(time.perf_counter() - start)
     found = {side: {'seconds': statistics.median(s)} for side, s in seconds.items()}
     if case.memory:
@@ -85,6 +89,8 @@ def peak_memory() -> float:
 def print_memory(case: Case, side: str) -> None:
     """Prints what three steps of a side add to the memory of this process."""
     step = case.sides[side]()
+    with suppress(OSError):  # What it took to get ready does not count.
+        Path('/proc/self/clear_refs').write_text('5')
     before = peak_memory()
     for _ in range(3):
         step()

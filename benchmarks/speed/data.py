@@ -1,15 +1,20 @@
-"""Graphs at the sizes of the papers."""
+"""Graphs and stores at the sizes of the papers."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.loader.assemble import assemble
+from hetero_mmer.store import ModalitySpec, StoreWriter
 
 WIDTHS = {'text': 300, 'visual': 35, 'audio': 74}
 LABELS = 6
+ITEMS = 60
 
 
 def make_batch(lengths: dict[str, Tensor]) -> object:
@@ -39,3 +44,16 @@ def f2f(lengths: dict[str, Tensor]) -> dict[tuple[str, str, str], AllPairs]:
         for m in rows
         for n in rows
     }
+
+
+def make_store(folder: str, num_bytes: int) -> Path:
+    """A store of so many bytes; all of its samples are alike."""
+    rng = np.random.default_rng(0)
+    x = {m: rng.standard_normal((ITEMS, w), np.float32) for m, w in WIDTHS.items()}
+    y = rng.integers(0, 2, LABELS)
+    path = Path(folder) / 'store.h5'
+    specs = {m: ModalitySpec(width) for m, width in WIDTHS.items()}
+    with StoreWriter(path, specs, [f'label-{i}' for i in range(LABELS)]) as writer:
+        for i in range(num_bytes // sum(part.nbytes for part in x.values())):
+            writer.add(f'sample-{i}', x, y)
+    return path

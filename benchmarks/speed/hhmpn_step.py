@@ -12,10 +12,15 @@ BATCH, ITEMS, CHANNELS, STEPS = 64, 60, 256, 3
 
 
 def ours() -> Step:
+    return train_on(dict.fromkeys(WIDTHS, ITEMS), BATCH)
+
+
+def train_on(items: dict[str, int], batch_size: int) -> Step:
+    """A training step."""
     model = HHMPN(WIDTHS, LABELS, hidden_channels=CHANNELS, num_steps=STEPS)
     optimizer = torch.optim.Adam(model.parameters())
-    batch = make_batch({m: torch.full((BATCH,), ITEMS) for m in WIDTHS})
-    y = batch['label'].y.view(BATCH, LABELS)
+    batch = make_batch({m: torch.full((batch_size,), n) for m, n in items.items()})
+    y = batch['label'].y.view(batch_size, LABELS)
 
     def step() -> None:
         optimizer.zero_grad()

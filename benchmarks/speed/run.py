@@ -1,9 +1,9 @@
-"""Runs the speed cases beside this file, and writes their table.
+"""Runs the speed cases beside this file, and writes their tables.
 
     python benchmarks/speed/run.py [CASE ...] [--threads 2] [--write]
 
-``--write`` puts the numbers with machine and versions into ``results.json`` and the
-table into ``README.md``.
+``--write`` puts the numbers with machine and versions into ``results.json`` beside this
+file, and the tables into ``benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,13 @@ def main() -> None:
     if args.memory_of:
         print_memory(load(args.cases[0]), args.memory_of)
         return
-    results: dict[str, Any] = {}
     for name in args.cases or names:
         case = load(name)
         sides = measure(case, HERE / f'{name}.py', args.threads)
-        results[name] = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
-        print(table({name: results[name]}), flush=True)
-    if args.write:
-        write(results, args.threads)
+        result = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
+        print(f'{details([result])}\n{summary([result])}', flush=True)
+        if args.write:
+            write({name: result}, args.threads)
 
 
 def load(name: str) -> Case:
@@ -59,45 +59,61 @@ def load(name: str) -> Case:
 
 
 def judge(case: Case, sides: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
-    """The ratio of each goal."""
+    """What came of each goal: a ratio, or seconds or MiB."""
     found = []
     for goal in case.goals:
-        ratio = sides[goal.side][goal.of] / sides[goal.against][goal.of]
-        found.append({**vars(goal), 'ratio': ratio, 'reached': ratio <= goal.at_most})
+        value = sides[goal.side][goal.of]
+        if goal.against is not None:
+            value /= sides[goal.against][goal.of]
+        found.append({**vars(goal), 'value': value, 'reached': value <= goal.at_most})
     return found
 
 
-def table(results: dict[str, Any]) -> str:
+def summary(results: Iterable[dict[str, Any]]) -> str:
+    """Markdown of all goals."""
+    lines = ['| what | | against | found | goal | reached |', '| --- ' * 6 + '|']
+    for result in results:
+        for goal in result['goals']:
+            of = 'time' if goal['of'] == 'seconds' else 'memory'
+            unit = ' s' if goal['of'] == 'seconds' else ' MiB'
+            unit = unit if goal['against'] is None else ''
+            lines.append(
+                f'| {result["name"]} | {goal["side"]}, {of} | {goal["against"] or ""} '
+                f'| {number(goal["value"])}{unit} | ≤ {number(goal["at_most"])}{unit} '
+                f'| {"yes" if goal["reached"] else "**no**"} |'
+            )
+    return '\n'.join(lines) + '\n'
+
+
+def details(results: Iterable[dict[str, Any]]) -> str:
     """Markdown of what was measured."""
     lines = []
-    for result in results.values():
+    for result in results:
         lines += [f'**{result["name"]}**', '', '| | ms | MiB |', '| --- | --- | --- |']
         for side, found in result['sides'].items():
             memory = f'{found["memory"]:.0f}' if 'memory' in found else ''
-            lines.append(f'| {side} | {found["seconds"] * 1e3:.3g} | {memory} |')
-        lines.append('')
-        for goal in result['goals']:
-            what = 'time' if goal['of'] == 'seconds' else 'memory'
-            word = 'reached' if goal['reached'] else 'MISSED'
-            lines.append(
-                f'* {what} of {goal["side"]} ÷ {goal["against"]}: {goal["ratio"]:.3g} '
-                f'(goal: at most {goal["at_most"]:.3g}, {word})'
-            )
+            lines.append(f'| {side} | {number(found["seconds"] * 1e3)} | {memory} |')
         lines.append('')
     return '\n'.join(lines)
 
 
+def number(value: float) -> str:
+    """Three digits, or all that stand before the point."""
+    return f'{value:.0f}' if value >= 100 else f'{value:.3g}'
+
+
 def write(results: dict[str, Any], threads: int) -> None:
-    """Writes ``results.json`` and the table in ``README.md``."""
+    """Writes ``results.json`` and the tables in ``benchmarks/README.md``."""
     path = HERE / 'results.json'
     known = json.loads(path.read_text())['cases'] if path.exists() else {}
     cases = dict(sorted((known | results).items()))
     about = {'machine': machine(), 'threads': threads, 'versions': versions()}
     path.write_text(json.dumps({**about, 'cases': cases}, indent=2) + '\n')
-    readme = HERE / 'README.md'
+    readme = HERE.parent / 'README.md'
     head = readme.read_text().split('## Results')[0]
     where = f'{about["machine"]}, {threads} threads, torch {torch.__version__}'
-    readme.write_text(f'{head}## Results\n\n{where}.\n\n{table(cases)}')
+    tables = f'{summary(cases.values())}\n{details(cases.values())}'
+    readme.write_text(f'{head}## Results\n\n{where}.\n\n{tables}')
 
 
 def machine() -> str:

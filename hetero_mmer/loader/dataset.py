@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from torch_geometric.data import Batch
@@ -140,6 +139,11 @@ class StoreDataset(Dataset):
 
     def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         features, lengths = {}, {}
+        if self._kept is None:
+            for m in self.modalities:
+                self.store.announce_slices(
+                    m, self._start[m][index], self._length[m][index]
+                )
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
             if self._kept is not None:
@@ -155,12 +159,8 @@ class StoreDataset(Dataset):
     def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""
         size = self.num_embeddings.get(modality)
-        x = read_slices(
-            self.store.values(modality),
-            start,
-            length,
-            dtype=np.float32 if size is None else np.int32,
-        )
+        x = self.store.read_slices(modality, start, length)
+        x = x.astype(np.float32 if size is None else np.int32, copy=False)
         if size is not None:
             if x.size and not 0 <= x.min() <= x.max() < size:
                 raise InputError(
@@ -168,8 +168,9 @@ class StoreDataset(Dataset):
                     f'{size - 1} (got {x.min()} to {x.max()})'
                 )
             return x
-        bad = x.size - int(np.isfinite(x).sum())
-        if bad:
+        finite = np.isfinite(x)
+        if not finite.all():  # Much faster than to count.
+            bad = x.size - int(finite.sum())
             raise InputError(
                 f"modality '{modality}' of '{self.store.path}' holds {bad} values that "
                 'are NaN or infinite; convert the data again with `--clean zero` or '
@@ -226,39 +227,6 @@ class _Batches(Dataset):
         if isinstance(dataset, StoreDataset):
             return dataset.batch(indices)
         return Batch.from_data_list([dataset[i] for i in indices])
-
-
-def read_slices(
-    values: h5py.Dataset,
-    start: np.ndarray,
-    length: np.ndarray,
-    *,
-    dtype: DTypeLike = np.float32,
-) -> np.ndarray:
-    """Rows ``start[i] : start[i] + length[i]`` of a dataset, in the order given.
-
-    Slices that follow each other in the file are read in one go.
-
-    Returns:
-        The rows, ``[Σ length, F]`` of ``dtype``.
-    """
-    out = np.empty((int(length.sum()), values.shape[1]), dtype=dtype)
-    place = np.cumsum(length) - length  # of each slice in `out`
-    order = np.argsort(start, kind='stable')
-    order = order[length[order] > 0]
-    if not len(order):
-        return out
-    stop = (start + length)[order]
-    joined = (start[order[1:]] == stop[:-1]) & (
-        place[order[1:]] == place[order[:-1]] + length[order[:-1]]
-    )
-    first = np.flatnonzero(np.concatenate([[True], ~joined]))
-    last = np.append(first[1:], len(order)) - 1
-    for a, b, to in zip(
-        start[order[first]], stop[last], place[order[first]], strict=True
-    ):
-        values.read_direct(out, np.s_[a:b], np.s_[to : to + b - a])
-    return out
 
 
 def _row_indices(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.schema import Kind
 from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
+from hetero_mmer.store.slices import SliceReader
 from hetero_mmer.typing import InputError
 
 
@@ -45,6 +46,7 @@ class Store:
         self.path = Path(path)
         self._file: h5py.File | None = None
         self._process = -1
+        self._readers: dict[str, SliceReader] = {}
         try:
             self._load(self._open())
         except BaseException:
@@ -258,6 +260,36 @@ class Store:
         values, ptr = self.values(modality), self.ptr[modality]
         return values[ptr[start] : ptr[stop]]
 
+    def read_slices(
+        self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> NDArray:
+        """Items ``start[i]`` to ``start[i] + length[i]``, [Σ length, F], in this order.
+
+        Args:
+            modality: Its name.
+            start: First item of each slice, [N].
+            length: Number of items of each slice, [N].
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        return self._reader(modality).read(start, length)
+
+    def announce_slices(
+        self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> None:
+        """Lets the disk fetch what :meth:`read_slices` is going to read.
+
+        Args:
+            modality: Its name.
+            start: First item of each slice, [N].
+            length: Number of items of each slice, [N].
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        self._reader(modality).announce(start, length)
+
     def extra(self, name: str) -> NDArray:
         """Another array with one row per sample, [N, ...].
 
@@ -288,6 +320,7 @@ class Store:
         if self._file is not None:
             self._file.close()
             self._file = None
+            self._readers = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -304,7 +337,7 @@ class Store:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, '_file': None, '_process': -1}
+        return {**self.__dict__, '_file': None, '_process': -1, '_readers': {}}
 
     def __repr__(self) -> str:
         noun = 'sample' if len(self) == 1 else 'samples'
@@ -323,10 +356,17 @@ class Store:
                 f'it is not HDF5, or only a part of the file ({error})'
             ) from error
         self._process = os.getpid()  # A forked worker opens a file of its own.
+        self._readers = {}
         return self._file
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"cannot read the store '{self.path}': {problem}")
+
+    def _reader(self, modality: str) -> SliceReader:
+        values = self.values(modality)  # Opens the file, if need be.
+        if modality not in self._readers:
+            self._readers[modality] = SliceReader(values)
+        return self._readers[modality]
 
     def _group(self, modality: str) -> h5py.Group:
         if modality not in self.specs:

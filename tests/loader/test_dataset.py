@@ -6,8 +6,6 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, Subset
 from torch.utils.data import DataLoader as TorchLoader
 from torch_geometric.data import Batch
@@ -15,7 +13,6 @@ from torch_geometric.loader import DataLoader
 
 from hetero_mmer.graph import SampleGraph, build_graph, prior_label_graph
 from hetero_mmer.loader import StoreDataset, StoreLoader
-from hetero_mmer.loader.dataset import read_slices
 from hetero_mmer.models import HHMPN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.typing import InputError
@@ -263,55 +260,6 @@ def test_refuses_a_label_graph_of_other_labels(make_store):
 
 
 # Reading from the file.
-
-
-class CountReads:
-    """Rows of numbers as a data set that counts how often it is read."""
-
-    def __init__(self, values):
-        self.values, self.shape, self.reads = values, values.shape, 0
-
-    def read_direct(self, out, source, target):
-        self.reads += 1
-        out[target] = self.values[source]
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    lengths=st.lists(st.integers(0, 3), min_size=1, max_size=8),
-    data=st.data(),
-)
-def test_read_slices_agrees_with_loops(lengths, data):
-    stop = np.cumsum(lengths)
-    values = np.arange(2.0 * stop[-1]).reshape(-1, 2).astype(np.float32)
-    pick = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=10))
-    length = np.array([lengths[k] for k in pick], dtype=np.int64)
-    start = np.array([stop[k] - lengths[k] for k in pick], dtype=np.int64)
-    source = CountReads(values)
-    out = read_slices(source, start, length)
-    expected = [row for k in pick for row in values[stop[k] - lengths[k] : stop[k]]]
-    assert out.shape == (len(expected), 2)
-    assert out.dtype == np.float32
-    assert out.tolist() == [row.tolist() for row in expected]
-    assert source.reads <= len(pick)
-
-
-def test_neighbours_are_read_in_one_go():
-    values = np.arange(20.0, dtype=np.float32).reshape(10, 2)
-    source = CountReads(values)
-    start, length = np.array([2, 2, 5, 0, 9]), np.array([0, 3, 2, 2, 1])
-    out = read_slices(source, start, length)
-    assert out.tolist() == values[[2, 3, 4, 5, 6, 0, 1, 9]].tolist()
-    assert source.reads == 3  # 0-1, 2-6, 9; in the order of the file.
-
-
-def test_read_slices_of_a_file(make_store):
-    store = make_store()
-    ptr = store.ptr['text']
-    rows = np.array([5, 0, 2, 1])
-    out = read_slices(store.values('text'), ptr[rows], ptr[rows + 1] - ptr[rows])
-    expected = np.concatenate([store.read('text', row) for row in rows])
-    np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize('rows', [[7], [-1], [0.5], [[0, 1]], [True, False]])
