@@ -140,16 +140,17 @@ def add_label_nodes(
     y: Tensor | None,
 ) -> None:
     """Adds the cells and labels of B samples to a graph, in place."""
-    cells = torch.arange(num_modalities * num_labels)
-    store = data[schema.MODALITY]
-    store.label_id = (cells % num_labels).repeat(num_samples)
-    store.modality_id = (cells // num_labels).repeat(num_samples)
-    store.num_nodes = num_samples * cells.numel()
-    store = data[schema.LABEL]
-    store.label_id = torch.arange(num_labels).repeat(num_samples)
-    if y is not None:
-        store.y = y
-    store.num_nodes = num_samples * num_labels
+    cells = np.arange(num_modalities * num_labels)
+    data[schema.MODALITY].update(
+        label_id=torch.from_numpy(np.tile(cells % num_labels, num_samples)),
+        modality_id=torch.from_numpy(np.tile(cells // num_labels, num_samples)),
+        num_nodes=num_samples * len(cells),
+    )
+    data[schema.LABEL].update(
+        label_id=torch.from_numpy(np.tile(np.arange(num_labels), num_samples)),
+        y=y,
+        num_nodes=num_samples * num_labels,
+    )
 
 
 def explicit(data: HeteroData) -> HeteroData:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,32 +42,38 @@ def connect(
         tensor([[0, 1],
                 [0, 1]])
     """
-    names, num_samples = list(ptr), len(next(iter(ptr.values()))) - 1
-    items = {m: torch.stack([p[:-1], p[1:]], dim=-1).view(-1) for m, p in ptr.items()}
+    # In NumPy: PyTorch wakes up its threads for some of these small operations.
+    names, starts = list(ptr), np.stack([p.numpy() for p in ptr.values()])  # [M, B + 1]
+    num_samples = starts.shape[1] - 1
     # First cell of each (sample, modality), [B, M].
-    cell = torch.arange(num_samples * len(names)).view(num_samples, -1) * num_labels
-
-    out: dict[EdgeType, dict[str, Tensor]] = {}
-    for m in names:
-        for n in names:
-            out[schema.f2f(m, n)] = {'range_index': torch.stack([items[m], items[n]])}
-    for i, m in enumerate(names):
-        cells = _ranges(cell[:, i], num_labels)
-        out[schema.f2l(m)] = {'range_index': torch.stack([items[m], cells])}
+    cell = np.arange(num_samples * len(names)).reshape(num_samples, -1) * num_labels
+    # Items of each modality, then its cells: a complete relation is two of these rows.
+    blocks = np.concatenate(
+        [_ranges(starts[:, :-1], starts[:, 1:]), _ranges(cell.T, cell.T + num_labels)]
+    )  # [2M, 2B]
+    rows = {
+        schema.f2f(m, n): (i, j)
+        for (i, m), (j, n) in product(enumerate(names), repeat=2)
+    }
+    rows |= {schema.f2l(m): (i, len(names) + i) for i, m in enumerate(names)}
+    ranges = torch.from_numpy(blocks[list(rows.values())])  # [relations, 2, 2B]
+    out: dict[EdgeType, dict[str, Tensor]] = {
+        edge_type: {'range_index': r} for edge_type, r in zip(rows, ranges, strict=True)
+    }
     if label_graph is None:
-        out[schema.L2L] = {
-            'range_index': _ranges(cell.flatten(), num_labels).repeat(2, 1)
-        }
+        cells = _ranges(cell, cell + num_labels).reshape(1, -1)
+        out[schema.L2L] = {'range_index': torch.from_numpy(cells.repeat(2, axis=0))}
     else:
         edges = sorted_label_graph(label_graph, num_labels).unsqueeze(1)
-        out[schema.L2L] = {'edge_index': (edges + cell.view(1, -1, 1)).flatten(1)}
+        shift = torch.from_numpy(cell).view(1, -1, 1)
+        out[schema.L2L] = {'edge_index': (edges + shift).flatten(1)}
 
-    label = torch.arange(num_labels).view(1, -1, 1)  # [1, L, 1]
-    present = torch.stack([p.diff() > 0 for p in ptr.values()], dim=-1)  # [B, M]
-    src = cell.unsqueeze(1) + label  # [B, L, M]
-    dst = torch.arange(num_samples).view(-1, 1, 1) * num_labels + label
-    m2l = torch.stack([src, dst.expand_as(src)])
-    out[schema.M2L] = {'edge_index': m2l[:, present.unsqueeze(1).expand_as(src)]}
+    label = np.arange(num_labels)[:, None]  # [L, 1]
+    first = np.arange(num_samples)[:, None, None] * num_labels  # [B, 1, 1]
+    m2l = np.broadcast_arrays(cell[:, None] + label, first + label)  # [B, L, M]
+    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], m2l[0].shape)
+    m2l = np.stack([side[present] for side in m2l])
+    out[schema.M2L] = {'edge_index': torch.from_numpy(m2l)}
     return out
 
 
@@ -116,5 +124,6 @@ def prior_label_graph(labels: Tensor, *, threshold: float = 0.2) -> Tensor:
     return joined.nonzero().T.flip(0).contiguous()  # `joined` is symmetric.
 
 
-def _ranges(start: Tensor, size: int) -> Tensor:
-    return torch.stack([start, start + size], dim=-1).view(-1)
+def _ranges(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Rows of flattened ranges, ``[K, 2N]`` from ``[K, N]``."""
+    return np.stack([first, last], axis=-1).reshape(len(first), -1)

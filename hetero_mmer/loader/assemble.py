@@ -12,6 +12,9 @@ from torch_geometric.data import Batch
 from hetero_mmer import schema
 from hetero_mmer.graph import SampleGraph, add_label_nodes, connect
 
+#: Made once: PyG makes a class whenever it is asked for the batch of another one.
+_SampleGraphBatch = type(Batch(_base_cls=SampleGraph))
+
 
 def assemble(
     features: Mapping[str, Tensor],
@@ -38,59 +41,61 @@ def assemble(
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         sample_ids: Names of the samples.
     """
-    num_samples = len(sample_ids)
-    ptr = {m: _ptr(lengths[m]) for m in features}
-    data = Batch(_base_cls=SampleGraph)
-    slices: dict = {'sample_id': torch.arange(num_samples + 1)}
-    incs: dict = {'sample_id': None}
+    num_samples, samples = len(sample_ids), np.arange(len(sample_ids) + 1)
+    widths = {schema.MODALITY: len(features) * num_labels, schema.LABEL: num_labels}
+    nodes = [*features, *widths]
+    counts = np.stack(
+        [lengths[m].numpy() for m in features]
+        + [np.full(num_samples, width) for width in widths.values()]
+    )
+    starts = _starts(counts)  # [nodes, B + 1]
+    ptr = dict(zip(nodes, torch.from_numpy(starts), strict=True))
+    data = Batch(_base_cls=_SampleGraphBatch)
+    slices: dict = {schema.SAMPLE_ID: torch.from_numpy(samples)}
+    incs: dict = {schema.SAMPLE_ID: None}
     unshifted = torch.zeros(num_samples, dtype=torch.long)
 
     data.sample_id = list(sample_ids)
     for m, x in features.items():
         data[m].x = x
-        if kinds[m] == 'sequence':
-            data[m].pos = torch.arange(x.size(0)) - _repeat(ptr[m][:-1], lengths[m])
     add_label_nodes(
         data, num_samples, len(features), num_labels, None if y is None else y.flatten()
     )
-    for node, width in (
-        (schema.MODALITY, len(features) * num_labels),
-        (schema.LABEL, num_labels),
-    ):
+    for node, width in widths.items():
         data[node]._num_nodes = [width] * num_samples
-        ptr[node] = torch.arange(num_samples + 1) * width
-    for store in data.node_stores:
-        node = store._key
+    for (node, store), start, count in zip(
+        data.node_items(), starts, counts, strict=True
+    ):
+        batch = np.repeat(samples[:-1], count)
+        if kinds.get(node) == 'sequence':
+            store.pos = torch.from_numpy(np.arange(len(batch)) - start[batch])
         names = [key for key in store if key != 'num_nodes']
         slices[node] = dict.fromkeys(names, ptr[node])
         incs[node] = dict.fromkeys(names, unshifted)
-        counts = ptr[node].diff()
-        store.batch = _repeat(torch.arange(num_samples), counts)
-        store.ptr = ptr[node]
+        store.update(batch=torch.from_numpy(batch), ptr=ptr[node])
 
     relations = connect({m: ptr[m] for m in features}, num_labels, label_graph)
-    for edge_type, attributes in relations.items():
+    widths_of = [
+        next(iter(r.values())).size(1) // num_samples for r in relations.values()
+    ]
+    columns = torch.from_numpy(np.outer(widths_of, samples))
+    ends = [[nodes.index(src), nodes.index(dst)] for src, _, dst in relations]
+    shifts = torch.from_numpy(starts[ends, :-1])  # [relations, 2, B]
+    for (edge_type, attributes), column, shift in zip(
+        relations.items(), columns, shifts.mT.unsqueeze(-1), strict=True
+    ):
         data[edge_type].update(attributes)
-        src, _, dst = edge_type
-        ((name, value),) = attributes.items()
-        if edge_type == schema.M2L:  # One edge for each label and present modality.
-            present = torch.stack([lengths[m] > 0 for m in features]).sum(dim=0)
-            columns = _ptr(present * num_labels)
-        else:
-            columns = torch.arange(num_samples + 1) * (value.size(1) // num_samples)
-        slices[edge_type] = {name: columns}
-        shift = torch.stack([ptr[src][:-1], ptr[dst][:-1]], dim=-1)
-        incs[edge_type] = {name: shift.unsqueeze(-1)}  # [B, 2, 1]
+        slices[edge_type] = dict.fromkeys(attributes, column)
+        incs[edge_type] = dict.fromkeys(attributes, shift)
+    # One edge of M2L for each label and present modality.
+    present = np.count_nonzero(counts[: len(features)], axis=0)
+    slices[schema.M2L]['edge_index'] = torch.from_numpy(_starts(present * num_labels))
 
     data._num_graphs = num_samples
     data._slice_dict, data._inc_dict = slices, incs
     return data
 
 
-def _repeat(values: Tensor, counts: Tensor) -> Tensor:
-    """As PyTorch's, whose threads take longer to wake up than this takes."""
-    return torch.from_numpy(np.repeat(values.numpy(), counts.numpy()))
-
-
-def _ptr(lengths: Tensor) -> Tensor:
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+def _starts(counts: np.ndarray) -> np.ndarray:
+    zero = np.zeros((*counts.shape[:-1], 1), np.int64)
+    return np.concatenate([zero, counts.cumsum(-1)], axis=-1)

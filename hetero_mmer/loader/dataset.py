@@ -147,7 +147,7 @@ class StoreDataset(Dataset):
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
             if self._kept is not None:
-                x = _take(self._kept[m], start, length)
+                x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
             else:
                 x = self._from_file(m, start, length)
             ids = m in self.num_embeddings
@@ -252,16 +252,6 @@ def _row_indices(
 
 def _num_items(store: Store, modalities: Sequence[str]) -> NDArray[np.int64]:
     return np.sum([np.diff(store.ptr[m]) for m in modalities], axis=0)
-
-
-def _take(values: np.ndarray, start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Rows ``start[i] : start[i] + length[i]`` of an array, in the order given."""
-    size = int(length[0])
-    if size and (length == size).all() and not (start % size).any():
-        whole = values[: len(values) // size * size]  # Blocks are faster than rows.
-        blocks = whole.reshape(-1, size, *values.shape[1:])
-        return blocks[start // size].reshape(-1, *values.shape[1:])
-    return np.take(values, _flat_rows(start, length), axis=0)
 
 
 def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:
