@@ -26,6 +26,7 @@ from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 WAYS = {
     'eager': None,
     'layers compiled': ('layers', 'default'),
+    'layers as CUDA graphs': ('layers', 'reduce-overhead'),
     'compiled': ('step', 'default'),
     'CUDA graphs': ('step', 'reduce-overhead'),
 }

@@ -33,14 +33,20 @@ def at_most(seconds: float) -> Iterator[None]:
     """Raises TimeoutError in what takes longer."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f'not ready within {seconds:.0f} s')
+        raise late
 
     if seconds < 1:
         raise TimeoutError('no time left')
+    late = TimeoutError(f'not ready within {seconds:.0f} s')
+    end = time.monotonic() + seconds
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds, 10)  # Again, if it was swallowed.
     try:
         yield
+    except Exception as error:
+        if time.monotonic() >= end:  # Compilers give it names of their own.
+            raise TimeoutError(*late.args) from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -52,6 +58,6 @@ def noting_failure(row: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Compilers fail in many ways.
-        lines = str(error).strip().splitlines() or ['']
-        text = f'{type(error).__name__}: {lines[0][:160]}'
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())
+        text = text if len(text) <= 240 else f'{text[:160]} ... {text[-80:]}'
         row['reason'] = text.replace('|', '/')
