@@ -94,7 +94,8 @@ class Bench:
         torch.set_float32_matmul_precision(precision)
         torch._dynamo.reset()
         whole, *others = self.batches
-        gemm: Row = {}
+        gemm: Row = {'model': name, 'format': number_format, 'way': 'GEMM alone'}
+        self.found['steps'].append(gemm)
         sides = [(gemm, self._gemm(torch.bfloat16 if bf16 else torch.float32))]
         trained = []
         for way, items in [
@@ -114,7 +115,8 @@ class Bench:
             if 'reason' in row:
                 torch._dynamo.reset()  # Else the next may stumble over what is left.
         self._take_turns(sides)
-        self._judge(name, number_format, gemm, [row for row, _ in sides[1:]])
+        with noting_failure(gemm):
+            self._judge(name, number_format, gemm, [row for row, _ in sides[1:]])
         self.write()
         for way, step in trained if bf16 else ():
             self.epochs(name, way, step)
