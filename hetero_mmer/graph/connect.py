@@ -70,9 +70,9 @@ def connect(
 
     label = np.arange(num_labels)[:, None]  # [L, 1]
     first = np.arange(num_samples)[:, None, None] * num_labels  # [B, 1, 1]
-    m2l = np.broadcast_arrays(cell[:, None] + label, first + label)  # [B, L, M]
-    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], m2l[0].shape)
-    m2l = np.stack([side[present] for side in m2l])
+    ends = np.broadcast_arrays(cell[:, None] + label, first + label)  # [B, L, M]
+    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], ends[0].shape)
+    m2l = np.stack([end[present] for end in ends])
     out[schema.M2L] = {'edge_index': torch.from_numpy(m2l)}
     return out
 

@@ -37,6 +37,8 @@ class StoreDataset(Dataset):
             modalities, which are refused otherwise.
         scale: Mean and standard deviation of each column, [F] and [F], that features
             of a modality are standardised with; constant columns become zero.
+        device: Where to keep all features, such as ``cuda``; batches are made there,
+            in the process that asks for them.
 
     Raises:
         InputError: For a modality that the store lacks, a sample that has no item in
@@ -54,6 +56,7 @@ class StoreDataset(Dataset):
         in_memory: bool | None = None,
         skip_empty: bool = False,
         scale: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        device: torch.device | str | None = None,
     ) -> None:
         names = list(store.modalities if modalities is None else modalities)
         unknown = [m for m in names if m not in store.modalities]
@@ -92,12 +95,17 @@ class StoreDataset(Dataset):
                 4 * int(self._length[m].sum()) * self.in_channels[m] for m in names
             )
             in_memory = size <= IN_MEMORY
-        self._kept: dict[str, np.ndarray] | None = None
-        if in_memory:
-            self._kept = {
+        self.device = device
+        self._kept: dict[str, Any] | None = None
+        if in_memory or device is not None:
+            kept = {
                 m: self._from_file(m, self._start[m], self._length[m]) for m in names
             }
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
+            if device is None:  # NumPy gathers faster.
+                self._kept = kept
+            else:
+                self._kept = {m: self._tensor(m, x).to(device) for m, x in kept.items()}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,7 +135,7 @@ class StoreDataset(Dataset):
         if not len(index):
             raise InputError('a batch has at least one sample (got none)')
         features, lengths = self._read(index)
-        return assemble(
+        batch = assemble(
             features,
             lengths,
             kinds=self.kinds,
@@ -136,6 +144,7 @@ class StoreDataset(Dataset):
             label_graph=self.label_graph,
             sample_ids=[self.sample_ids[i] for i in index],
         )
+        return batch if self.device is None else batch.to(self.device)
 
     def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         features, lengths = {}, {}
@@ -146,15 +155,21 @@ class StoreDataset(Dataset):
                 )
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
-            if self._kept is not None:
-                x = np.take(self._kept[m], _flat_rows(start, length), axis=0)
-            else:
-                x = self._from_file(m, start, length)
-            ids = m in self.num_embeddings
-            dtype = torch.long if ids else torch.get_default_dtype()
-            features[m] = torch.from_numpy(x).to(dtype)
             lengths[m] = torch.from_numpy(length)
+            if self._kept is None:
+                features[m] = self._tensor(m, self._from_file(m, start, length))
+                continue
+            rows = _flat_rows(start, length)
+            if self.device is None:
+                features[m] = self._tensor(m, np.take(self._kept[m], rows, axis=0))
+            else:
+                index_of_rows = torch.from_numpy(rows).to(self.device)
+                features[m] = self._kept[m].index_select(0, index_of_rows)
         return features, lengths
+
+    def _tensor(self, modality: str, x: np.ndarray) -> Tensor:
+        ids = modality in self.num_embeddings
+        return torch.from_numpy(x).to(torch.long if ids else torch.get_default_dtype())
 
     def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""

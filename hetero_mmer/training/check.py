@@ -13,6 +13,9 @@ from hetero_mmer.metrics.multilabel import check_probs
 from hetero_mmer.training.multilabel_module import targets
 from hetero_mmer.typing import InputError, Model
 
+#: Number formats in training, with Lightning's names for them.
+PRECISIONS = {'32': '32-true', '16': '16-mixed', 'bf16': 'bf16-mixed'}
+
 
 def check_folder(path: Path) -> None:
     """Refuses a folder that holds something.
@@ -50,12 +53,15 @@ def check_options(options: dict[str, Any]) -> None:
     choices = {
         'optimizer': ('adam', 'adamw'),
         'schedule': ('constant', 'linear'),
-        'precision': ('32-true', '16-mixed', 'bf16-mixed'),
+        'precision': tuple(PRECISIONS),
     }
     for name, values in choices.items():
         if options[name] not in values:
             raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
     check_threshold(options['threshold'])
+    device = check_device(options['device'])
+    if options['precision'] == '16' and device.type == 'cpu':
+        raise InputError("'precision' is 32 or bf16 on a CPU (got '16')")
 
 
 def check_threshold(threshold: float | str) -> None:

@@ -19,6 +19,7 @@ from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
 from hetero_mmer.training.check import (
+    PRECISIONS,
     check_device,
     check_folder,
     check_model,
@@ -64,7 +65,7 @@ def train(
     gradient_clip: float | None = 10.0,
     patience: int | None = None,
     threshold: float | Literal['tuned', 'per-label'] = 0.5,
-    precision: Literal['32-true', '16-mixed', 'bf16-mixed'] = '32-true',
+    precision: Literal['32', '16', 'bf16'] = '32',
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
     num_workers: int = 0,
     progress: bool = False,
@@ -102,7 +103,8 @@ def train(
         threshold: A label is positive if its probability is above it: a number, or
             tuned on the valid split for all labels at once or for each. While training
             it is this number, or 0.5.
-        precision: Number format in training.
+        precision: Number format in training: all in float32, or what gains by it in
+            float16 (on a GPU) or bfloat16; the weights stay float32. Quoted in YAML.
         device: Where to train; a GPU by default if there is one.
         num_workers: Processes that load data, besides the main one.
         progress: Whether to show a line of progress on stderr.
@@ -210,11 +212,12 @@ def _fit(
     )
     sha256 = splits.train.store.sha256()
     recorder = Recorder(folder, patience=options['patience'], sha256=sha256)
+    precision = options['precision']  # An old run that is resumed has Lightning's name.
     with quiet():
         trainer = Trainer(
             accelerator=device.type,
             devices=1,
-            precision=options['precision'],
+            precision=PRECISIONS.get(precision, precision),
             max_epochs=options['epochs'],
             gradient_clip_val=options['gradient_clip'],
             accumulate_grad_batches=options['accumulate'],

@@ -58,6 +58,21 @@ def test_batch_equals_that_of_pyg(case, in_memory, assert_same_batch):
         assert_same_batch(dataset.batch(index), expected)
 
 
+def test_batch_made_on_a_device_is_the_same(case, assert_same_batch):
+    store, options = case
+    size = len(StoreDataset(store, **options))
+    for indices in (range(size), [size - 1, 0]):
+        batch = StoreDataset(store, **options, device='cpu').batch(indices)
+        assert_same_batch(batch, StoreDataset(store, **options).batch(indices))
+
+
+def test_everything_of_a_batch_is_on_its_device(make_store):
+    batch = StoreDataset(make_store(), device='meta').batch([1, 0])
+    tensors = [x for part in batch.stores for x in part.values() if torch.is_tensor(x)]
+    assert len(tensors) > 10
+    assert {x.device.type for x in tensors} == {'meta'}
+
+
 @pytest.mark.parametrize('in_memory', [True, False])
 def test_sample_is_the_graph_of_what_was_written(case, in_memory, assert_same_batch):
     store, options = case

@@ -19,6 +19,7 @@ from sklearn.metrics import f1_score, jaccard_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch_geometric.nn import GATv2Conv
 
+from hetero_mmer.cli import main
 from hetero_mmer.models import HHMPN
 from hetero_mmer.sources import synthesize
 from hetero_mmer.store import Store
@@ -180,6 +181,33 @@ def test_config_repeats_the_run(finished, tmp_path):
         assert ours == (finished / name).read_bytes(), name
 
 
+@pytest.mark.parametrize('model', ['HHMPN', 'CARAT'])
+def test_bfloat16_trains_on_a_cpu_and_repeats(model, tmp_path, data, options):
+    spec = {'class_path': model, 'init_args': {'hidden_channels': 8}}
+    out, formats = tmp_path / 'run', set()
+
+    def look(module, _, x):
+        if isinstance(module, torch.nn.Linear) and module.training:
+            formats.add(x.dtype)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(look)
+    try:
+        made = from_spec(spec)
+        result = train(made, data, out, epochs=1, precision='bf16', **options)
+    finally:
+        handle.remove()
+    assert formats == {torch.bfloat16}
+    state = torch.load(out / 'checkpoints' / 'last.ckpt', weights_only=True)
+    assert torch.bfloat16 not in {x.dtype for x in state['state_dict'].values()}
+    assert all(math.isfinite(result['metrics'][n]) for n in ('f1_micro', 'map'))
+    assert math.isfinite(float(history(out)[0]['train/total']))
+    words = ['--recipe', str(out / 'config.yaml'), '--out', str(tmp_path / 'again')]
+    assert main(['train', *words]) == 0
+    config = (tmp_path / 'again' / 'config.yaml').read_text()
+    assert yaml.safe_load(config)['precision'] == 'bf16'
+    assert history(tmp_path / 'again') == history(out)
+
+
 def test_seed_matters(finished, tmp_path, data, model, options):
     train(model, data, tmp_path / 'other', seed=1, epochs=1, **options)
     assert history(tmp_path / 'other')[0] != history(finished)[0]
@@ -232,6 +260,22 @@ def test_resume_of_a_run_stopped_by_patience_trains_no_more(
     (folder / 'metrics.json').unlink()  # As if stopped just before the end.
     resume(folder)
     assert history(folder) == before
+
+
+def test_resume_knows_the_names_of_precision_in_older_runs(
+    finished, tmp_path, data, model, options, monkeypatch
+):
+    folder = tmp_path / 'run'
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1, 0)
+        with pytest.raises(KeyboardInterrupt):
+            train(model, data, folder, epochs=4, **options)
+    config = (folder / 'config.yaml').read_text()
+    assert "precision: '32'\n" in config
+    old = config.replace("precision: '32'", 'precision: 32-true')
+    (folder / 'config.yaml').write_text(old)
+    resume(folder)
+    assert history(folder) == history(finished)
 
 
 def test_resume_refuses(finished, tmp_path, data):
@@ -403,6 +447,8 @@ def test_progress_ends_with_an_interruption(
         ({'modalities': ['text', 'smell']}, 'smell'),
         ({'modalities': ['text']}, r"have no item in \['text'\]"),
         ({'device': 'tpu'}, "'device' is one of"),
+        ({'precision': 'bf16-mixed'}, "'32', '16', 'bf16'"),
+        ({'precision': '16'}, r"32 or bf16 on a CPU \(got '16'\)"),
         ({'data': 'synthtic'}, "did you mean 'synthetic'"),
         ({'data': 'none.h5'}, 'no store'),
         ({'model': lambda widths, labels: None}, 'cannot be imported by name'),
