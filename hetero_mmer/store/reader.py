@@ -363,9 +363,9 @@ class Store:
         return InputError(f"cannot read the store '{self.path}': {problem}")
 
     def _reader(self, modality: str) -> SliceReader:
-        values = self.values(modality)  # Opens the file, if need be.
+        self._open()  # A process that has not yet opened the file has no readers.
         if modality not in self._readers:
-            self._readers[modality] = SliceReader(values)
+            self._readers[modality] = SliceReader(self.values(modality))
         return self._readers[modality]
 
     def _group(self, modality: str) -> h5py.Group:

@@ -29,6 +29,7 @@ class SliceReader:
 
     def __init__(self, values: h5py.Dataset) -> None:
         self.values = values
+        self._file = values.file  # To ask the dataset for it takes longer than to read.
         self._chunk_rows = (values.chunks or values.shape)[0]
         self._chunk_start = _chunk_starts(values)
 
@@ -66,7 +67,7 @@ class SliceReader:
         some = length > 0
         if self._chunk_start is None or not some.any() or sys.platform != 'linux':
             return
-        file = self.values.file.id.get_vfd_handle()
+        file = self._file.id.get_vfd_handle()
         offset, size = self._places(start[some], length[some])
         for a, n in zip(offset.tolist(), size.tolist(), strict=True):
             os.posix_fadvise(file, a, n, os.POSIX_FADV_WILLNEED)
@@ -90,12 +91,12 @@ class SliceReader:
     def _read_bytes(
         self, out: memoryview, offset: NDArray[np.int64], size: NDArray[np.int64]
     ) -> None:
-        file = self.values.file.id.get_vfd_handle()
+        file = self._file.id.get_vfd_handle()
         for a, n in zip(offset.tolist(), size.tolist(), strict=True):
             while n:
                 count = os.preadv(file, [out[:n]], a)
                 if not count:
-                    raise OSError(f"'{self.values.file.filename}' ends too early")
+                    raise OSError(f"'{self._file.filename}' ends too early")
                 out, a, n = out[count:], a + count, n - count
 
 
