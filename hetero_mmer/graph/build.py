@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
-from torch_geometric.typing import EdgeType
+from torch_geometric.typing import EdgeType, NodeType
 
 from hetero_mmer import schema
 from hetero_mmer.graph.all_pairs import AllPairs
@@ -126,31 +126,30 @@ def build_graph(
         if (kinds or {}).get(m, 'sequence') == 'sequence':
             data[m].pos = torch.arange(x.size(0))
     ptr = {m: torch.tensor([0, x.size(0)]) for m, x in items.items()}
-    add_label_nodes(data, 1, len(items), num_labels, y)
-    for edge_type, attributes in connect(ptr, num_labels, label_graph).items():
-        data[edge_type].update(attributes)
+    nodes = label_nodes(1, len(items), num_labels, y)
+    relations = connect(ptr, num_labels, label_graph)
+    for key, attributes in [*nodes.items(), *relations.items()]:
+        data[key].update(attributes)
     return data
 
 
-def add_label_nodes(
-    data: HeteroData,
-    num_samples: int,
-    num_modalities: int,
-    num_labels: int,
-    y: Tensor | None,
-) -> None:
-    """Adds the cells and labels of B samples to a graph, in place."""
+def label_nodes(
+    num_samples: int, num_modalities: int, num_labels: int, y: Tensor | None
+) -> dict[NodeType, dict[str, Any]]:
+    """Attributes of the cells and labels of B samples; ``y`` is [B·L]."""
     cells = np.arange(num_modalities * num_labels)
-    data[schema.MODALITY].update(
-        label_id=torch.from_numpy(np.tile(cells % num_labels, num_samples)),
-        modality_id=torch.from_numpy(np.tile(cells // num_labels, num_samples)),
-        num_nodes=num_samples * len(cells),
-    )
-    data[schema.LABEL].update(
-        label_id=torch.from_numpy(np.tile(np.arange(num_labels), num_samples)),
-        y=y,
-        num_nodes=num_samples * num_labels,
-    )
+    return {
+        schema.MODALITY: {
+            'label_id': torch.from_numpy(np.tile(cells % num_labels, num_samples)),
+            'modality_id': torch.from_numpy(np.tile(cells // num_labels, num_samples)),
+            'num_nodes': num_samples * len(cells),
+        },
+        schema.LABEL: {
+            'label_id': torch.from_numpy(np.tile(np.arange(num_labels), num_samples)),
+            **({} if y is None else {'y': y}),
+            'num_nodes': num_samples * num_labels,
+        },
+    }
 
 
 def explicit(data: HeteroData) -> HeteroData:

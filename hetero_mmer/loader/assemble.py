@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from hetero_mmer import schema
-from hetero_mmer.graph import SampleGraph, add_label_nodes, connect
+from hetero_mmer.graph import SampleGraph, connect, label_nodes
 
 #: Made once: PyG makes a class whenever it is asked for the batch of another one.
 _SampleGraphBatch = type(Batch(_base_cls=SampleGraph))
@@ -42,44 +42,41 @@ def assemble(
         sample_ids: Names of the samples.
     """
     num_samples, samples = len(sample_ids), np.arange(len(sample_ids) + 1)
-    widths = {schema.MODALITY: len(features) * num_labels, schema.LABEL: num_labels}
-    nodes = [*features, *widths]
-    counts = np.stack(
-        [lengths[m].numpy() for m in features]
-        + [np.full(num_samples, width) for width in widths.values()]
+    nodes: dict[str, dict] = {m: {'x': x} for m, x in features.items()}
+    nodes |= label_nodes(
+        num_samples, len(features), num_labels, None if y is None else y.flatten()
     )
+    counts = np.full((len(nodes), num_samples), num_labels)  # [nodes, B]
+    counts[:-2] = np.stack([lengths[m].numpy() for m in features])
+    counts[-2] *= len(features)
     starts = _starts(counts)  # [nodes, B + 1]
-    ptr = dict(zip(nodes, torch.from_numpy(starts), strict=True))
+    ptr = dict(zip(nodes, torch.from_numpy(starts).unbind(), strict=True))
     data = Batch(_base_cls=_SampleGraphBatch)
     slices: dict = {schema.SAMPLE_ID: torch.from_numpy(samples)}
     incs: dict = {schema.SAMPLE_ID: None}
     unshifted = torch.zeros(num_samples, dtype=torch.long)
 
     data.sample_id = list(sample_ids)
-    for m, x in features.items():
-        data[m].x = x
-    add_label_nodes(
-        data, num_samples, len(features), num_labels, None if y is None else y.flatten()
-    )
-    for node, width in widths.items():
-        data[node]._num_nodes = [width] * num_samples
-    for (node, store), start, count in zip(
-        data.node_items(), starts, counts, strict=True
+    for (node, attributes), start, count in zip(
+        nodes.items(), starts, counts, strict=True
     ):
         batch = np.repeat(samples[:-1], count)
         if kinds.get(node) == 'sequence':
-            store.pos = torch.from_numpy(np.arange(len(batch)) - start[batch])
-        names = [key for key in store if key != 'num_nodes']
+            attributes['pos'] = torch.from_numpy(np.arange(len(batch)) - start[batch])
+        names = [name for name in attributes if name != 'num_nodes']
         slices[node] = dict.fromkeys(names, ptr[node])
         incs[node] = dict.fromkeys(names, unshifted)
-        store.update(batch=torch.from_numpy(batch), ptr=ptr[node])
+        data[node].update(attributes, batch=torch.from_numpy(batch), ptr=ptr[node])
+        if 'num_nodes' in attributes:
+            data[node]._num_nodes = count.tolist()
 
     relations = connect({m: ptr[m] for m in features}, num_labels, label_graph)
     widths_of = [
         next(iter(r.values())).size(1) // num_samples for r in relations.values()
     ]
     columns = torch.from_numpy(np.outer(widths_of, samples))
-    ends = [[nodes.index(src), nodes.index(dst)] for src, _, dst in relations]
+    order = list(nodes)
+    ends = [[order.index(src), order.index(dst)] for src, _, dst in relations]
     shifts = torch.from_numpy(starts[ends, :-1])  # [relations, 2, B]
     for (edge_type, attributes), column, shift in zip(
         relations.items(), columns, shifts.mT.unsqueeze(-1), strict=True
