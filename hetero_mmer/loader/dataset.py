@@ -135,12 +135,14 @@ class StoreDataset(Dataset):
         if not len(index):
             raise InputError('a batch has at least one sample (got none)')
         features, lengths = self._read(index)
+        # In NumPy: PyTorch would wake up its threads to index these few numbers.
+        y = None if self.y is None else torch.from_numpy(self.y.numpy()[index])
         batch = assemble(
             features,
             lengths,
             kinds=self.kinds,
             num_labels=self.num_labels,
-            y=None if self.y is None else self.y[index],
+            y=y,
             label_graph=self.label_graph,
             sample_ids=[self.sample_ids[i] for i in index],
         )
