@@ -66,9 +66,10 @@ def assemble(
         names = [name for name in attributes if name != 'num_nodes']
         slices[node] = dict.fromkeys(names, ptr[node])
         incs[node] = dict.fromkeys(names, unshifted)
-        data[node].update(attributes, batch=torch.from_numpy(batch), ptr=ptr[node])
+        store = data.get_node_store(node)
+        store.update(attributes, batch=torch.from_numpy(batch), ptr=ptr[node])
         if 'num_nodes' in attributes:
-            data[node]._num_nodes = count.tolist()
+            store._num_nodes = count.tolist()
 
     relations = connect({m: ptr[m] for m in features}, num_labels, label_graph)
     widths_of = [
@@ -81,7 +82,7 @@ def assemble(
     for (edge_type, attributes), column, shift in zip(
         relations.items(), columns, shifts.mT.unsqueeze(-1), strict=True
     ):
-        data[edge_type].update(attributes)
+        data.get_edge_store(*edge_type).update(attributes)
         slices[edge_type] = dict.fromkeys(attributes, column)
         incs[edge_type] = dict.fromkeys(attributes, shift)
     # One edge of M2L for each label and present modality.
