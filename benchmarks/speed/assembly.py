@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from case import Case, Goal, Step
-from data import LABELS, WIDTHS
+from data import ITEMS, WIDTHS, make_store
 from torch_geometric.data import Batch
 
 from hetero_mmer.graph import explicit
 from hetero_mmer.loader import StoreDataset
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Store
 
-SAMPLES, BATCH, ITEMS = 512, 64, 60
+SAMPLES, BATCH = 512, 64
 
 
 @cache
 def dataset() -> StoreDataset:
-    rng = np.random.default_rng(0)
-    path = Path(tempfile.mkdtemp()) / 'store.h5'
-    specs = {m: ModalitySpec(width) for m, width in WIDTHS.items()}
-    with StoreWriter(path, specs, [f'label-{i}' for i in range(LABELS)]) as writer:
-        for i in range(SAMPLES):
-            x = {m: rng.standard_normal((ITEMS, w)) for m, w in WIDTHS.items()}
-            writer.add(f'sample-{i}', x, rng.integers(0, 2, LABELS))
-    return StoreDataset(Store(path))
+    with TemporaryDirectory() as folder:
+        size = SAMPLES * ITEMS * sum(WIDTHS.values()) * 4  # Bytes.
+        return StoreDataset(Store(make_store(folder, size)))
 
 
 def indices() -> np.ndarray:
@@ -72,5 +66,5 @@ CASE = Case(
     },
     [Goal('ours', 'a gather of the same bytes', 2)],
     repeats=31,
-    memory=None,
+    memory=False,
 )

@@ -43,7 +43,7 @@ class Case:
         name: What is done.
         sides: What makes each way ready; only the step that it returns is measured.
         goals: How they should compare.
-        repeats: Steps of each side, taken in turns; the slowest is not counted double.
+        repeats: Steps of each side, taken in turns.
         memory: Whether to measure peak memory, of three steps in a process of its own.
         warm_up: Steps of each side that come before and are not counted.
     """

@@ -31,23 +31,37 @@ def stage_on(lengths: dict[str, Tensor]) -> Step:
     return step
 
 
-def drawn() -> dict[str, Tensor]:
+def drawn(names: tuple[str, ...]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    lengths = torch.randint(5, 61, (BATCH,), generator=generator)
-    return dict.fromkeys(NAMES, lengths)  # Aligned: as long in each modality.
+    return {m: torch.randint(5, 61, (BATCH,), generator=generator) for m in names}
 
 
-def ragged() -> Step:
-    return stage_on(drawn())
+def aligned() -> dict[str, Tensor]:
+    """As long in each modality."""
+    return dict.fromkeys(NAMES, drawn(NAMES[:1])['text'])
 
 
-def equal() -> Step:
-    pairs = drawn()['text'].square().float().mean()
-    return stage_on(dict.fromkeys(NAMES, torch.full((BATCH,), round(math.sqrt(pairs)))))
+def equal_to(lengths: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Equal lengths, with as many pairs."""
+    pairs = torch.stack(list(lengths.values())).sum(dim=0).square().float().mean()
+    size = round(math.sqrt(pairs) / len(NAMES))
+    return dict.fromkeys(NAMES, torch.full((BATCH,), size))
 
 
 CASE = Case(
     'F2F stage, 5 to 60 items, d 256, batch 16, forward and backward',
-    {'ragged': ragged, 'equal lengths, as many pairs': equal},
-    [Goal('ragged', 'equal lengths, as many pairs', 1.5)],
+    {
+        'aligned': lambda: stage_on(aligned()),
+        'equal lengths, as many pairs as aligned': lambda: stage_on(
+            equal_to(aligned())
+        ),
+        'unaligned': lambda: stage_on(drawn(NAMES)),
+        'equal lengths, as many pairs as unaligned': lambda: stage_on(
+            equal_to(drawn(NAMES))
+        ),
+    },
+    [
+        Goal(side, f'equal lengths, as many pairs as {side}', 1.5)
+        for side in ('aligned', 'unaligned')
+    ],
 )

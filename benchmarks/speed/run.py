@@ -47,10 +47,11 @@ def main() -> None:
     for name in args.cases or names:
         case = load(name)
         sides = measure(case, HERE / f'{name}.py', args.threads)
+        about = {'machine': machine(), 'threads': args.threads, 'versions': versions()}
         result = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
         print(f'{details([result])}\n{summary([result])}', flush=True)
         if args.write:
-            write({name: result}, args.threads)
+            write({name: result | about})
 
 
 def load(name: str) -> Case:
@@ -89,7 +90,14 @@ def details(results: Iterable[dict[str, Any]]) -> str:
     """Markdown of what was measured."""
     lines = []
     for result in results:
-        lines += [f'**{result["name"]}**', '', '| | ms | MiB |', '| --- | --- | --- |']
+        lines += [f'**{result["name"]}**', '']
+        if 'machine' in result:
+            torch_version = result['versions']['torch']
+            lines[-2] += (
+                f' ({result["machine"]}, {result["threads"]} threads, '
+                f'torch {torch_version})'
+            )
+        lines += ['| | ms | MiB |', '| --- | --- | --- |']
         for side, found in result['sides'].items():
             memory = f'{found["memory"]:.0f}' if 'memory' in found else ''
             lines.append(f'| {side} | {number(found["seconds"] * 1e3)} | {memory} |')
@@ -102,18 +110,16 @@ def number(value: float) -> str:
     return f'{value:.0f}' if value >= 100 else f'{value:.3g}'
 
 
-def write(results: dict[str, Any], threads: int) -> None:
+def write(results: dict[str, Any]) -> None:
     """Writes ``results.json`` and the tables in ``benchmarks/README.md``."""
     path = HERE / 'results.json'
-    known = json.loads(path.read_text())['cases'] if path.exists() else {}
+    known = json.loads(path.read_text()) if path.exists() else {}
     cases = dict(sorted((known | results).items()))
-    about = {'machine': machine(), 'threads': threads, 'versions': versions()}
-    path.write_text(json.dumps({**about, 'cases': cases}, indent=2) + '\n')
+    path.write_text(json.dumps(cases, indent=2) + '\n')
     readme = HERE.parent / 'README.md'
     head = readme.read_text().split('## Results')[0]
-    where = f'{about["machine"]}, {threads} threads, torch {torch.__version__}'
     tables = f'{summary(cases.values())}\n{details(cases.values())}'
-    readme.write_text(f'{head}## Results\n\n{where}.\n\n{tables}')
+    readme.write_text(f'{head}## Results\n\n{tables}')
 
 
 def machine() -> str:

@@ -37,7 +37,9 @@ def ours(scatter: bool) -> Step:
 
 
 def pyg(scatter: bool) -> Step:
-    return with_conv(TransformerConv(CHANNELS, CHANNELS, root_weight=False), scatter)
+    return with_conv(
+        TransformerConv(CHANNELS, CHANNELS, root_weight=False, bias=False), scatter
+    )
 
 
 SIDES = {

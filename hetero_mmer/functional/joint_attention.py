@@ -21,14 +21,16 @@ class Group(NamedTuple):
 
     start: int  # of its first place
     sizes: list[int]  # S, longest block of each type, [M]
-    length: Tensor  # of each block and type, [K, M]
-    real: Tensor | None  # which places a node has, [K, ΣS]; None if all have one
+    num_blocks: int
+    real: Tensor | None  # which places have a node, [K, ΣS]; None if all have one
+    silent: Tensor | None  # which hear nothing of a type, [M, K, ΣS]; None if none
 
 
 class JointLayout(NamedTuple):
     """Where the nodes of M types lie, if they are padded block by block."""
 
     place: Tensor  # of each node, type after type, [N]
+    num_nodes: list[int]  # of each type, [M]
     num_places: int
     groups: list[Group]
 
@@ -92,8 +94,8 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
 
     Example:
         >>> layout = joint_layout([torch.tensor([[0, 2], [2, 3]])])
-        >>> layout.place, [group.length.tolist() for group in layout.groups]
-        (tensor([1, 2, 0]), [[[1]], [[2]]])
+        >>> layout.place, [group.sizes for group in layout.groups]
+        (tensor([1, 2, 0]), [[1], [2]])
     """
     first = torch.stack([r[:, 0] for r in ranges], dim=1)  # [K, M]
     length = torch.stack([r[:, 1] - r[:, 0] for r in ranges], dim=1)
@@ -111,9 +113,18 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
             [torch.arange(n, device=order.device) for n in sizes.tolist()]
         )
         real = inside < length[chosen].repeat_interleave(sizes, dim=1)
-        complete = bool(real.all())
+        # Of a type there is somebody else to hear, or not.
+        others = length[chosen].T.unsqueeze(-1) - torch.eye(
+            len(ranges), dtype=torch.long, device=order.device
+        ).repeat_interleave(sizes, dim=1).unsqueeze(1)
         groups.append(
-            Group(start, sizes.tolist(), length[chosen], None if complete else real)
+            Group(
+                start,
+                sizes.tolist(),
+                len(chosen),
+                None if bool(real.all()) else real,
+                others < 1 if bool((others < 1).any()) else None,
+            )
         )
         start += len(chosen) * width
     rows = [expand_ranges(*pair) for pair in zip(first.T, length.T, strict=True)]
@@ -123,12 +134,14 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
         torch.empty_like(r).index_copy(0, r, p)
         for r, p in zip(rows, places, strict=True)
     ]
-    return JointLayout(torch.cat(place_of_row), start, groups)
+    return JointLayout(
+        torch.cat(place_of_row), length.sum(dim=0).tolist(), start, groups
+    )
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, group: Group, dropout: float) -> Tensor:
     """Messages ``[KΣS, M, H, C]`` inside the blocks of a group."""
-    num_blocks, size = len(group.length), sum(group.sizes)
+    num_blocks, size = group.num_blocks, sum(group.sizes)
     q, k, v = (
         x.narrow(0, group.start, num_blocks * size)
         .view(num_blocks, size, *x.shape[1:])
@@ -145,19 +158,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, group: Group, dropout: float) -> Te
         zip(score.split(group.sizes, -1), v.split(group.sizes, -2), strict=True)
     ):
         message = drop(part.softmax(dim=-1), dropout) @ v_m
-        silent = _silent(m, group)
-        if silent is not None:
-            message = message.masked_fill(silent[:, None, :, None], 0)
+        if group.silent is not None:
+            message = message.masked_fill(group.silent[m, :, None, :, None], 0)
         messages.append(message.transpose(1, 2))
     return torch.stack(messages, dim=2).flatten(0, 1)
-
-
-def _silent(source: int, group: Group) -> Tensor | None:
-    """Which places hear nothing of a type ``[K, ΣS]``; ``None`` if all do."""
-    if group.real is None and group.sizes[source] > 1:
-        return None
-    needed = torch.ones(len(group.sizes), dtype=torch.long)
-    needed[source] = 2  # Nobody hears oneself.
-    sizes = torch.tensor(group.sizes)
-    needed = needed.repeat_interleave(sizes).to(group.length.device)
-    return group.length[:, source, None] < needed

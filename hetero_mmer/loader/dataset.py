@@ -37,13 +37,13 @@ class StoreDataset(Dataset):
             modalities, which are refused otherwise.
         scale: Mean and standard deviation of each column, [F] and [F], that features
             of a modality are standardised with; constant columns become zero.
-        device: Where to keep all features, such as ``cuda``; batches are made there,
-            in the process that asks for them.
+        device: Where to keep all features in memory, such as ``cuda``; graphs are
+            made there, in the process that asks for them.
 
     Raises:
         InputError: For a modality that the store lacks, a sample that has no item in
-            the chosen modalities, values that are not finite, or ids that are outside
-            of their vocabulary.
+            the chosen modalities, values that are not finite, ids that are outside of
+            their vocabulary, or a ``device`` without keeping features in memory.
     """
 
     def __init__(
@@ -90,6 +90,11 @@ class StoreDataset(Dataset):
                 f"{names}, the first is '{self.sample_ids[empty[0]]}': choose more "
                 f'modalities, or leave these samples out with --skip_empty true'
             )
+        if device is not None and in_memory is False:
+            raise InputError(
+                f"'device' keeps all features in memory (got '{device}' and "
+                'in_memory=False)'
+            )
         if in_memory is None:
             size = sum(
                 4 * int(self._length[m].sum()) * self.in_channels[m] for m in names
@@ -119,7 +124,7 @@ class StoreDataset(Dataset):
                 'torch.utils.data.Subset(dataset, indices) a part of the data'
             )
         features, _ = self._read(np.array([index]))
-        return build_graph(
+        graph = build_graph(
             features,
             None if self.y is None else self.y[index],
             num_labels=self.num_labels,
@@ -128,6 +133,7 @@ class StoreDataset(Dataset):
             label_graph=self.label_graph,
             sample_id=self.sample_ids[index],
         )
+        return graph if self.device is None else graph.to(self.device)
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The batch of several samples' graphs."""

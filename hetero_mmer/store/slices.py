@@ -46,6 +46,10 @@ class SliceReader:
         out = np.empty((int(length.sum()), *self.values.shape[1:]), self.values.dtype)
         if not out.size:
             return out
+        if start.min() < 0 or (start + length).max() > len(self.values):
+            raise IndexError(
+                f'rows {start.min()} to {(start + length).max()} of {len(self.values)}'
+            )
         start, length = _join(start[length > 0], length[length > 0])
         if self._chunk_start is not None:
             self._read_bytes(

@@ -66,6 +66,11 @@ def test_batch_made_on_a_device_is_the_same(case, assert_same_batch):
         assert_same_batch(batch, StoreDataset(store, **options).batch(indices))
 
 
+def test_a_device_is_memory(make_store):
+    with pytest.raises(InputError, match='in_memory=False'):
+        StoreDataset(make_store(), device='cpu', in_memory=False)
+
+
 def test_everything_of_a_batch_is_on_its_device(make_store):
     batch = StoreDataset(make_store(), device='meta').batch([1, 0])
     tensors = [x for part in batch.stores for x in part.values() if torch.is_tensor(x)]

@@ -104,3 +104,36 @@ def test_store_that_was_closed_or_sent_elsewhere(tmp_path):
         store.close()
     store = pickle.loads(pickle.dumps(store))
     assert store.read_slices('text', *slices)[:, 0].tolist() == [2, 2, 0]
+
+
+@pytest.mark.parametrize(('start', 'length'), [(-1, 1), (5, 2), (9, 1)])
+@pytest.mark.parametrize('layout', ['chunks', 'compressed'])
+def test_rows_that_are_not_there(tmp_path, start, length, layout):
+    values = np.zeros((6, 2), np.float32)
+    with make_file(tmp_path / 'x.h5', values, **LAYOUTS[layout]) as file:
+        reader = SliceReader(file['x'])
+        with pytest.raises(IndexError, match='of 6'):
+            reader.read(np.array([start]), np.array([length]))
+
+
+@pytest.mark.skipif(not hasattr(os, 'posix_fadvise'), reason='a call of Linux')
+@pytest.mark.parametrize('layout', ['chunks', 'contiguous'])
+def test_what_is_announced_is_what_is_read(tmp_path, layout, monkeypatch):
+    announced, read, preadv = [], [], os.preadv
+
+    def keep(file, buffers, offset):
+        read.append((offset, len(buffers[0])))
+        return preadv(file, buffers, offset)
+
+    monkeypatch.setattr(
+        os, 'posix_fadvise', lambda file, offset, n, _: announced.append((offset, n))
+    )
+    monkeypatch.setattr(os, 'preadv', keep)
+    values = np.arange(40, dtype=np.float32).reshape(20, 2)
+    start, length = np.array([9, 0, 4]), np.array([5, 0, 3])
+    with make_file(tmp_path / 'x.h5', values, **LAYOUTS[layout]) as file:
+        reader = SliceReader(file['x'])
+        reader.announce(start, length)
+        reader.read(start, length)
+    assert len(announced) >= 2
+    assert announced == read

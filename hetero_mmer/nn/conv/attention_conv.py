@@ -13,7 +13,7 @@ from hetero_mmer.functional.attention import (
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.joint_attention import JointLayout, joint_attention
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.route import is_plain
+from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
 from hetero_mmer.typing import InputError
 
 
@@ -131,7 +131,11 @@ class AttentionConv(MessagePassing):
         """
         key, value = key_value
         dropout = self.dropout if self.training else 0.0
-        if isinstance(edge_index, AllPairs) and not return_attention_weights:
+        if isinstance(edge_index, AllPairs) and (
+            return_attention_weights or looks_at_messages(self, AttentionConv)
+        ):
+            edge_index = edge_index.edge_index()
+        if isinstance(edge_index, AllPairs):
             out = block_attention(
                 query,
                 key,
@@ -142,8 +146,6 @@ class AttentionConv(MessagePassing):
                 dropout=dropout,
             )
             return self._merge(out)
-        if isinstance(edge_index, AllPairs):
-            edge_index = edge_index.edge_index()
         if is_plain(self, AttentionConv, edge_index, query):
             out, alpha = sparse_attention(
                 query, key, value, edge_index, dropout=dropout

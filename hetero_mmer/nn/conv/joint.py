@@ -11,6 +11,11 @@ from torch_geometric.typing import Adj, EdgeType, NodeType
 from hetero_mmer.functional.joint_attention import JointLayout, joint_layout
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.attention_conv import AttentionConv
+from hetero_mmer.nn.conv.route import looks_at_messages
+
+#: Longer blocks go one relation at a time, for the sake of memory: weights per item
+#: and channel. At this many they take as much as queries, keys, values and messages.
+MAX_WEIGHTS = 4
 
 
 def joint_relations(
@@ -36,6 +41,7 @@ def joint_relations(
         not isinstance(conv, AttentionConv)
         or any(other is not conv for other in convs.values())
         or not shares_projections(conv)
+        or looks_at_messages(conv, AttentionConv)
     ):
         return None
     relations = {(t[0], t[-1]): edge_index_dict[t] for t in convs.keys()}  # noqa: SIM118
@@ -50,11 +56,11 @@ def joint_relations(
     if len(pairs) < len(relations):
         return None
     layout = _layout(pairs, types)
-    if layout is None or len(layout.place) != sum(x_dict[n].size(0) for n in types):
+    if layout is None or layout.num_nodes != [x_dict[n].size(0) for n in types]:
         return None
-    # The scores, which are kept for backward, take no more memory than the states.
     size = max((sum(group.sizes) for group in layout.groups), default=0)
-    return (types, layout) if 0 < size <= 4 * conv.out_channels // conv.heads else None
+    longest = MAX_WEIGHTS * conv.out_channels // conv.heads
+    return (types, layout) if 0 < size <= longest else None
 
 
 def _layout(
@@ -68,7 +74,11 @@ def _layout(
         if known_ends == ends and all(map(is_, known_others, others)):
             return layout
     ranges = {n: relations[n, n].src for n in types}
+    # Each row lies in a block.
     same = all(
+        r.numel() == 0 or int(r[:, 1].max()) == int(r.diff().sum())
+        for r in ranges.values()
+    ) and all(
         pairs.loops == (src != dst)
         and torch.equal(pairs.src, ranges[src])
         and torch.equal(pairs.dst, ranges[dst])
@@ -85,5 +95,10 @@ def shares_projections(conv: Module) -> bool:
         getattr(type(conv), step, None) is getattr(AttentionConv, step)
         for step in ('forward', 'attend')
     )
-    hooks = conv._forward_hooks or conv._forward_pre_hooks or conv._backward_hooks
+    hooks = (
+        conv._forward_hooks
+        or conv._forward_pre_hooks
+        or conv._backward_hooks
+        or conv._backward_pre_hooks
+    )
     return own and not hooks

@@ -11,7 +11,7 @@ from hetero_mmer.functional.attention import (
 )
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.route import is_plain
+from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
 from hetero_mmer.typing import InputError
 
 
@@ -74,7 +74,11 @@ class LabelAttentionConv(MessagePassing):
         """Gathers the items of each label."""
         items, labels = x
         dropout = self.dropout if self.training else 0.0
-        if isinstance(edge_index, AllPairs) and not return_attention_weights:
+        if isinstance(edge_index, AllPairs) and (
+            return_attention_weights or looks_at_messages(self, LabelAttentionConv)
+        ):
+            edge_index = edge_index.edge_index()
+        if isinstance(edge_index, AllPairs):
             value = items.unsqueeze(1)
             return block_attention(
                 labels.unsqueeze(1),
@@ -86,8 +90,6 @@ class LabelAttentionConv(MessagePassing):
                 dropout=dropout,
                 scale=1.0,
             ).squeeze(1)
-        if isinstance(edge_index, AllPairs):
-            edge_index = edge_index.edge_index()
         if is_plain(self, LabelAttentionConv, edge_index, items):
             query, value = labels.unsqueeze(1), items.unsqueeze(1)
             out, alpha = sparse_attention(

@@ -326,3 +326,45 @@ def test_what_is_remembered_of_a_relation_is_not_used_with_others(items):
     expected = HeteroConv(dict.fromkeys(relations, shared), aggr='cat')
     out = stage(x_dict, changed)['b']
     torch.testing.assert_close(out, expected(x_dict, edges_of(changed))['b'])
+
+
+def test_rows_outside_of_all_blocks_hear_nothing():
+    ranges = torch.tensor([[0, 2], [3, 5]])
+    relations = {('a', 'r', 'a'): AllPairs(ranges, ranges, loops=False)}
+    x_dict = {'a': torch.randn(6, 8, dtype=torch.double)}
+    conv = attention(heads=1)
+    out = Stage(dict.fromkeys(relations, conv))(x_dict, relations)['a']
+    edge_index = relations['a', 'r', 'a'].edge_index()
+    torch.testing.assert_close(out, conv(x_dict['a'], edge_index))
+    assert not out[[2, 5]].any()
+
+
+class DoubleMessage(AttentionConv):
+    def message(self, value_j, alpha):
+        return 2 * super().message(value_j, alpha)
+
+
+class FirstNeighbour(AttentionConv):
+    def edge_update(self, query_i, key_j, index, ptr, size_i):
+        alpha = super().edge_update(query_i, key_j, index, ptr, size_i)
+        return torch.ones_like(alpha)
+
+
+@pytest.mark.parametrize('kind', [DoubleMessage, FirstNeighbour])
+def test_steps_of_a_subclass_count_on_complete_relations_too(items, kind):
+    x_dict, relations = items
+    torch.manual_seed(0)
+    stage = Stage(dict.fromkeys(relations, kind(8, 8).double()), aggr='cat')
+    out, expected = stage(x_dict, relations), stage(x_dict, edges_of(relations))
+    for name in x_dict:
+        torch.testing.assert_close(out[name], expected[name])
+
+
+@pytest.mark.parametrize('step', ['propagate', 'message', 'edge_update'])
+def test_hooks_on_steps_are_called_on_complete_relations_too(items, step):
+    x_dict, relations = items
+    conv, calls = attention(1), []
+    register = getattr(conv, f'register_{step}_forward_hook')
+    register(lambda *args: calls.append(args))
+    Stage(dict.fromkeys(relations, conv), aggr='cat')(x_dict, relations)
+    assert len(calls) == len(relations)
