@@ -27,8 +27,9 @@ def backward(outs: dict[str, torch.Tensor]) -> None:
 def ours() -> Step:
     x = make_inputs()
     conv = AttentionConv(CHANNELS, CHANNELS)  # One weight set for all pairs, as Eq. 9.
-    stage = Stage(dict.fromkeys(f2f(LENGTHS), conv), aggr='cat')
-    return lambda: backward(stage(x, f2f(LENGTHS)))
+    relations = f2f(LENGTHS)
+    stage = Stage(dict.fromkeys(relations, conv), aggr='cat')
+    return lambda: backward(stage(x, relations))
 
 
 def pyg() -> Step:

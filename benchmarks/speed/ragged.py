@@ -16,7 +16,8 @@ NAMES, BATCH, CHANNELS = ('text', 'visual', 'audio'), 16, 256
 
 def stage_on(lengths: dict[str, Tensor]) -> Step:
     conv = AttentionConv(CHANNELS, CHANNELS)
-    stage = Stage(dict.fromkeys(f2f(lengths), conv), aggr='cat')
+    relations = f2f(lengths)
+    stage = Stage(dict.fromkeys(relations, conv), aggr='cat')
     x = {
         m: torch.randn(int(n.sum()), CHANNELS, requires_grad=True)
         for m, n in lengths.items()
@@ -25,7 +26,7 @@ def stage_on(lengths: dict[str, Tensor]) -> Step:
     grads = {m: torch.rand(int(n.sum()), 3 * CHANNELS) for m, n in lengths.items()}
 
     def step() -> None:
-        outs = stage(x, f2f(lengths))
+        outs = stage(x, relations)
         torch.autograd.backward([outs[m] for m in NAMES], [grads[m] for m in NAMES])
 
     return step

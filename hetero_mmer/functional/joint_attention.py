@@ -19,7 +19,6 @@ NUM_GROUPS = 4
 class Group(NamedTuple):
     """Some blocks, padded to the longest of them."""
 
-    start: int  # of its first place
     sizes: list[int]  # S, longest block of each type, [M]
     num_blocks: int
     real: Tensor | None  # which places have a node, [K, ΣS]; None if all have one
@@ -81,8 +80,13 @@ def joint_attention(
     """
     scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
     query = query * scale
-    messages = [_attend(query, key, value, group, dropout) for group in groups]
-    return torch.cat(messages) if len(messages) > 1 else messages[0]
+    if len(groups) == 1:
+        return _attend(query, key, value, groups[0], dropout)
+    sizes = [group.num_blocks * sum(group.sizes) for group in groups]
+    parts = zip(
+        query.split(sizes), key.split(sizes), value.split(sizes), groups, strict=True
+    )
+    return torch.cat([_attend(q, k, v, group, dropout) for q, k, v, group in parts])
 
 
 def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
@@ -119,7 +123,6 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
         ).repeat_interleave(sizes, dim=1).unsqueeze(1)
         groups.append(
             Group(
-                start,
                 sizes.tolist(),
                 len(chosen),
                 None if bool(real.all()) else real,
@@ -143,9 +146,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, group: Group, dropout: float) -> Te
     """Messages ``[KΣS, M, H, C]`` inside the blocks of a group."""
     num_blocks, size = group.num_blocks, sum(group.sizes)
     q, k, v = (
-        x.narrow(0, group.start, num_blocks * size)
-        .view(num_blocks, size, *x.shape[1:])
-        .transpose(1, 2)  # [K, H, ΣS, C]
+        x.view(num_blocks, size, *x.shape[1:]).transpose(1, 2)  # [K, H, ΣS, C]
         for x in (q, k, v)
     )
     score = q @ k.transpose(-1, -2)  # [K, H, ΣS, ΣS]
