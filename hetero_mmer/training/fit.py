@@ -104,7 +104,8 @@ def train(
             tuned on the valid split for all labels at once or for each. While training
             it is this number, or 0.5.
         precision: Number format in training: all in float32, or what gains by it in
-            float16 (on a GPU) or bfloat16; the weights stay float32.
+            float16 (on a GPU) or bfloat16; the weights stay float32. In a YAML
+            file ``'32'`` and ``'16'`` stand in quotes.
         device: Where to train; a GPU by default if there is one.
         num_workers: Processes that load data, besides the main one.
         progress: Whether to show a line of progress on stderr.
