@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from case import Case, Goal, Step
-from data import LABELS, WIDTHS, make_batch
+from data import LABELS, WIDTHS, training_step
 from torch.nn import ModuleList, TransformerEncoder, TransformerEncoderLayer
 from torch.optim import AdamW
 
@@ -22,17 +22,9 @@ def train_on(items: dict[str, int], batch_size: int) -> Step:
     """A training step with all losses and a full queue."""
     model = CARAT(WIDTHS, LABELS)
     optimizer = AdamW(model.parameters(), lr=5e-5)
-    batch = make_batch({m: torch.full((batch_size,), n) for m, n in items.items()})
-    y = batch['label'].y.view(batch_size, LABELS)
     classes = torch.randint(2 * LABELS * len(WIDTHS), (QUEUE,))
     model.contrast.queue.push_(torch.randn(QUEUE, 64) / 8, classes)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        model.loss(model(batch), y)['total'].backward()
-        optimizer.step()
-
-    return step
+    return training_step(model, optimizer, items, batch_size)
 
 
 def stacks() -> Step:

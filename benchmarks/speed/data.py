@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from case import Step
 from torch import Tensor
+from torch.optim import Optimizer
 
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.loader.assemble import assemble
@@ -28,6 +31,21 @@ def make_batch(lengths: dict[str, Tensor]) -> object:
         y=torch.randint(2, (size, LABELS)).float(),
         sample_ids=[str(i) for i in range(size)],
     )
+
+
+def training_step(
+    model: Any, optimizer: Optimizer, items: dict[str, int], batch_size: int
+) -> Step:
+    """A training step on a batch whose samples have so many items each."""
+    batch = make_batch({m: torch.full((batch_size,), n) for m, n in items.items()})
+    y = batch['label'].y.view(batch_size, LABELS)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model.loss(model(batch), y)['total'].backward()
+        optimizer.step()
+
+    return step
 
 
 def ranges(lengths: Tensor) -> Tensor:

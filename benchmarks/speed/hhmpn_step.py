@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from case import Case, Goal, Step
-from data import LABELS, WIDTHS, make_batch
+from data import LABELS, WIDTHS, training_step
 
 from hetero_mmer.models import HHMPN
 
@@ -19,15 +19,7 @@ def train_on(items: dict[str, int], batch_size: int) -> Step:
     """A training step."""
     model = HHMPN(WIDTHS, LABELS, hidden_channels=CHANNELS, num_steps=STEPS)
     optimizer = torch.optim.Adam(model.parameters())
-    batch = make_batch({m: torch.full((batch_size,), n) for m, n in items.items()})
-    y = batch['label'].y.view(batch_size, LABELS)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        model.loss(model(batch), y)['total'].backward()
-        optimizer.step()
-
-    return step
+    return training_step(model, optimizer, items, batch_size)
 
 
 def floor() -> Step:
