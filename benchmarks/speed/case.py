@@ -43,9 +43,9 @@ class Case:
         name: What is done.
         sides: What makes each way ready; only the step that it returns is measured.
         goals: How they should compare.
-        repeats: Steps of each side, taken in turns.
+        repeats: Turns of each side: a step that is not counted, since it meets the
+            caches and the free memory as another side left them, and one that is.
         memory: Whether to measure peak memory, of three steps in a process of its own.
-        warm_up: Steps of each side that come before and are not counted.
     """
 
     name: str
@@ -53,7 +53,6 @@ class Case:
     goals: Sequence[Goal] = ()
     repeats: int = 9
     memory: bool = True
-    warm_up: int = 2
 
 
 def measure(case: Case, path: Path, threads: int) -> dict[str, dict[str, float]]:
@@ -66,12 +65,12 @@ def measure(case: Case, path: Path, threads: int) -> dict[str, dict[str, float]]
     """
     steps = {side: make() for side, make in case.sides.items()}
     seconds: dict[str, list[float]] = {side: [] for side in steps}
-    for repeat in range(case.warm_up + case.repeats):
+    for _ in range(case.repeats):
         for side, step in steps.items():
+            step()
             start = time.perf_counter()
             step()
-            if repeat >= case.warm_up:
-                seconds[side].append(time.perf_counter() - start)
+            seconds[side].append(time.perf_counter() - start)
     found = {side: {'seconds': statistics.median(s)} for side, s in seconds.items()}
     if case.memory:
         for side in case.sides:

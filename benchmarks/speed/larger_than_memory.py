@@ -66,5 +66,4 @@ CASE = Case(
         Goal('ours', None, 200, 'memory'),
     ],
     repeats=3,
-    warm_up=1,
 )

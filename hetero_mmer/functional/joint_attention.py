@@ -2,91 +2,107 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.ranges import expand_ranges
 
-#: Blocks of different lengths are padded in this many groups of similar ones.
-NUM_GROUPS = 4
+#: Blocks of different lengths are padded in groups of similar ones. On a CPU, another
+#: group takes about as long as so many pairs of nodes.
+PAIRS_OF_A_GROUP = 40_000
 
 
 class Group(NamedTuple):
-    """Some blocks, padded to the longest of them."""
+    """Some blocks, padded to the longest of them.
 
-    sizes: list[int]  # S, longest block of each type, [M]
-    num_blocks: int
-    real: Tensor | None  # which places have a node, [K, ΣS]; None if all have one
-    silent: Tensor | None  # which hear nothing of a type, [M, K, ΣS]; None if none
+    As targets the nodes of a block lie one behind the other, as sources the nodes of
+    each type are padded apart, since a softmax is over one type.
+    """
+
+    num_blocks: int  # K
+    num_nodes: int  # of all blocks
+    num_targets: int  # T, of the longest block
+    num_sources: list[int]  # S, longest block of each type, [M]
+    padding: Padding | None  # None if all blocks are alike
+    silent: Tensor | None  # which hear nothing of a type, [M, K, T]; None if none
+
+
+class Padding(NamedTuple):
+    """Where the nodes of a group's blocks lie among empty places."""
+
+    target: Tensor  # place of each node among [K * T]
+    source: Tensor  # place of each node among [K * ΣS]
+    hidden: Tensor  # sources that are empty or the target itself, [K, T, ΣS]
 
 
 class JointLayout(NamedTuple):
-    """Where the nodes of M types lie, if they are padded block by block."""
+    """In which order the nodes of M types lie, block by block."""
 
-    place: Tensor  # of each node, type after type, [N]
+    rank: Tensor  # of each node, type after type, [N]
+    node: Tensor  # of each rank, [N]
     num_nodes: list[int]  # of each type, [M]
-    num_places: int
     groups: list[Group]
 
-    def spread(self, x: Tensor) -> Tensor:
-        """Nodes ``[N, *]`` at their places ``[P, *]``, zero where none is."""
-        out = x.new_zeros(self.num_places, *x.shape[1:])
-        return out.index_copy(0, self.place, x)
-
-    def collect(self, x: Tensor) -> Tensor:
-        """What lies at places ``[P, *]``, for each node ``[N, *]``."""
-        return x.index_select(0, self.place)
+    def arrange(self, x: Tensor) -> Tensor:
+        """Nodes ``[N, *]``, type after type, block by block."""
+        return torch.empty_like(x).index_copy_(0, self.rank, x)
 
 
 def joint_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    groups: Sequence[Group],
+    layout: JointLayout,
     *,
     dropout: float = 0.0,
     scale: float | None = None,
-) -> Tensor:
+) -> list[Tensor]:
     r"""Attention of every node to the nodes of M types in its block, but not to itself.
 
     The same numbers as :func:`~hetero_mmer.functional.attention.block_attention` of
     each pair of types, with a softmax for each, but their scores are one product.
 
     Args:
-        query: Queries at the places of a :class:`JointLayout`, ``[P, H, C]``.
-        key: Keys, ``[P, H, C]``.
-        value: Values, ``[P, H, C]``.
-        groups: The layout's groups, at least one.
+        query: Queries as the layout arranges them, ``[N, H, C]``.
+        key: Keys, likewise.
+        value: Values, likewise.
+        layout: Where the nodes of each block lie.
         dropout: Probability to drop an attention weight.
         scale: What scores are multiplied with; :math:`1 / \sqrt{C}` by default.
 
     Returns:
-        The message to each place from each type, ``[P, M, H, C]``; zero where there
-        is nothing to attend to.
+        For each type the message to each of its nodes from each type,
+        ``[N, M, H, C]``; zero where there is nothing to attend to.
 
     Example:
         >>> q = torch.zeros(3, 1, 1)  # Two nodes of the first type, one of the second.
         >>> v = torch.tensor([1.0, 3.0, 2.0]).view(3, 1, 1)
         >>> layout = joint_layout([torch.tensor([[0, 2]]), torch.tensor([[0, 1]])])
-        >>> joint_attention(q, q, v, layout.groups).squeeze()
-        tensor([[3., 2.],
-                [1., 2.],
-                [2., 0.]])
+        >>> first, second = joint_attention(q, q, layout.arrange(v), layout)
+        >>> first.squeeze(), second.squeeze()
+        (tensor([[3., 2.],
+                [1., 2.]]), tensor([2., 0.]))
     """
     scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
     query = query * scale
-    if len(groups) == 1:
-        return _attend(query, key, value, groups[0], dropout)
-    sizes = [group.num_blocks * sum(group.sizes) for group in groups]
-    parts = zip(
-        query.split(sizes), key.split(sizes), value.split(sizes), groups, strict=True
-    )
-    return torch.cat([_attend(q, k, v, group, dropout) for q, k, v, group in parts])
+    parts = [(query, key, value)]
+    if len(layout.groups) > 1:  # The gradient of a split is a copy, even into one.
+        sizes = [group.num_nodes for group in layout.groups]
+        split = (x.split(sizes) for x in (query, key, value))
+        parts = list(zip(*split, strict=True))
+    messages = [
+        _attend(*part, group, dropout)
+        for part, group in zip(parts, layout.groups, strict=True)
+    ]
+    outs = _Collect.apply(layout, *itertools.chain(*messages))
+    return [out.unflatten(-1, query.shape[1:]) for out in outs]
 
 
 def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
@@ -98,68 +114,129 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
 
     Example:
         >>> layout = joint_layout([torch.tensor([[0, 2], [2, 3]])])
-        >>> layout.place, [group.sizes for group in layout.groups]
-        (tensor([1, 2, 0]), [[1], [2]])
+        >>> layout.node, [group.num_targets for group in layout.groups]
+        (tensor([2, 0, 1]), [2])
     """
     first = torch.stack([r[:, 0] for r in ranges], dim=1)  # [K, M]
     length = torch.stack([r[:, 1] - r[:, 0] for r in ranges], dim=1)
+    num_nodes = length.sum(dim=0)
     total = length.sum(dim=1)
-    order, num_groups = torch.arange(len(total), device=total.device), 1
+    blocks, num_groups = torch.arange(len(length), device=length.device), 1
     if bool((length != length[:1]).any()):
-        order, num_groups = total.argsort(stable=True), min(NUM_GROUPS, len(total))
-    start, groups, place = 0, [], torch.empty_like(first)
-    for chosen in order.chunk(num_groups) if len(order) else ():
-        sizes = length[chosen].amax(dim=0)
-        width = int(sizes.sum())
-        block = start + torch.arange(len(chosen), device=order.device) * width
-        place[chosen] = block.unsqueeze(1) + sizes.cumsum(0) - sizes
-        inside = torch.cat(
-            [torch.arange(n, device=order.device) for n in sizes.tolist()]
-        )
-        real = inside < length[chosen].repeat_interleave(sizes, dim=1)
-        # Of a type there is somebody else to hear, or not.
-        others = length[chosen].T.unsqueeze(-1) - torch.eye(
-            len(ranges), dtype=torch.long, device=order.device
-        ).repeat_interleave(sizes, dim=1).unsqueeze(1)
-        groups.append(
-            Group(
-                sizes.tolist(),
-                len(chosen),
-                None if bool(real.all()) else real,
-                others < 1 if bool((others < 1).any()) else None,
-            )
-        )
-        start += len(chosen) * width
-    rows = [expand_ranges(*pair) for pair in zip(first.T, length.T, strict=True)]
-    places = [expand_ranges(*pair) for pair in zip(place.T, length.T, strict=True)]
-    # Rows of a type may come in another order than its blocks.
-    place_of_row = [
-        torch.empty_like(r).index_copy(0, r, p)
-        for r, p in zip(rows, places, strict=True)
-    ]
-    return JointLayout(
-        torch.cat(place_of_row), length.sum(dim=0).tolist(), start, groups
+        # What is padded shrinks with their number, and what they cost grows.
+        best = round(math.sqrt(int(total.square().sum()) / PAIRS_OF_A_GROUP))
+        blocks, num_groups = total.argsort(stable=True), max(best, 1)
+    start = first + num_nodes.cumsum(0) - num_nodes
+    node = expand_ranges(start[blocks].flatten(), length[blocks].flatten())
+    rank = torch.empty_like(node)
+    rank[node] = torch.arange(len(node), device=node.device)
+    groups = [_group(length[chosen]) for chosen in blocks.chunk(num_groups)]
+    return JointLayout(rank, node, num_nodes.tolist(), groups)
+
+
+def _group(length: Tensor) -> Group:
+    """Lays out blocks with so many nodes of each type, ``[K, M]``."""
+    num_blocks, total = len(length), length.sum(dim=1)
+    sizes, width = length.amax(dim=0), int(total.max())
+    num_sources = int(sizes.sum())
+    blocks = torch.arange(num_blocks, device=length.device)
+    target = expand_ranges(blocks * width, total)
+    begin = (blocks * num_sources).unsqueeze(1) + sizes.cumsum(0) - sizes
+    source = expand_ranges(begin.flatten(), length.flatten())
+    empty = torch.ones(num_blocks * num_sources, dtype=torch.bool, device=length.device)
+    empty[source] = False
+    hidden = empty.view(num_blocks, 1, num_sources).repeat(1, width, 1)
+    hidden[target // width, target % width, source % num_sources] = True
+    silent = torch.stack([h.all(dim=-1) for h in hidden.split(sizes.tolist(), -1)])
+    alike = bool((length == sizes).all())
+    return Group(
+        num_blocks,
+        len(target),
+        width,
+        sizes.tolist(),
+        None if alike else Padding(target, source, hidden),
+        silent if bool(silent.any()) else None,
     )
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, group: Group, dropout: float) -> Tensor:
-    """Messages ``[KΣS, M, H, C]`` inside the blocks of a group."""
-    num_blocks, size = group.num_blocks, sum(group.sizes)
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, group: Group, dropout: float
+) -> list[Tensor]:
+    """Messages from each type inside the blocks of a group, M of ``[KT, HC]``."""
+    padding = group.padding
+    if padding is not None:
+        q = _pad(q, padding.target, group.num_blocks * group.num_targets)
+        num_sources = group.num_blocks * sum(group.num_sources)
+        k, v = (_pad(x, padding.source, num_sources) for x in (k, v))
     q, k, v = (
-        x.view(num_blocks, size, *x.shape[1:]).transpose(1, 2)  # [K, H, ΣS, C]
+        x.view(group.num_blocks, -1, *x.shape[1:]).transpose(1, 2)  # [K, H, T, C]
         for x in (q, k, v)
     )
-    score = q @ k.transpose(-1, -2)  # [K, H, ΣS, ΣS]
+    score = q @ k.transpose(-1, -2)  # [K, H, T, ΣS]
     lowest = torch.finfo(score.dtype).min  # Not -inf: a softmax over that is NaN.
-    score.diagonal(dim1=-2, dim2=-1).fill_(lowest)
-    if group.real is not None:
-        score.masked_fill_(~group.real[:, None, None], lowest)
+    if padding is None:
+        score.diagonal(dim1=-2, dim2=-1).fill_(lowest)
+    else:
+        score.masked_fill_(padding.hidden.unsqueeze(1), lowest)
     messages = []
     for m, (part, v_m) in enumerate(
-        zip(score.split(group.sizes, -1), v.split(group.sizes, -2), strict=True)
+        zip(
+            score.split(group.num_sources, -1),
+            v.split(group.num_sources, -2),
+            strict=True,
+        )
     ):
         message = drop(part.softmax(dim=-1), dropout) @ v_m
         if group.silent is not None:
             message = message.masked_fill(group.silent[m, :, None, :, None], 0)
-        messages.append(message.transpose(1, 2))
-    return torch.stack(messages, dim=2).flatten(0, 1)
+        messages.append(message.transpose(1, 2).flatten(2).flatten(0, 1))
+    return messages
+
+
+def _pad(x: Tensor, place: Tensor, num_places: int) -> Tensor:
+    """Rows ``[N, *]`` at their places ``[P, *]``, zero where none is."""
+    return x.new_zeros(num_places, *x.shape[1:]).index_copy_(0, place, x)
+
+
+class _Collect(Function):
+    """Messages from each type ``[KT, HC]``, group by group, to nodes ``[N, M, HC]``.
+
+    One copy, where stacking, joining the groups and selecting rows are three.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, layout: JointLayout, *messages: Tensor) -> Any:
+        ctx.layout, ctx.width = layout, messages[0].size(1)
+        num_types = len(layout.num_nodes)
+        out = messages[0].new_empty(len(layout.node), num_types, ctx.width)
+        sizes = [group.num_nodes for group in layout.groups]
+        rows = iter(messages)
+        for group, nodes in zip(layout.groups, layout.node.split(sizes), strict=True):
+            for m, message in enumerate(itertools.islice(rows, num_types)):
+                if group.padding is not None:
+                    message = message.index_select(0, group.padding.target)
+                out.select(1, m).index_copy_(0, nodes, message)
+        # Safe, since nobody keeps the whole.
+        return tuple(torch.unsafe_split_with_sizes(out, layout.num_nodes))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        layout = ctx.layout
+        ranks = layout.rank.split(layout.num_nodes)
+        sizes = [group.num_nodes for group in layout.groups]
+        parts = []
+        for m in range(len(layout.num_nodes)):
+            part = grads[0].new_empty(len(layout.node), ctx.width)
+            for grad, rank in zip(grads, ranks, strict=True):
+                part.index_copy_(0, rank, grad.select(1, m))
+            parts.append(part.split(sizes))
+        out = []
+        for group, of_group in zip(
+            layout.groups, zip(*parts, strict=True), strict=True
+        ):
+            for part in of_group:
+                if group.padding is not None:
+                    num_places = group.num_blocks * group.num_targets
+                    part = _pad(part, group.padding.target, num_places)
+                out.append(part)
+        return None, *out

@@ -7,9 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hetero_mmer.functional.joint_attention as joint_attention_module
 from hetero_mmer.functional.joint_attention import joint_attention, joint_layout
 
 WIDTH, HEADS = 3, 2
+
+
+@pytest.fixture(autouse=True)
+def small_groups(monkeypatch):
+    """As many groups as a large batch would have."""
+    monkeypatch.setattr(joint_attention_module, 'PAIRS_OF_A_GROUP', 4)
 
 
 def make_ranges(lengths, order=None):
@@ -63,8 +70,8 @@ def draw(ranges, seed=0):
 
 def attend(query, key, value, ranges, **kwargs):
     layout = joint_layout(ranges)
-    places = [layout.spread(x) for x in (query, key, value)]
-    return layout.collect(joint_attention(*places, layout.groups, **kwargs))
+    arranged = [layout.arrange(x) for x in (query, key, value)]
+    return torch.cat(joint_attention(*arranged, layout, **kwargs))
 
 
 def check(ranges, seed=0):
@@ -84,7 +91,7 @@ LENGTHS = {
     'equal': [[3, 3], [3, 3]],
     'equal_in_a_type': [[2, 2], [4, 4], [3, 3]],
     'ragged': [[3, 1, 4], [2, 5, 1]],
-    'more_blocks_than_groups': [[1, 5, 2, 4, 3, 1], [2, 2, 1, 3, 0, 1]],
+    'several_groups': [[1, 5, 2, 4, 3, 1], [2, 2, 1, 3, 0, 1]],
     'missing_types': [[0, 2], [3, 0]],
     'a_type_without_rows': [[2, 3], [0, 0]],
     'no_row_at_all': [[0, 0], [0, 0]],
@@ -124,10 +131,15 @@ def test_no_gradient_is_nan_on_the_way(name):
         attend(*draw(ranges), ranges).sum().backward()
 
 
-def test_similar_blocks_are_padded_together():
-    lengths = [60, 5, 59, 6, 58, 7, 57, 8]
+@pytest.mark.parametrize(('pairs', 'num_groups'), [(10_000, 1), (5_000, 2), (1, 8)])
+def test_similar_blocks_are_padded_together(monkeypatch, pairs, num_groups):
+    monkeypatch.setattr(joint_attention_module, 'PAIRS_OF_A_GROUP', pairs)
+    lengths = [60, 5, 59, 6, 58, 7, 57, 8]  # 13,864 pairs.
     layout = joint_layout([make_ranges(lengths)])
-    assert layout.num_places < 1.1 * sum(lengths)
+    places = [group.num_blocks * group.num_targets for group in layout.groups]
+    expected = {1: 8 * 60, 2: 4 * 60 + 4 * 8, 8: sum(lengths)}
+    assert len(places) == num_groups
+    assert sum(places) == expected[num_groups]
 
 
 def test_dropout_drops_weights_and_keeps_the_mean():
@@ -138,3 +150,10 @@ def test_dropout_drops_weights_and_keeps_the_mean():
     # 399 weights of which three quarters stay, four thirds as large.
     error = math.sqrt(0.25 / 0.75 / 399 / 400)
     assert abs(float(out.mean()) - 1) < 5 * error
+
+
+def test_has_second_derivatives():
+    ranges = [make_ranges([2, 1]), make_ranges([1, 2])]
+    assert torch.autograd.gradgradcheck(
+        lambda *inputs: attend(*inputs, ranges), draw(ranges)
+    )

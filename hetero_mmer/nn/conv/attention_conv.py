@@ -164,16 +164,16 @@ class AttentionConv(MessagePassing):
         )
         return (out, (edge_index, alpha)) if return_attention_weights else out
 
-    def attend_jointly(self, x: Tensor, layout: JointLayout) -> Tensor:
+    def attend_jointly(self, x: Tensor, layout: JointLayout) -> list[Tensor]:
         """:meth:`forward` for all pairs of M node types at once.
 
-        From their nodes ``[N, F]``, type after type, to ``[N, M, d]``.
+        From their nodes ``[N, F]``, type after type, to ``[N, M, d]`` of each type.
         """
-        x = layout.spread(x)
+        x = layout.arrange(x)
         key, value = self.key_value(x)
         dropout = self.dropout if self.training else 0.0
-        out = joint_attention(self.query(x), key, value, layout.groups, dropout=dropout)
-        return self._merge(layout.collect(out))
+        outs = joint_attention(self.query(x), key, value, layout, dropout=dropout)
+        return [self._merge(out) for out in outs]
 
     def edge_update(
         self,

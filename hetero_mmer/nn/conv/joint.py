@@ -58,7 +58,7 @@ def joint_relations(
     layout = _layout(pairs, types)
     if layout is None or layout.num_nodes != [x_dict[n].size(0) for n in types]:
         return None
-    size = max((sum(group.sizes) for group in layout.groups), default=0)
+    size = max((sum(group.num_sources) for group in layout.groups), default=0)
     longest = MAX_WEIGHTS * conv.out_channels // conv.heads
     return (types, layout) if 0 < size <= longest else None
 

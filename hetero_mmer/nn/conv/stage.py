@@ -115,9 +115,8 @@ class Stage(HeteroConv):
         layout: JointLayout,
     ) -> dict[NodeType, Tensor]:
         conv: Any = next(iter(self.convs.values()))
-        x = torch.cat([x_dict[n] for n in types])
-        out = conv.attend_jointly(x, layout)
-        parts = _join(out, self.aggr).split([x_dict[n].size(0) for n in types])
+        outs = conv.attend_jointly(torch.cat([x_dict[n] for n in types]), layout)
+        parts = [_join(out, self.aggr) for out in outs]
         return dict(zip(types, parts, strict=True))
 
 
