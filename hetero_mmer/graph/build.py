@@ -137,17 +137,19 @@ def label_nodes(
     num_samples: int, num_modalities: int, num_labels: int, y: Tensor | None
 ) -> dict[NodeType, dict[str, Any]]:
     """Attributes of the cells and labels of B samples; ``y`` is [B·L]."""
-    cells = np.arange(num_modalities * num_labels)
+    cell = np.arange(num_samples * num_modalities * num_labels)
+    label = np.arange(num_samples * num_labels)
+    modality_id = cell // num_labels % num_modalities
     return {
         schema.MODALITY: {
-            'label_id': torch.from_numpy(np.tile(cells % num_labels, num_samples)),
-            'modality_id': torch.from_numpy(np.tile(cells // num_labels, num_samples)),
-            'num_nodes': num_samples * len(cells),
+            'label_id': torch.from_numpy(cell % num_labels),
+            'modality_id': torch.from_numpy(modality_id),
+            'num_nodes': len(cell),
         },
         schema.LABEL: {
-            'label_id': torch.from_numpy(np.tile(np.arange(num_labels), num_samples)),
+            'label_id': torch.from_numpy(label % num_labels),
             **({} if y is None else {'y': y}),
-            'num_nodes': num_samples * num_labels,
+            'num_nodes': len(label),
         },
     }
 

@@ -48,9 +48,10 @@ def connect(
     # First cell of each (sample, modality), [B, M].
     cell = np.arange(num_samples * len(names)).reshape(num_samples, -1) * num_labels
     # Items of each modality, then its cells: a complete relation is two of these rows.
-    blocks = np.concatenate(
-        [_ranges(starts[:, :-1], starts[:, 1:]), _ranges(cell.T, cell.T + num_labels)]
-    )  # [2M, 2B]
+    blocks = np.empty((2, len(names), num_samples, 2), np.int64)
+    blocks[0, ..., 0], blocks[0, ..., 1] = starts[:, :-1], starts[:, 1:]
+    blocks[1, ..., 0], blocks[1, ..., 1] = cell.T, cell.T + num_labels
+    blocks = blocks.reshape(2 * len(names), -1)
     rows = {
         schema.f2f(m, n): (i, j)
         for (i, m), (j, n) in product(enumerate(names), repeat=2)
@@ -61,18 +62,19 @@ def connect(
         edge_type: {'range_index': r} for edge_type, r in zip(rows, ranges, strict=True)
     }
     if label_graph is None:
-        cells = _ranges(cell, cell + num_labels).reshape(1, -1)
+        cells = np.stack([cell, cell + num_labels], axis=-1).reshape(1, -1)
         out[schema.L2L] = {'range_index': torch.from_numpy(cells.repeat(2, axis=0))}
     else:
         edges = sorted_label_graph(label_graph, num_labels).unsqueeze(1)
         shift = torch.from_numpy(cell).view(1, -1, 1)
         out[schema.L2L] = {'edge_index': (edges + shift).flatten(1)}
 
-    label = np.arange(num_labels)[:, None]  # [L, 1]
-    first = np.arange(num_samples)[:, None, None] * num_labels  # [B, 1, 1]
-    ends = np.broadcast_arrays(cell[:, None] + label, first + label)  # [B, L, M]
-    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], ends[0].shape)
-    m2l = np.stack([end[present] for end in ends])
+    # Of all possible edges of M2L, sorted by label, those of modalities that are there.
+    shape = (num_samples, num_labels, len(names))
+    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], shape)
+    label, modality = np.divmod(np.flatnonzero(present), len(names))
+    cells = (label // num_labels * len(names) + modality) * num_labels
+    m2l = np.stack([cells + label % num_labels, label])
     out[schema.M2L] = {'edge_index': torch.from_numpy(m2l)}
     return out
 
@@ -122,8 +124,3 @@ def prior_label_graph(labels: Tensor, *, threshold: float = 0.2) -> Tensor:
     joined = (both >= threshold * norm) & (norm > 0)
     joined |= torch.eye(y.size(1), dtype=torch.bool)
     return joined.nonzero().T.flip(0).contiguous()  # `joined` is symmetric.
-
-
-def _ranges(first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Rows of flattened ranges, ``[K, 2N]`` from ``[K, N]``."""
-    return np.stack([first, last], axis=-1).reshape(len(first), -1)

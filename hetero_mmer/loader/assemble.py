@@ -51,7 +51,7 @@ def assemble(
     counts[-2] *= len(features)
     starts = _starts(counts)  # [nodes, B + 1]
     ptr = dict(zip(nodes, torch.from_numpy(starts).unbind(), strict=True))
-    data = Batch(_base_cls=_SampleGraphBatch)
+    data = type.__call__(_SampleGraphBatch)  # Past PyG's search for the class.
     slices: dict = {schema.SAMPLE_ID: torch.from_numpy(samples)}
     incs: dict = {schema.SAMPLE_ID: None}
     unshifted = torch.zeros(num_samples, dtype=torch.long)
@@ -62,12 +62,15 @@ def assemble(
     ):
         batch = np.repeat(samples[:-1], count)
         if kinds.get(node) == 'sequence':
-            attributes['pos'] = torch.from_numpy(np.arange(len(batch)) - start[batch])
+            attributes['pos'] = torch.from_numpy(
+                np.arange(len(batch)) - np.repeat(start[:-1], count)
+            )
         names = [name for name in attributes if name != 'num_nodes']
         slices[node] = dict.fromkeys(names, ptr[node])
         incs[node] = dict.fromkeys(names, unshifted)
         store = data.get_node_store(node)
-        store.update(attributes, batch=torch.from_numpy(batch), ptr=ptr[node])
+        attributes |= {'batch': torch.from_numpy(batch), 'ptr': ptr[node]}
+        store._mapping.update(attributes)  # Past PyG's search for caches to empty.
         if 'num_nodes' in attributes:
             store._num_nodes = count.tolist()
 
@@ -82,11 +85,11 @@ def assemble(
     for (edge_type, attributes), column, shift in zip(
         relations.items(), columns, shifts.mT.unsqueeze(-1), strict=True
     ):
-        data.get_edge_store(*edge_type).update(attributes)
+        data.get_edge_store(*edge_type)._mapping.update(attributes)
         slices[edge_type] = dict.fromkeys(attributes, column)
         incs[edge_type] = dict.fromkeys(attributes, shift)
     # One edge of M2L for each label and present modality.
-    present = np.count_nonzero(counts[: len(features)], axis=0)
+    present = (counts[: len(features)] > 0).sum(axis=0)
     slices[schema.M2L]['edge_index'] = torch.from_numpy(_starts(present * num_labels))
 
     data._num_graphs = num_samples

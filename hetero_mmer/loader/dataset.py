@@ -101,16 +101,13 @@ class StoreDataset(Dataset):
             )
             in_memory = size <= IN_MEMORY
         self.device = device
-        self._kept: dict[str, Any] | None = None
+        self._kept: dict[str, Tensor] | None = None
         if in_memory or device is not None:
             kept = {
                 m: self._from_file(m, self._start[m], self._length[m]) for m in names
             }
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
-            if device is None:  # NumPy gathers faster.
-                self._kept = kept
-            else:
-                self._kept = {m: self._tensor(m, x).to(device) for m, x in kept.items()}
+            self._kept = {m: self._tensor(m, x).to(device) for m, x in kept.items()}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -150,7 +147,7 @@ class StoreDataset(Dataset):
             num_labels=self.num_labels,
             y=y,
             label_graph=self.label_graph,
-            sample_ids=[self.sample_ids[i] for i in index],
+            sample_ids=[self.sample_ids[i] for i in index.tolist()],
         )
         return batch if self.device is None else batch.to(self.device)
 
@@ -167,12 +164,8 @@ class StoreDataset(Dataset):
             if self._kept is None:
                 features[m] = self._tensor(m, self._from_file(m, start, length))
                 continue
-            rows = _flat_rows(start, length)
-            if self.device is None:
-                features[m] = self._tensor(m, np.take(self._kept[m], rows, axis=0))
-            else:
-                index_of_rows = torch.from_numpy(rows).to(self.device)
-                features[m] = self._kept[m].index_select(0, index_of_rows)
+            rows = torch.from_numpy(_flat_rows(start, length)).to(self.device)
+            features[m] = self._kept[m].index_select(0, rows)
         return features, lengths
 
     def _tensor(self, modality: str, x: np.ndarray) -> Tensor:
