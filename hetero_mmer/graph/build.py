@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -137,21 +138,24 @@ def label_nodes(
     num_samples: int, num_modalities: int, num_labels: int, y: Tensor | None
 ) -> dict[NodeType, dict[str, Any]]:
     """Attributes of the cells and labels of B samples; ``y`` is [B·L]."""
-    cell = np.arange(num_samples * num_modalities * num_labels)
-    label = np.arange(num_samples * num_labels)
-    modality_id = cell // num_labels % num_modalities
+    labels, cells = (num_samples, num_labels), (num_samples, num_modalities, num_labels)
+    label_id, modality_id = np.arange(num_labels), np.arange(num_modalities)[:, None]
     return {
         schema.MODALITY: {
-            'label_id': torch.from_numpy(cell % num_labels),
-            'modality_id': torch.from_numpy(modality_id),
-            'num_nodes': len(cell),
+            'label_id': _repeated(label_id, cells),
+            'modality_id': _repeated(modality_id, cells),
+            'num_nodes': math.prod(cells),
         },
         schema.LABEL: {
-            'label_id': torch.from_numpy(label % num_labels),
+            'label_id': _repeated(label_id, labels),
             **({} if y is None else {'y': y}),
-            'num_nodes': len(label),
+            'num_nodes': math.prod(labels),
         },
     }
+
+
+def _repeated(x: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.broadcast_to(x, shape).flatten())
 
 
 def explicit(data: HeteroData) -> HeteroData:

@@ -70,11 +70,11 @@ def connect(
         out[schema.L2L] = {'edge_index': (edges + shift).flatten(1)}
 
     # Of all possible edges of M2L, sorted by label, those of modalities that are there.
-    shape = (num_samples, num_labels, len(names))
-    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], shape)
-    label, modality = np.divmod(np.flatnonzero(present), len(names))
-    cells = (label // num_labels * len(names) + modality) * num_labels
-    m2l = np.stack([cells + label % num_labels, label])
+    label = np.arange(num_samples * num_labels).reshape(-1, num_labels, 1)
+    ends = np.empty((2, num_samples, num_labels, len(names)), np.int64)
+    ends[0], ends[1] = cell[:, None] + label[0], label
+    present = np.broadcast_to((np.diff(starts) > 0).T[:, None], ends.shape[1:])
+    m2l = ends.reshape(2, -1)[:, present.flatten()]
     out[schema.M2L] = {'edge_index': torch.from_numpy(m2l)}
     return out
 
