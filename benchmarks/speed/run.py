@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,14 +45,19 @@ def main() -> None:
     if args.memory_of:
         print_memory(load(args.cases[0]), args.memory_of)
         return
-    for name in args.cases or names:
-        case = load(name)
-        sides = measure(case, HERE / f'{name}.py', args.threads)
-        about = {'machine': machine(), 'threads': args.threads, 'versions': versions()}
-        result = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
-        print(f'{details([result])}\n{summary([result])}', flush=True)
-        if args.write:
-            write({name: result | about})
+    cases = args.cases or names
+    if len(cases) > 1:  # Apart: what one leaves in memory helps or hinders the next.
+        options = ['--threads', str(args.threads), *['--write'] * args.write]
+        for name in cases:
+            subprocess.run([sys.executable, __file__, name, *options], check=True)
+        return
+    case = load(cases[0])
+    sides = measure(case, HERE / f'{cases[0]}.py', args.threads)
+    about = {'machine': machine(), 'threads': args.threads, 'versions': versions()}
+    result = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
+    print(f'{details([result])}\n{summary([result])}', flush=True)
+    if args.write:
+        write({cases[0]: result | about})
 
 
 def load(name: str) -> Case:

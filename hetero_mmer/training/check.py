@@ -14,7 +14,7 @@ from hetero_mmer.training.multilabel_module import targets
 from hetero_mmer.typing import InputError, Model
 
 #: Number formats in training, with Lightning's names for them.
-PRECISIONS = {'32': '32-true', '16': '16-mixed', 'bf16': 'bf16-mixed'}
+PRECISIONS = {'fp32': '32-true', 'fp16': '16-mixed', 'bf16': 'bf16-mixed'}
 
 
 def check_folder(path: Path) -> None:
@@ -60,8 +60,8 @@ def check_options(options: dict[str, Any]) -> None:
             raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
     check_threshold(options['threshold'])
     device = check_device(options['device'])
-    if options['precision'] == '16' and device.type == 'cpu':
-        raise InputError("'precision' is 32 or bf16 on a CPU (got '16')")
+    if options['precision'] == 'fp16' and device.type == 'cpu':
+        raise InputError("'precision' is fp32 or bf16 on a CPU (got 'fp16')")
 
 
 def check_threshold(threshold: float | str) -> None:

@@ -65,7 +65,7 @@ def train(
     gradient_clip: float | None = 10.0,
     patience: int | None = None,
     threshold: float | Literal['tuned', 'per-label'] = 0.5,
-    precision: Literal['32', '16', 'bf16'] = '32',
+    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
     num_workers: int = 0,
     progress: bool = False,
@@ -104,8 +104,7 @@ def train(
             tuned on the valid split for all labels at once or for each. While training
             it is this number, or 0.5.
         precision: Number format in training: all in float32, or what gains by it in
-            float16 (on a GPU) or bfloat16; the weights stay float32. In a YAML
-            file ``'32'`` and ``'16'`` stand in quotes.
+            float16 (on a GPU) or bfloat16; the weights stay float32.
         device: Where to train; a GPU by default if there is one.
         num_workers: Processes that load data, besides the main one.
         progress: Whether to show a line of progress on stderr.

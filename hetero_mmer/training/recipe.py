@@ -71,8 +71,6 @@ def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
         if option not in known:
             hint = did_you_mean(str(option), known)
             raise InputError(f"unknown option '{option}' in '{path}'{hint}")
-    if isinstance(recipe.get('precision'), int):  # YAML reads 32 as a number.
-        recipe['precision'] = str(recipe['precision'])
     model = recipe.get('model')
     if isinstance(model, str):
         recipe['model'] = {'class_path': model, 'init_args': {}}

@@ -262,8 +262,9 @@ def test_resume_of_a_run_stopped_by_patience_trains_no_more(
     assert history(folder) == before
 
 
+@pytest.mark.parametrize('name', ["'32'", '32-true'])
 def test_resume_knows_the_names_of_precision_in_older_runs(
-    finished, tmp_path, data, model, options, monkeypatch
+    finished, tmp_path, data, model, options, monkeypatch, name
 ):
     folder = tmp_path / 'run'
     with monkeypatch.context() as patch:
@@ -271,8 +272,8 @@ def test_resume_knows_the_names_of_precision_in_older_runs(
         with pytest.raises(KeyboardInterrupt):
             train(model, data, folder, epochs=4, **options)
     config = (folder / 'config.yaml').read_text()
-    assert "precision: '32'\n" in config
-    old = config.replace("precision: '32'", 'precision: 32-true')
+    assert 'precision: fp32\n' in config
+    old = config.replace('precision: fp32', f'precision: {name}')
     (folder / 'config.yaml').write_text(old)
     resume(folder)
     assert history(folder) == history(finished)
@@ -447,8 +448,8 @@ def test_progress_ends_with_an_interruption(
         ({'modalities': ['text', 'smell']}, 'smell'),
         ({'modalities': ['text']}, r"have no item in \['text'\]"),
         ({'device': 'tpu'}, "'device' is one of"),
-        ({'precision': 'bf16-mixed'}, "'32', '16', 'bf16'"),
-        ({'precision': '16'}, r"32 or bf16 on a CPU \(got '16'\)"),
+        ({'precision': 'bf16-mixed'}, "'fp32', 'fp16', 'bf16'"),
+        ({'precision': 'fp16'}, r"fp32 or bf16 on a CPU \(got 'fp16'\)"),
         ({'data': 'synthtic'}, "did you mean 'synthetic'"),
         ({'data': 'none.h5'}, 'no store'),
         ({'model': lambda widths, labels: None}, 'cannot be imported by name'),

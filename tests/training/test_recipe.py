@@ -71,12 +71,6 @@ def test_wrong_recipe_is_refused(text, message, tmp_path):
         recipe_first(['--recipe', str(path)], FLAGS)
 
 
-def test_precision_may_be_a_number_for_yaml(tmp_path):
-    path = tmp_path / 'mine.yaml'
-    path.write_text('model: HHMPN\nprecision: 32\n')
-    assert read_recipe(path, ['model', 'precision'])['precision'] == '32'
-
-
 def test_unknown_recipe_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'hhmpn_mosei'"):
         find_recipe('hhmpn_mosi')
