@@ -73,7 +73,7 @@ def joint_attention(
         query: Queries as the layout arranges them, ``[N, H, C]``.
         key: Keys, likewise.
         value: Values, likewise.
-        layout: Where the nodes of each block lie.
+        layout: Where the nodes of each block lie; there is one at least.
         dropout: Probability to drop an attention weight.
         scale: What scores are multiplied with; :math:`1 / \sqrt{C}` by default.
 
@@ -130,7 +130,8 @@ def joint_layout(ranges: Sequence[Tensor]) -> JointLayout:
     node = expand_ranges(start[blocks].flatten(), length[blocks].flatten())
     rank = torch.empty_like(node)
     rank[node] = torch.arange(len(node), device=node.device)
-    groups = [_group(length[chosen]) for chosen in blocks.chunk(num_groups)]
+    chunks = blocks.chunk(num_groups) if len(blocks) else ()
+    groups = [_group(length[chosen]) for chosen in chunks]
     return JointLayout(rank, node, num_nodes.tolist(), groups)
 
 

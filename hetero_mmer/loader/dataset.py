@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -151,13 +151,18 @@ class StoreDataset(Dataset):
         )
         return batch if self.device is None else batch.to(self.device)
 
-    def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        features, lengths = {}, {}
+    def announce(self, indices: Sequence[int] | np.ndarray) -> None:
+        """Lets the disk fetch what a batch will need while something else is done."""
         if self._kept is None:
+            index = np.asarray(indices, np.int64)
             for m in self.modalities:
                 self.store.announce_slices(
                     m, self._start[m][index], self._length[m][index]
                 )
+
+    def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        features, lengths = {}, {}
+        self.announce(index)
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
             lengths[m] = torch.from_numpy(length)
@@ -222,6 +227,33 @@ class StoreLoader(DataLoader):
             dataset = _Batches(dataset)
         super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
 
+    @property
+    def _index_sampler(self) -> Any:
+        sampler = super()._index_sampler
+        if self.batch_sampler is None:
+            return sampler
+        return _Announcing(sampler, self.dataset.announce)  # type: ignore[attr-defined]
+
+
+class _Announcing:
+    """Tells of each batch while the one before it is still read and computed on."""
+
+    def __init__(self, batches: Any, announce: Callable[[Sequence[int]], None]) -> None:
+        self.batches, self.announce = batches, announce
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Sequence[int]]:
+        batches = iter(self.batches)
+        batch = next(batches, None)
+        while batch is not None:
+            following = next(batches, None)
+            if following is not None:
+                self.announce(following)
+            yield batch
+            batch = following
+
 
 class _Batches(Dataset):
     """Hands out whole batches where a loader asks for several samples."""
@@ -236,13 +268,23 @@ class _Batches(Dataset):
         return self.dataset[index]
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
+        dataset, indices = self._without_subsets(indices)
+        if isinstance(dataset, StoreDataset):
+            return dataset.batch(indices)
+        return Batch.from_data_list([dataset[i] for i in indices])
+
+    def announce(self, indices: Sequence[int]) -> None:
+        """Tells a store what will be asked for."""
+        dataset, indices = self._without_subsets(indices)
+        if isinstance(dataset, StoreDataset):
+            dataset.announce(indices)
+
+    def _without_subsets(self, indices: Sequence[int]) -> tuple[Dataset, Sequence[int]]:
         dataset = self.dataset
         while isinstance(dataset, Subset):
             indices = [dataset.indices[i] for i in indices]
             dataset = dataset.dataset
-        if isinstance(dataset, StoreDataset):
-            return dataset.batch(indices)
-        return Batch.from_data_list([dataset[i] for i in indices])
+        return dataset, indices
 
 
 def _row_indices(

@@ -152,6 +152,10 @@ def test_dropout_drops_weights_and_keeps_the_mean():
     assert abs(float(out.mean()) - 1) < 5 * error
 
 
+def test_no_block_is_no_group():
+    assert joint_layout([torch.zeros(0, 2, dtype=torch.long)] * 2).groups == []
+
+
 def test_has_second_derivatives():
     ranges = [make_ranges([2, 1]), make_ranges([1, 2])]
     assert torch.autograd.gradgradcheck(

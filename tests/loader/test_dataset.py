@@ -180,6 +180,34 @@ def test_loader_takes_parts_and_joins_of_datasets(make_store, assert_same_batch)
     assert_same_batch(next(iter(StoreLoader(joined, 3))), expected)
 
 
+def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
+    dataset = StoreDataset(make_store(), in_memory=False)
+    announced = []
+    monkeypatch.setattr(
+        dataset.store,
+        'announce_slices',
+        lambda m, start, length: announced.append((m, start.tolist(), length.tolist())),
+    )
+    part = Subset(dataset, [5, 4, 3, 2, 1])
+    batches = iter(StoreLoader(part, 2, sampler=[0, 1, 2, 3, 4]))
+    for chosen in ([5, 4], [3, 2], [1]):
+        next(batches)
+        following = {(5, 4): [3, 2], (3, 2): [1], (1,): None}[tuple(chosen)]
+        ahead = [] if following is None else slices_of(dataset, following)
+        # Its own again: whoever calls `batch` alone needs them.
+        assert announced == ahead + slices_of(dataset, chosen)
+        announced.clear()
+
+
+def slices_of(dataset, rows):
+    """Where the samples' items lie in the file."""
+    starts = {m: dataset.store.ptr[m] for m in dataset.modalities}
+    return [
+        (m, [ptr[i] for i in rows], [ptr[i + 1] - ptr[i] for i in rows])
+        for m, ptr in starts.items()
+    ]
+
+
 @pytest.mark.parametrize('in_memory', [True, False])
 def test_loader_can_be_made_again_of_its_parts(
     make_store, assert_same_batch, in_memory
