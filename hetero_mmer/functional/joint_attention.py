@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -206,38 +206,36 @@ class _Collect(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, layout: JointLayout, *messages: Tensor) -> Any:
-        ctx.layout, ctx.width = layout, messages[0].size(1)
+    def forward(layout: JointLayout, *messages: Tensor) -> tuple[Tensor, ...]:
         num_types = len(layout.num_nodes)
-        out = messages[0].new_empty(len(layout.node), num_types, ctx.width)
-        sizes = [group.num_nodes for group in layout.groups]
-        rows = iter(messages)
-        for group, nodes in zip(layout.groups, layout.node.split(sizes), strict=True):
+        shape = (len(layout.node), num_types, messages[0].size(1))
+        out, rows = messages[0].new_empty(shape), iter(messages)
+        for group, nodes in _groups(layout):
             for m, message in enumerate(itertools.islice(rows, num_types)):
                 if group.padding is not None:
                     message = message.index_select(0, group.padding.target)
                 out.select(1, m).index_copy_(0, nodes, message)
-        # Safe, since nobody keeps the whole.
+        # Nobody keeps the whole, so autograd need not know that these are its parts.
         return tuple(torch.unsafe_split_with_sizes(out, layout.num_nodes))
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.layout = inputs[0]
+
+    @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        layout = ctx.layout
-        ranks = layout.rank.split(layout.num_nodes)
-        sizes = [group.num_nodes for group in layout.groups]
-        parts = []
-        for m in range(len(layout.num_nodes)):
-            part = grads[0].new_empty(len(layout.node), ctx.width)
-            for grad, rank in zip(grads, ranks, strict=True):
-                part.index_copy_(0, rank, grad.select(1, m))
-            parts.append(part.split(sizes))
-        out = []
-        for group, of_group in zip(
-            layout.groups, zip(*parts, strict=True), strict=True
-        ):
-            for part in of_group:
+        rows, out = torch.cat(grads), []
+        for group, nodes in _groups(ctx.layout):
+            for m in range(rows.size(1)):
+                part = rows.select(1, m).index_select(0, nodes)
                 if group.padding is not None:
                     num_places = group.num_blocks * group.num_targets
                     part = _pad(part, group.padding.target, num_places)
                 out.append(part)
         return None, *out
+
+
+def _groups(layout: JointLayout) -> Iterator[tuple[Group, Tensor]]:
+    """Each group and its nodes."""
+    sizes = [group.num_nodes for group in layout.groups]
+    return zip(layout.groups, layout.node.split(sizes), strict=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -101,13 +101,16 @@ class StoreDataset(Dataset):
             )
             in_memory = size <= IN_MEMORY
         self.device = device
-        self._kept: dict[str, Tensor] | None = None
+        self._kept: dict[str, Any] | None = None
         if in_memory or device is not None:
-            kept = {
+            self._kept = {
                 m: self._from_file(m, self._start[m], self._length[m]) for m in names
             }
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
-            self._kept = {m: self._tensor(m, x).to(device) for m, x in kept.items()}
+            if device is not None:
+                self._kept = {
+                    m: torch.from_numpy(x).to(device) for m, x in self._kept.items()
+                }
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -167,15 +170,14 @@ class StoreDataset(Dataset):
             start, length = self._start[m][index], self._length[m][index]
             lengths[m] = torch.from_numpy(length)
             if self._kept is None:
-                features[m] = self._tensor(m, self._from_file(m, start, length))
-                continue
-            rows = torch.from_numpy(_flat_rows(start, length)).to(self.device)
-            features[m] = self._kept[m].index_select(0, rows)
+                x = torch.from_numpy(self._from_file(m, start, length))
+            else:
+                x, rows = self._kept[m], torch.from_numpy(_flat_rows(start, length))
+                x = torch.from_numpy(x) if self.device is None else x
+                x = x.index_select(0, rows.to(x.device))
+            ids = m in self.num_embeddings
+            features[m] = x.to(torch.long if ids else torch.get_default_dtype())
         return features, lengths
-
-    def _tensor(self, modality: str, x: np.ndarray) -> Tensor:
-        ids = modality in self.num_embeddings
-        return torch.from_numpy(x).to(torch.long if ids else torch.get_default_dtype())
 
     def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""
@@ -207,6 +209,9 @@ class StoreDataset(Dataset):
 class StoreLoader(DataLoader):
     """Yields batches of a :class:`StoreDataset`, as ``torch_geometric``'s loader would.
 
+    Where features are not kept in memory, the indices of a batch are drawn one batch
+    ahead, for the disk to begin.
+
     Args:
         dataset: The samples, or any other dataset of graphs.
         batch_size: Samples in a batch.
@@ -229,10 +234,12 @@ class StoreLoader(DataLoader):
 
     @property
     def _index_sampler(self) -> Any:
-        sampler = super()._index_sampler
-        if self.batch_sampler is None:
+        """Where PyTorch takes the indices of its batches from, with workers or not."""
+        sampler, batches = super()._index_sampler, cast(_Batches, self.dataset)
+        # Workers are ahead anyway.
+        if self.batch_sampler is None or self.num_workers or not batches.read_files:
             return sampler
-        return _Announcing(sampler, self.dataset.announce)  # type: ignore[attr-defined]
+        return _Announcing(sampler, batches.announce)
 
 
 class _Announcing:
@@ -272,6 +279,12 @@ class _Batches(Dataset):
         if isinstance(dataset, StoreDataset):
             return dataset.batch(indices)
         return Batch.from_data_list([dataset[i] for i in indices])
+
+    @property
+    def read_files(self) -> bool:
+        """Whether samples come from a file only when they are asked for."""
+        dataset, _ = self._without_subsets([])
+        return isinstance(dataset, StoreDataset) and dataset._kept is None
 
     def announce(self, indices: Sequence[int]) -> None:
         """Tells a store what will be asked for."""

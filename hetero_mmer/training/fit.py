@@ -212,7 +212,7 @@ def _fit(
     )
     sha256 = splits.train.store.sha256()
     recorder = Recorder(folder, patience=options['patience'], sha256=sha256)
-    precision = options['precision']  # An old run that is resumed has Lightning's name.
+    precision = options['precision']  # An older run may have a name of Lightning's.
     with quiet():
         trainer = Trainer(
             accelerator=device.type,

@@ -152,6 +152,30 @@ def test_dropout_drops_weights_and_keeps_the_mean():
     assert abs(float(out.mean()) - 1) < 5 * error
 
 
+def test_takes_functional_and_batched_gradients():
+    ranges = [make_ranges([2, 1]), make_ranges([1, 2])]
+    inputs = draw(ranges)
+    out = attend(*inputs, ranges)
+    right = torch.autograd.grad(out.square().sum(), inputs, retain_graph=True)
+    grads = torch.func.grad(lambda x: attend(*x, ranges).square().sum())(tuple(inputs))
+    for grad, other in zip(grads, right, strict=True):
+        torch.testing.assert_close(grad, other)
+
+    layout = joint_layout(ranges)
+    arranged = [layout.arrange(x) for x in inputs]
+    for part in joint_attention(*arranged, layout):  # Of one output at a time.
+        some = part.flatten()[-3:]
+        rows = [torch.autograd.grad(x, inputs[2], retain_graph=True)[0] for x in some]
+        (batched,) = torch.autograd.grad(
+            some,
+            inputs[2],
+            torch.eye(3, dtype=some.dtype),
+            retain_graph=True,
+            is_grads_batched=True,
+        )
+        torch.testing.assert_close(batched, torch.stack(rows))
+
+
 def test_no_block_is_no_group():
     assert joint_layout([torch.zeros(0, 2, dtype=torch.long)] * 2).groups == []
 

@@ -199,6 +199,25 @@ def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
         announced.clear()
 
 
+@pytest.mark.parametrize(('in_memory', 'drawn'), [(True, 2), (False, 4)])
+def test_loader_draws_ahead_only_for_a_file(make_store, in_memory, drawn):
+    samples = iter(range(6))
+    dataset = StoreDataset(make_store(), in_memory=in_memory)
+    next(iter(StoreLoader(dataset, 2, sampler=samples)))
+    assert next(samples) == drawn
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_batches_have_the_default_dtype_of_their_time(make_store, in_memory):
+    dataset = StoreDataset(make_store(), in_memory=in_memory)
+    torch.set_default_dtype(torch.float64)
+    try:
+        batch = dataset.batch([0])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(x.dtype is torch.float64 for x in batch.collect('x').values())
+
+
 def slices_of(dataset, rows):
     """Where the samples' items lie in the file."""
     starts = {m: dataset.store.ptr[m] for m in dataset.modalities}
