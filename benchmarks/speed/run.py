@@ -53,11 +53,17 @@ def main() -> None:
         return
     case = load(cases[0])
     sides = measure(case, HERE / f'{cases[0]}.py', args.threads)
-    about = {'machine': machine(), 'threads': args.threads, 'versions': versions()}
-    result = {'name': case.name, 'sides': sides, 'goals': judge(case, sides)}
+    result = {
+        'name': case.name,
+        'sides': sides,
+        'goals': judge(case, sides),
+        'machine': machine(),
+        'threads': args.threads,
+        'versions': versions(),
+    }
     print(f'{details([result])}\n{summary([result])}', flush=True)
     if args.write:
-        write({cases[0]: result | about})
+        write({cases[0]: result})
 
 
 def load(name: str) -> Case:
@@ -96,13 +102,11 @@ def details(results: Iterable[dict[str, Any]]) -> str:
     """Markdown of what was measured."""
     lines = []
     for result in results:
-        lines += [f'**{result["name"]}**', '']
-        if 'machine' in result:
-            torch_version = result['versions']['torch']
-            lines[-2] += (
-                f' ({result["machine"]}, {result["threads"]} threads, '
-                f'torch {torch_version})'
-            )
+        where = (
+            f'{result["machine"]}, {result["threads"]} threads, '
+            f'torch {result["versions"]["torch"]}'
+        )
+        lines += [f'**{result["name"]}** ({where})', '']
         lines += ['| | ms | MiB |', '| --- | --- | --- |']
         for side, found in result['sides'].items():
             memory = f'{found["memory"]:.0f}' if 'memory' in found else ''
