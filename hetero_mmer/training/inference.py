@@ -76,6 +76,7 @@ def evaluate(
             'split': split,
             'threshold': found['threshold'],
             'best_epoch': run.about['best_epoch'],
+            'monitor': run.config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
             'versions': files.versions(),

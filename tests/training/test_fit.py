@@ -79,8 +79,8 @@ def test_folder_is_complete(finished):
 def test_metrics_are_those_of_the_predictions(finished):
     result = json.loads((finished / 'metrics.json').read_text())
     assert list(result) == [
-        *('model', 'data', 'seed', 'split', 'threshold', 'best_epoch'),
-        *('metrics', 'num_samples', 'seconds', 'versions'),
+        *('model', 'data', 'seed', 'split', 'threshold', 'best_epoch', 'monitor'),
+        *('metrics', 'notes', 'num_samples', 'seconds', 'versions'),
     ]
     assert result['model'] == 'hetero_mmer.models.HHMPN'
     assert (result['split'], result['threshold'], result['seed']) == ('test', 0.5, 0)
@@ -404,7 +404,7 @@ def test_global_state_stays(tmp_path, data, model, options):
 
 
 def test_training_is_silent(tmp_path, data, model, options, capfd, recwarn):
-    train(model, data, tmp_path / 'run', epochs=1, **options)
+    train(model, data, tmp_path / 'run', epochs=1, threshold='tuned', **options)
     assert capfd.readouterr() == ('', '')
     assert not recwarn.list
 
