@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
 from hetero_mmer.functional.multilabel import binarize
-from hetero_mmer.loader import StoreLoader
+from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
@@ -305,6 +305,12 @@ def _test(
     threshold = Run(folder, network, about).threshold()
     predicts = bool(binarize(probs, threshold).any())
     notes = _notes(recorder, predicts, isinstance(options['threshold'], str))
+    notes += [
+        f'{store.rows(split).size - len(samples)} of {store.rows(split).size} {split} '
+        f'samples have no item in {used.modalities} and are left out'
+        for split, samples in vars(splits).items()
+        if isinstance(samples, StoreDataset) and len(samples) < store.rows(split).size
+    ]
     probs = predict_probs(network, splits.test, size, device)
     y = labels_of(splits.test)
     ids = splits.test.sample_ids
