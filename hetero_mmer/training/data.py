@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hetero_mmer.graph import prior_label_graph
 from hetero_mmer.loader import StoreDataset
+from hetero_mmer.loader.scale import EQUAL
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
 from hetero_mmer.typing import InputError, InputWarning
@@ -133,8 +134,7 @@ def _checked(
         sentence = unseen(modality, columns, store.specs[modality])
         warnings.warn(f'{store.path}: {sentence}', InputWarning, stacklevel=4)
     rounded = std < np.maximum(ROUNDING * np.abs(mean), np.finfo(np.float32).tiny)
-    # The mean of equal numbers, too, is rounded, to the last of 16 digits.
-    if len(some := np.flatnonzero(rounded & (std > 1e-12 * np.abs(mean)))):
+    if len(some := np.flatnonzero(rounded & (std > EQUAL * np.abs(mean)))):
         warnings.warn(
             f'{store.path}: {name_columns(some, store.specs[modality])} of '
             f"'{modality}', which varies by no more than numbers are rounded "

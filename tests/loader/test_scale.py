@@ -47,6 +47,17 @@ def test_constant_columns_become_zero(std):
     assert x.tolist() == [[0, -1], [0, 1], [0, 0]]
 
 
+@pytest.mark.parametrize('value', [7.1, -3e-4, 1.6e9, 12345.678])
+def test_equal_numbers_become_zero_though_their_mean_is_rounded(value):
+    x = np.full((37, 2), value, np.float32)
+    x[:, 1] = np.arange(37)
+    wide = x.astype(np.float64)
+    mean = wide.mean(axis=0) * (1 + 3e-16)
+    standardize_(x, mean, np.sqrt(((wide - mean) ** 2).mean(axis=0)))
+    assert (x[:, 0] == 0).all()
+    np.testing.assert_allclose(x[:, 1].std(), 1, rtol=1e-6)
+
+
 def test_marked_values_become_zero():
     rng = np.random.default_rng(1)
     x = rng.normal(5, 2, (40, 12)).astype(np.float32)
