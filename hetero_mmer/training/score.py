@@ -20,6 +20,7 @@ from hetero_mmer.metrics import (
     tune_thresholds_per_label,
 )
 from hetero_mmer.training import files
+from hetero_mmer.typing import InputError
 
 
 def predict_probs(
@@ -35,12 +36,25 @@ def predict_probs(
         samples: The graphs to predict, at least one.
         batch_size: Samples at a time.
         device: Where; the model moves there.
+
+    Raises:
+        InputError: If one of them is not finite.
     """
     model.eval().to(device)
     with torch.inference_mode():
         batches = StoreLoader(samples, batch_size)
         parts = [model(batch.to(device)).probs.float().cpu() for batch in batches]
-    return torch.cat(parts)
+    probs = torch.cat(parts)
+    bad = (~probs.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    if bad:
+        names = ', '.join(f"'{samples.sample_ids[i]}'" for i in bad[:3])
+        more = f' and {len(bad) - 3} others' if len(bad) > 3 else ''
+        raise InputError(
+            f'{type(model).__name__} gives {len(bad)} of {len(probs)} samples of '
+            f"'{samples.store.path}' probabilities that are not finite "
+            f'({names}{more}): its weights or their features are too large'
+        )
+    return probs
 
 
 def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
