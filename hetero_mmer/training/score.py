@@ -47,12 +47,12 @@ def predict_probs(
     probs = torch.cat(parts)
     bad = (~probs.isfinite()).any(dim=1).nonzero().flatten().tolist()
     if bad:
-        names = ', '.join(f"'{samples.sample_ids[i]}'" for i in bad[:3])
+        names = ', '.join(f"'{samples[i].sample_id}'" for i in bad[:3])
         more = f' and {len(bad) - 3} others' if len(bad) > 3 else ''
         raise InputError(
-            f'{type(model).__name__} gives {len(bad)} of {len(probs)} samples of '
-            f"'{samples.store.path}' probabilities that are not finite "
-            f'({names}{more}): its weights or their features are too large'
+            f'{type(model).__name__} gives {len(bad)} of {len(probs)} samples '
+            f'probabilities that are not finite ({names}{more}): its weights or their '
+            'features are too large'
         )
     return probs
 
