@@ -15,6 +15,10 @@ Dataset                                 Content
                                         of all if there is no train split
 ``.../non_finite_of_sample``            [N] count of replaced values; ids have
                                         none of these six
+``.../fill``                            [F] what replaced them, where it is the
+                                        mean
+``fitted/<modality>/about``             JSON: which encoder made the features,
+``fitted/<modality>/arrays/<name>``     and what it learned (optional)
 ``labels``                              [N, L] uint8 (optional)
 ``intensities``                         [N, L] float32 (optional)
 ``ids``, ``groups``, ``split``          [N] UTF-8

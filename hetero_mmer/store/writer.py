@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hetero_mmer.schema import check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     SPLITS,
@@ -24,6 +25,7 @@ from hetero_mmer.store.format import (
     ModalitySpec,
     write_strings,
 )
+from hetero_mmer.store.like import Like
 from hetero_mmer.typing import InputError
 
 
@@ -49,10 +51,12 @@ class StoreWriter:
         timed: The modalities whose items have a start and an end.
         intensities: Whether samples have label intensities.
         strict: Whether to refuse the first sample that would be dropped.
+        fitted: What the encoder of a modality learned, kept with the store.
+        like: What modalities, labels and encoders have to be like.
 
     Raises:
-        InputError: For a description that contradicts itself, and, at the end, for no
-            samples at all or values that are not finite.
+        InputError: For a description that contradicts itself or ``like``, and, at the
+            end, for no samples at all or values that are not finite.
 
     Example:
         >>> import tempfile
@@ -80,6 +84,8 @@ class StoreWriter:
         timed: Collection[str] = (),
         intensities: bool = False,
         strict: bool = False,
+        fitted: Mapping[str, Fitted] | None = None,
+        like: Like | None = None,
     ) -> None:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
@@ -92,6 +98,15 @@ class StoreWriter:
         if unknown := sorted(set(timed) - set(modalities)):
             raise InputError(f"'timed' names modalities of the store (got {unknown})")
         self.path = Path(path)
+        self.fitted = dict(fitted or {})
+        self.like = like
+        if like is not None:
+            like.check(modalities, tuple(names), self.fitted, clean)
+            if self.path.exists() and self.path.samefile(like.path):
+                raise InputError(
+                    f"the store to write is another than '{like.path}', which samples "
+                    f'are to be like'
+                )
         self.modalities = dict(modalities)
         self.label_names = tuple(names)
         self.clean = clean
@@ -450,6 +465,7 @@ class StoreWriter:
                     f'{num_samples} samples (got {len(array)})'
                 )
             extra[name] = array
+        write_fitted(file, self.fitted)
         file['attrs'] = _json('attrs', self.attrs)
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
@@ -468,6 +484,9 @@ class StoreWriter:
             return
         statistics = self._statistics[modality]
         statistics.flush()
+        fill = self._fill(modality)
+        if self.clean == 'mean':
+            group['fill'] = fill
         if count := int(statistics.non_finite.sum()):
             if self.clean is None:
                 where = np.flatnonzero(statistics.non_finite)
@@ -477,7 +496,6 @@ class StoreWriter:
                     f'first is {where[0]}): clean them with --clean zero or '
                     f'--clean mean'
                 )
-            fill = statistics.fill(self.clean)
             replace_non_finite(column, fill)
             statistics.widen(fill)
         group['minimum'] = statistics.minimum
@@ -485,6 +503,12 @@ class StoreWriter:
         group['non_finite'] = statistics.non_finite
         group['non_finite_of_sample'] = np.array(self._non_finite[modality], np.int64)
         group['mean'], group['std'] = statistics.mean, statistics.std
+
+    def _fill(self, modality: str) -> NDArray[np.float64]:
+        """What stands for a non-finite value, [F]."""
+        if self.like is not None and modality in self.like.fill:
+            return self.like.fill[modality]
+        return self._statistics[modality].fill(self.clean or 'zero')
 
     def _dtype_of(self, modality: str) -> np.dtype:
         ids = self.modalities[modality].num_embeddings is not None
