@@ -7,11 +7,13 @@ in :mod:`hetero_mmer.training`. Heavy imports happen inside commands.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from importlib import metadata
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     try:
-        return _run(words)
+        with _told_warnings():
+            return _run(words)
     except SystemExit as stop:  # After the help of a command.
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
@@ -74,6 +77,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = str(error)
     print(f'hetero-mmer: error: {message}', file=sys.stderr)
     return 2
+
+
+@contextlib.contextmanager
+def _told_warnings() -> Iterator[None]:
+    """Warnings of our own are sentences on stderr; others stay as they are."""
+    from hetero_mmer.typing import InputWarning
+
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Any, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, InputWarning):
+                print(f'hetero-mmer: warning: {message}', file=sys.stderr)
+            else:
+                show(message, category, *place)
+
+        warnings.simplefilter('always', InputWarning)
+        warnings.showwarning = tell
+        yield
 
 
 def _run(words: list[str]) -> int:

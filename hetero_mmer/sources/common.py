@@ -16,7 +16,6 @@ from rich.progress import track as rich_track
 
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
-from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -101,19 +100,6 @@ def default_clean(
     """
     usual: Clean = 'mean' if like is not None and like.fill else 'zero'
     return clean or (None if strict else usual)
-
-
-def like_notes(like: Like | None) -> list[str]:
-    """A sentence on what samples are like, for the report.
-
-    Args:
-        like: What they have to be like.
-    """
-    if like is None:
-        return []
-    names = ', '.join(f'{m} {short(one.sha256)}' for m, one in like.fitted.items())
-    how = f'features are made by its encoders: {names}' if names else 'it fits nothing'
-    return [f"samples are like '{like.path}'; {how}"]
 
 
 def track(

@@ -18,7 +18,6 @@ from hetero_mmer.sources.common import (
     Source,
     default_clean,
     existing,
-    like_notes,
     sha256_of,
     track,
 )
@@ -168,7 +167,7 @@ def convert(
                 times=dict.fromkeys(MODALITIES, spans[a:b]),
             )
         for note in (
-            *(count_notes(rows, first) if pattern is None else like_notes(pattern)),
+            *(count_notes(rows, first) if pattern is None else ()),
             *repeat_notes(num_repeated),
             *time_notes(start, stop, first, values),
             *shared_notes(rows),

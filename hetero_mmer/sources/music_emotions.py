@@ -21,7 +21,6 @@ from hetero_mmer.sources.column_scale import ColumnScale
 from hetero_mmer.sources.common import (
     Source,
     default_clean,
-    like_notes,
     only_source,
     sha256_of,
 )
@@ -302,8 +301,6 @@ def write(
         writer.attrs['label_spelling'] = LABELS
         if openml is not None:
             writer.attrs['openml'] = dict(openml)
-        for note in like_notes(like):
-            writer.note(note)
     return Store(output)
 
 

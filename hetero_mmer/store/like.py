@@ -42,6 +42,21 @@ class Like:
     fill: Mapping[str, NDArray]
     left_out: tuple[str, ...] = ()
 
+    def note(self) -> str:
+        """What samples are like, in a sentence for the report."""
+        names = ', '.join(f'{m} {short(one.sha256)}' for m, one in self.fitted.items())
+        how = f', with its encoders ({names})' if names else ''
+        return f"modalities and labels are those of '{self.path}'{how}"
+
+    def num_embeddings(self, modality: str) -> int | None:
+        """Size of the vocabulary of a modality, if it has one.
+
+        Args:
+            modality: Its name.
+        """
+        spec = self.specs.get(modality)
+        return None if spec is None else spec.num_embeddings
+
     def encoder(self, modality: str) -> Fitted:
         """What the encoder of a modality learned.
 

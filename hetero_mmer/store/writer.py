@@ -117,6 +117,8 @@ class StoreWriter:
         self.dtype = np.dtype(np.float16 if float16 else np.float32)
         self.raw_sha256 = dict(raw_sha256 or {})
         self.attrs: dict[str, Any] = {}
+        if like is not None:
+            self.note(like.note())
         self._about = {
             'modalities': {m: asdict(spec) for m, spec in self.modalities.items()},
             'label_names': names,
