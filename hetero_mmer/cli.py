@@ -18,7 +18,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from hetero_mmer.hint import did_you_mean
 
@@ -87,11 +87,18 @@ def _told_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def tell(message: Any, category: type[Warning], *place: Any) -> None:
+        def tell(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             if issubclass(category, InputWarning):
                 print(f'hetero-mmer: warning: {message}', file=sys.stderr)
             else:
-                show(message, category, *place)
+                show(message, category, filename, lineno, file, line)
 
         warnings.simplefilter('always', InputWarning)
         warnings.showwarning = tell
@@ -383,8 +390,12 @@ def _show_result(result: Mapping[str, Any]) -> None:
 def _show_description(it: Description) -> None:
     about = {field.name: getattr(it, field.name) for field in fields(it)}
     about |= {'attrs': list(it.attrs), 'dropped': len(it.dropped)}
-    modalities = about.pop('modalities').items()
-    _show('Modalities', ({'name': name, **asdict(m)} for name, m in modalities))
+    modalities = {name: asdict(m) for name, m in about.pop('modalities').items()}
+    # A hash in a narrow column would be cut.
+    about['fitted'] = {
+        m: sha for m, row in modalities.items() if (sha := row.pop('fitted'))
+    }
+    _show('Modalities', ({'name': name, **row} for name, row in modalities.items()))
     counts, both = it.label_counts, about.pop('co_occurrence')
     if counts is not None:
         named = partial(zip, counts, strict=True)

@@ -64,7 +64,7 @@ class HashedNgrams:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        counted = _count(texts)
+        counted = _count(texts) if len(texts) else []
         num_texts = [np.bincount(c.indices, minlength=_NUM_BUCKETS) for c in counted]
         # What is rarer only costs time.
         kept = [np.flatnonzero(n >= _MIN_TEXTS).astype(np.int32) for n in num_texts]
@@ -102,6 +102,8 @@ class HashedNgrams:
         Args:
             texts: The sentences; each one's vector depends on itself alone.
         """
+        if not len(texts):
+            return np.zeros((0, self.channels), np.float32)
         joint = self._weigh(_count(texts))
         return self._project(joint).astype(np.float32)
 

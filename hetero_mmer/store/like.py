@@ -150,7 +150,7 @@ def read_like(path: str | os.PathLike[str] | None) -> Like | None:
         return _of_run(Path(path))
     if not Path(path).exists():
         raise InputError(
-            f"samples are like a store or a run, but there is nothing at '{path}'"
+            f"'like' is a store or the folder of a run, but '{path}' does not exist"
         )
     with Store(path) as store:
         return Like(
@@ -161,7 +161,8 @@ def read_like(path: str | os.PathLike[str] | None) -> Like | None:
 def _of_run(path: Path) -> Like:
     if not (path / MODEL).is_file():
         raise InputError(
-            f"samples are like a store or a finished run, but '{path}' has no {MODEL}"
+            f"'like' is a store or the folder of a finished run, but '{path}' has no "
+            f'{MODEL}'
         )
     try:
         about: dict[str, Any] = json.loads((path / MODEL).read_text(encoding='utf-8'))
