@@ -18,7 +18,7 @@ from dataclasses import asdict, fields
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hetero_mmer.hint import did_you_mean
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     try:
-        with _told_warnings():
+        with _plain_warnings():
             return _run(words)
     except SystemExit as stop:  # After the help of a command.
         return int(stop.code or 0)
@@ -80,27 +80,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _told_warnings() -> Iterator[None]:
-    """Warnings of our own are sentences on stderr; others stay as they are."""
+def _plain_warnings() -> Iterator[None]:
+    """Tells what may not be meant as it tells errors, each time."""
     from hetero_mmer.typing import InputWarning
 
     with warnings.catch_warnings():
+        warnings.simplefilter('always', InputWarning)
         show = warnings.showwarning
 
         def tell(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
+            message: Warning | str, category: type[Warning], *args: Any, **more: Any
         ) -> None:
             if issubclass(category, InputWarning):
                 print(f'hetero-mmer: warning: {message}', file=sys.stderr)
             else:
-                show(message, category, filename, lineno, file, line)
+                show(message, category, *args, **more)
 
-        warnings.simplefilter('always', InputWarning)
         warnings.showwarning = tell
         yield
 
@@ -382,7 +377,7 @@ def _cell(value: Any) -> str:
 
 def _show_result(result: Mapping[str, Any]) -> None:
     title = f'{result["model"]} on {result["data"]}, {result["split"]} split'
-    head = {key: result[key] for key in ('seed', 'threshold', 'best_epoch')}
+    head = {key: result[key] for key in ('seed', 'threshold', 'monitor', 'best_epoch')}
     values = {name: f'{value:.4f}' for name, value in result['metrics'].items()}
     _show(title, ({'': k, 'value': v} for k, v in (head | values).items()))
 

@@ -20,7 +20,7 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """Input that may be wrong, told in one sentence; the command line prints it."""
+    """Input that works but may not mean what was meant, told in one sentence."""
 
 
 class Output(Protocol):
