@@ -84,7 +84,8 @@ def convert(
         mode: ``word-aligned`` has one item per word in each modality, ``unaligned`` all
             words and frames of a segment.
         folds: The official folds: the SDK's ``cmu_mosei_std_folds.py``, a JSON or a
-            CSV. Without them, videos are split at random.
+            CSV. Without them, videos are split at random, or are all test with
+            ``like``.
         text: Root or path of the file of words, if its name does not tell.
         visual: Root or path of the visual file.
         audio: Root or path of the audio file.
@@ -159,7 +160,10 @@ def convert(
         hashes = hash_beside(raw)
         with writer:
             writer.note(_how(mode, collapse, impute, rates))
-            if split_of is None:
+            if split_of is None and pattern is not None:
+                split_of = dict.fromkeys(label_file.videos, 'test')
+                writer.note('there are no folds: all of it is test')
+            elif split_of is None:
                 split_of = _drawn(label_file.videos, files, seed)
                 writer.note(
                     f'the videos were split at random with seed {seed}; the official '
