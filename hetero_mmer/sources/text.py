@@ -101,7 +101,12 @@ class HashedNgrams:
 
         Args:
             texts: The sentences; each one's vector depends on itself alone.
+
+        Raises:
+            InputError: If nothing was learned.
         """
+        if not self._arrays:
+            raise InputError('an encoder transforms after it was fitted')
         if not len(texts):
             return np.zeros((0, self.channels), np.float32)
         joint = self._weigh(_count(texts))

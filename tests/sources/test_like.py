@@ -329,6 +329,26 @@ def test_own_tables_that_are_refused(options, text, message, own, tmp_path):
     assert not (tmp_path / 'b.h5').exists()
 
 
+def test_cells_of_own_arrays_are_cleaned_as_before(own, tmp_path):
+    table, features, _ = own
+    convert, audio = FORMATS['csv'], tmp_path / 'audio'
+    np.save(audio / '2.npy', [[np.nan, 1, 1]])
+    split = [f'{i},1,0,{"train" if i in (1, 2, 3) else "test"}' for i in range(6)]
+    table.write_text('\n'.join(['id,joy,anger,split', *split]))
+    like = tmp_path / 'mean.h5'
+    one = convert([table], like, features=features, clean='mean')
+    assert one.read('audio', 2)[0].tolist() == [2, 1, 1]  # 1, 1, 3, 3
+    np.save(audio / '5.npy', [[np.nan, np.inf, 9]])
+    table.write_text('id\n5\n')
+    new = convert([table], tmp_path / 'b.h5', features=features, like=like)
+    assert new.clean == 'mean'
+    assert new.read('audio', 0).tolist() == [[2, np.float32((2 + 1 + 6) / 5), 9]]
+    with pytest.raises(InputError, match='finite'):
+        convert([table], tmp_path / 'c.h5', features=features, like=like, strict=True)
+    with pytest.raises(InputError, match=r"'mean' \(got 'zero'\)"):
+        convert([table], tmp_path / 'c.h5', features=features, like=like, clean='zero')
+
+
 def test_features_of_another_hand_are_not_like_fitted_ones(store, tmp_path):
     """Arrays of the right widths: what they mean cannot be known."""
     table = tmp_path / 'table.csv'

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.pipeline import make_pipeline, make_union
 
@@ -88,7 +89,23 @@ def test_empty_texts(texts):
     assert np.isfinite(vectors).all()
 
 
+def test_noise_of_the_last_digits_is_not_learned(texts, monkeypatch):
+    """Threads sum up in any order, and machines have products of their own."""
+    before = HashedNgrams(8).fit(texts).fitted.sha256
+    fit = TruncatedSVD.fit
+
+    def noisy(self, x):
+        svd, rng = fit(self, x), np.random.default_rng(0)
+        svd.components_ += rng.normal(scale=1e-12, size=svd.components_.shape)
+        return svd
+
+    monkeypatch.setattr(TruncatedSVD, 'fit', noisy)
+    assert HashedNgrams(8).fit(texts).fitted.sha256 == before
+
+
 def test_no_texts():
+    with pytest.raises(InputError, match='after it was fitted'):
+        HashedNgrams(1).transform(['oh'])
     with pytest.raises(InputError, match='from 1 to 0'):
         HashedNgrams(1).fit([])
 
