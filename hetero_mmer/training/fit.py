@@ -28,6 +28,7 @@ from hetero_mmer.training.check import (
     check_options,
 )
 from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
+from hetero_mmer.training.encoders import keep_encoders
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.optim import OptimizerName, Schedule
 from hetero_mmer.training.progress import ProgressLine
@@ -189,8 +190,10 @@ def _run(
         )
         first = range(min(options['batch_size'], len(splits.train)))
         check_model(network, splits.train.batch(list(first)))
+        fitted = store.fitted  # Before anything is written: it may be damaged.
         if not resumed:
             files.write_config(folder / files.CONFIG, options)
+        keep_encoders(folder, fitted, store.fill)
         recorder = _fit(network, splits, options, folder, device, progress)
         files.load_weights(network, folder / files.WEIGHTS)
         return _test(network, store, splits, options, folder, device, recorder)
@@ -286,6 +289,7 @@ def _test(
                 NUM_EMBEDDINGS: used.num_embeddings.get(m),
                 'kind': used.kinds[m],
                 'extractor': store.extractors[m],
+                'fitted': store.fitted_sha256.get(m),
                 'scale': _plain(used.scale.get(m)),
             }
             for m in used.modalities
