@@ -114,7 +114,7 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.sources import FORMATS
-    from hetero_mmer.store import report
+    from hetero_mmer.store.place import check_report_path, write_report
 
     if not words or words[0].startswith('-'):
         parser = _parser(data_convert)
@@ -134,10 +134,9 @@ def data_convert(words: list[str]) -> int:
         if isinstance(action.default, bool):  # `--strict` alone is enough.
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
+    check_report_path(Path(args['output']))
     with convert(**args, progress=sys.stderr.isatty()) as store:
-        text = report(store)
-        path = store.path.with_suffix('.report.md')
-        path.write_text(text, encoding='utf-8')
+        path = write_report(store)
         for note in store.attrs.get('notes', []):
             print(note)
         count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
