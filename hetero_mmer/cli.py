@@ -7,11 +7,13 @@ in :mod:`hetero_mmer.training`. Heavy imports happen inside commands.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from importlib import metadata
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     try:
-        return _run(words)
+        with _plain_warnings():
+            return _run(words)
     except SystemExit as stop:  # After the help of a command.
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
@@ -74,6 +77,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = str(error)
     print(f'hetero-mmer: error: {message}', file=sys.stderr)
     return 2
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Tells what may not be meant as it tells errors, each time."""
+    from hetero_mmer.typing import InputWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('always', InputWarning)
+        show = warnings.showwarning
+
+        def tell(
+            message: Warning | str, category: type[Warning], *args: Any, **more: Any
+        ) -> None:
+            if issubclass(category, InputWarning):
+                print(f'hetero-mmer: warning: {message}', file=sys.stderr)
+            else:
+                show(message, category, *args, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 def _run(words: list[str]) -> int:
@@ -352,7 +376,7 @@ def _cell(value: Any) -> str:
 
 def _show_result(result: Mapping[str, Any]) -> None:
     title = f'{result["model"]} on {result["data"]}, {result["split"]} split'
-    head = {key: result[key] for key in ('seed', 'threshold', 'best_epoch')}
+    head = {key: result[key] for key in ('seed', 'threshold', 'monitor', 'best_epoch')}
     values = {name: f'{value:.4f}' for name, value in result['metrics'].items()}
     _show(title, ({'': k, 'value': v} for k, v in (head | values).items()))
 

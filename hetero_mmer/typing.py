@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch_geometric.data import HeteroData
 
-__all__ = ['EdgeType', 'InputError', 'Model', 'NodeType', 'Output']
+__all__ = ['EdgeType', 'InputError', 'InputWarning', 'Model', 'NodeType', 'Output']
 
 #: As in ``torch_geometric.typing``, which takes seconds to import.
 NodeType = str
@@ -17,6 +17,10 @@ EdgeType = tuple[str, str, str]
 
 class InputError(ValueError):
     """Bad input, told in one sentence: what was expected, what came, where."""
+
+
+class InputWarning(UserWarning):
+    """Input that works but may not mean what was meant, told in one sentence."""
 
 
 class Output(Protocol):

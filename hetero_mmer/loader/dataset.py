@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, HeteroData
 
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
@@ -213,7 +213,7 @@ class StoreLoader(DataLoader):
     ahead, for the disk to begin.
 
     Args:
-        dataset: The samples, or any other dataset of graphs.
+        dataset: The samples, or any other dataset or list of graphs.
         batch_size: Samples in a batch.
         shuffle: Whether to draw a new order for each epoch.
         **kwargs: More of :class:`torch.utils.data.DataLoader`, such as
@@ -222,7 +222,7 @@ class StoreLoader(DataLoader):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset | Sequence[HeteroData],
         batch_size: int = 1,
         shuffle: bool = False,
         **kwargs: Any,
@@ -265,8 +265,8 @@ class _Announcing:
 class _Batches(Dataset):
     """Hands out whole batches where a loader asks for several samples."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset | Sequence[HeteroData]) -> None:
+        self.dataset = cast(Dataset, dataset)  # All of it that is used.
 
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]

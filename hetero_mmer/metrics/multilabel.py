@@ -17,6 +17,8 @@ from hetero_mmer.functional.multilabel import (
     jaccard_per_sample,
     weighted_accuracy,
 )
+from hetero_mmer.metrics.check import check_probs
+from hetero_mmer.metrics.threshold import Threshold, choose_threshold
 from hetero_mmer.typing import InputError
 
 
@@ -103,7 +105,8 @@ class MultilabelMetrics(Metric):
     """:func:`multilabel_metrics` over a stream of batches.
 
     Args:
-        threshold: See :func:`multilabel_metrics`.
+        threshold: See :func:`multilabel_metrics`; ``tuned`` or ``per-label`` for the
+            one that is best on these very samples, as on a validation split.
         label_names: See :func:`multilabel_metrics`.
         empty: See :func:`multilabel_metrics`.
 
@@ -122,7 +125,7 @@ class MultilabelMetrics(Metric):
     def __init__(
         self,
         *,
-        threshold: float | Tensor = 0.5,
+        threshold: Threshold = 0.5,
         label_names: Sequence[str] | None = None,
         empty: Literal['zero', 'one'] = 'zero',
     ) -> None:
@@ -143,38 +146,14 @@ class MultilabelMetrics(Metric):
         """The metrics of everything added since the last reset."""
         if not len(self.probs):
             raise InputError('metrics need at least one sample (got none)')
+        probs, y = _cat(self.probs), _cat(self.y)
         return multilabel_metrics(
-            _cat(self.probs),
-            _cat(self.y),
-            threshold=self.threshold,
+            probs,
+            y,
+            threshold=choose_threshold(self.threshold, probs, y),
             label_names=self.label_names,
             empty=self.empty,
         )
-
-
-def check_probs(probs: Tensor, y: Tensor) -> None:
-    """Refuses what is no pair of probabilities and labels, both ``[N, L]``.
-
-    Raises:
-        InputError: For shapes that differ, values that are no probabilities, or
-            labels other than 0 and 1.
-    """
-    if probs.dim() != 2 or probs.shape != y.shape or not probs.numel():
-        raise InputError(
-            'probabilities and labels are both [N, L] and not empty '
-            f'(got {list(probs.shape)} and {list(y.shape)})'
-        )
-    if not probs.is_floating_point():
-        raise InputError(f'probabilities are floating-point (got {probs.dtype})')
-    if not bool(((probs >= 0) & (probs <= 1)).all()):  # False for NaN, too.
-        if probs.isnan().any():
-            raise InputError(f'probabilities lie in [0, 1] (got {_num_nan(probs)} NaN)')
-        raise InputError(
-            f'probabilities lie in [0, 1] (got {float(probs.min()):.4g} to '
-            f'{float(probs.max()):.4g}; logits need a sigmoid first)'
-        )
-    if not bool(((y == 0) | (y == 1)).all()):
-        raise InputError('labels are 0 or 1 (got other values)')
 
 
 def _mean_average_precision(probs: Tensor, y: Tensor) -> Tensor:
@@ -183,10 +162,6 @@ def _mean_average_precision(probs: Tensor, y: Tensor) -> Tensor:
         return tm.multilabel_average_precision(
             probs, y, num_labels=y.size(1), validate_args=False
         )
-
-
-def _num_nan(probs: Tensor) -> int:
-    return int(probs.isnan().sum())
 
 
 def _cat(parts: list[Tensor] | Tensor) -> Tensor:

@@ -45,6 +45,8 @@ SPLITS: Final = ('train', 'valid', 'test', '')
 #: Ids are stored as int32.
 MAX_EMBEDDINGS: Final = 2**31 - 1
 
+LARGEST: Final = 1e12
+
 #: What happens to a value that is not finite: nothing, zero, the mean of its column.
 Clean = Literal['zero', 'mean']
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch.nn import Module
 from torch_geometric.data import Batch
 
-from hetero_mmer.metrics.multilabel import check_probs
+from hetero_mmer.metrics.check import check_probs
 from hetero_mmer.training.multilabel_module import targets
+from hetero_mmer.training.recorder import Monitor
 from hetero_mmer.typing import InputError, Model
 
 #: Number formats in training, with Lightning's names for them.
@@ -54,10 +55,16 @@ def check_options(options: dict[str, Any]) -> None:
         'optimizer': ('adam', 'adamw'),
         'schedule': ('constant', 'linear'),
         'precision': tuple(PRECISIONS),
+        'monitor': get_args(Monitor),
     }
     for name, values in choices.items():
         if options[name] not in values:
             raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
+    if options['monitor'] == 'last' and options['patience'] is not None:
+        raise InputError(
+            "'patience' waits for a better epoch, so it needs another 'monitor' than "
+            "'last', which takes the last one"
+        )
     check_threshold(options['threshold'])
     device = check_device(options['device'])
     if options['precision'] == 'fp16' and device.type == 'cpu':

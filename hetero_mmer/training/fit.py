@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
-from hetero_mmer.loader import StoreLoader
+from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
@@ -30,7 +32,7 @@ from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.optim import OptimizerName, Schedule
 from hetero_mmer.training.progress import ProgressLine
 from hetero_mmer.training.quiet import quiet
-from hetero_mmer.training.recorder import Recorder
+from hetero_mmer.training.recorder import Monitor, Recorder
 from hetero_mmer.training.run import FORMAT_VERSION, Run, build_model
 from hetero_mmer.training.score import (
     predict_probs,
@@ -40,7 +42,7 @@ from hetero_mmer.training.score import (
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, to_spec
-from hetero_mmer.typing import InputError
+from hetero_mmer.typing import InputError, InputWarning
 
 
 def train(
@@ -65,6 +67,7 @@ def train(
     gradient_clip: float | None = 10.0,
     patience: int | None = None,
     threshold: float | Literal['tuned', 'per-label'] = 0.5,
+    monitor: Monitor = 'f1_micro',
     precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
     num_workers: int = 0,
@@ -72,8 +75,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains a model, tests its best epoch, and leaves all in a folder.
 
-    Only the train and valid splits take part in training. The epoch with the best
-    ``f1_micro`` on valid (the first of equals) is tested, once, on all test samples.
+    Only the train and valid splits take part in training. The epoch that is best on
+    valid by ``monitor`` (the first of equals) is tested, once, on all test samples.
 
     Args:
         model: The model: a class of hetero_mmer.models by name, or any other by
@@ -101,8 +104,10 @@ def train(
         patience: Epochs without improvement after which training stops; none by
             default.
         threshold: A label is positive if its probability is above it: a number, or
-            tuned on the valid split for all labels at once or for each. While training
-            it is this number, or 0.5.
+            tuned on the valid split for all labels at once or for each.
+        monitor: By what the epoch is chosen: the highest of a metric on valid (at the
+            threshold; where that is tuned, at the one tuned in this epoch), the lowest
+            loss on valid, or no choice, the last epoch.
         precision: Number format in training: all in float32, or what gains by it in
             float16 (on a GPU) or bfloat16; the weights stay float32.
         device: Where to train; a GPU by default if there is one.
@@ -207,11 +212,14 @@ def _fit(
         weight_decay=options['weight_decay'],
         warmup=options['warmup'],
         schedule=options['schedule'],
-        threshold=_selecting(options['threshold']),
+        threshold=options['threshold'],
         label_names=splits.train.store.label_names,
     )
     sha256 = splits.train.store.sha256()
-    recorder = Recorder(folder, patience=options['patience'], sha256=sha256)
+    monitor = options['monitor']
+    recorder = Recorder(
+        folder, monitor=monitor, patience=options['patience'], sha256=sha256
+    )
     precision = options['precision']  # An older run may have a name of Lightning's.
     with quiet():
         trainer = Trainer(
@@ -224,7 +232,7 @@ def _fit(
             num_sanity_val_steps=0,
             log_every_n_steps=1,
             logger=TensorBoardLogger(folder, name='', version=files.EVENTS),
-            callbacks=[recorder, *([ProgressLine()] if progress else [])],
+            callbacks=[recorder, *([ProgressLine(monitor)] if progress else [])],
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
@@ -295,6 +303,14 @@ def _test(
     }
     files.write_json(folder / files.MODEL, about)
     threshold = Run(folder, network, about).threshold()
+    predicts = bool(binarize(probs, threshold).any())
+    notes = _notes(recorder, predicts, isinstance(options['threshold'], str))
+    notes += [
+        f'{store.rows(split).size - len(samples)} of {store.rows(split).size} {split} '
+        f'samples have no item in {used.modalities} and are left out'
+        for split, samples in vars(splits).items()
+        if isinstance(samples, StoreDataset) and len(samples) < store.rows(split).size
+    ]
     probs = predict_probs(network, splits.test, size, device)
     y = labels_of(splits.test)
     ids = splits.test.sample_ids
@@ -307,24 +323,38 @@ def _test(
         'split': 'test',
         'threshold': found['threshold'],
         'best_epoch': recorder.best_epoch,
+        'monitor': options['monitor'],
         'metrics': found['metrics'],
+        'notes': notes,
         'num_samples': len(splits.test),
         'seconds': recorder.seconds,
         'versions': about['versions'],
     }
     files.write_json(folder / files.METRICS, result)  # Last: the run has finished.
+    for note in notes:
+        warnings.warn(note, InputWarning, stacklevel=4)  # At who calls train.
     return result
+
+
+def _notes(recorder: Recorder, predicts: bool, is_tuned: bool) -> list[str]:
+    """What makes the result of a run doubtful."""
+    notes = []
+    if recorder.best_epoch == 1 < len(recorder.rows):
+        notes.append(
+            f'the best of {len(recorder.rows)} epochs is the first, by '
+            f'{recorder.monitor} on valid: the model may have learned nothing that it '
+            "shows; try the threshold 'tuned', or the monitor 'map' or 'last'"
+        )
+    if not predicts:
+        hint = '' if is_tuned else ": try the threshold 'tuned'"
+        notes.append(f'no label of any valid sample is predicted{hint}')
+    return notes
 
 
 def _plain(scale: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any] | None:
     if scale is None:
         return None
     return {'mean': scale[0].tolist(), 'std': scale[1].tolist()}
-
-
-def _selecting(threshold: float | str) -> float:
-    """The threshold of the metrics while training: one that is tuned is not known."""
-    return 0.5 if isinstance(threshold, str) else threshold
 
 
 def _lasting(data: str | Path, root: str | Path | None) -> str:

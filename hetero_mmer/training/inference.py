@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+import torch
 
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
+from hetero_mmer.store.describe import duplicates
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.training.data import labels_of
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.score import predict_probs, score, write_predictions
-from hetero_mmer.typing import InputError
+from hetero_mmer.typing import InputError, InputWarning
 
 
 def evaluate(
@@ -23,6 +28,7 @@ def evaluate(
     threshold: float | Literal['tuned', 'per-label'] | None = None,
     data: str | Path | None = None,
     root: str | Path | None = None,
+    skip_empty: bool | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
 ) -> dict[str, Any]:
@@ -35,6 +41,8 @@ def evaluate(
             once or for each; by default as the run was tested.
         data: Another store or data set than the one it was trained on.
         root: Folder where named data sets lie; by default the run's.
+        skip_empty: Whether to leave out samples that have no item in the run's
+            modalities, which are refused otherwise; by default as in the run.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
 
@@ -57,14 +65,8 @@ def evaluate(
                 '`--data` if this is meant'
             )
         check_fit(run, store)
-        samples = StoreDataset(
-            store,
-            store.rows(split),
-            modalities=list(run.in_channels),
-            label_graph=run.label_graph,
-            skip_empty=run.about['skip_empty'],
-            scale=run.scale,
-        )
+        skip = run.about['skip_empty'] if skip_empty is None else skip_empty
+        samples = _samples(run, store, store.rows(split), skip_empty=skip)
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
         values = run.threshold(threshold)
@@ -76,6 +78,7 @@ def evaluate(
             'split': split,
             'threshold': found['threshold'],
             'best_epoch': run.about['best_epoch'],
+            'monitor': run.config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
             'versions': files.versions(),
@@ -95,7 +98,8 @@ def predict(
     """Predicts the labels of new samples.
 
     Writes a CSV file with a row for each sample: its name, the probability of each
-    label, and 0 or 1 for each label.
+    label, and 0 or 1 for each label. The cells of a sample that has no item in the
+    run's modalities are empty.
 
     Args:
         run: The folder of the run.
@@ -111,7 +115,8 @@ def predict(
         The file that was written.
 
     Raises:
-        InputError: If the samples do not fit the model.
+        InputError: If the samples do not fit the model, two of them have one name, or
+            none has an item in the run's modalities.
     """
     run = load_run(run) if not isinstance(run, Run) else run
     check_batch_size(batch_size)
@@ -120,22 +125,44 @@ def predict(
     where = check_device(device)
     with Store(resolve_data(input, root)) as store:
         check_fit(run, store)
-        samples = StoreDataset(
-            store,
-            modalities=list(run.in_channels),
-            label_graph=run.label_graph,
-            skip_empty=run.about['skip_empty'],
-            scale=run.scale,
-        )
-        probs = predict_probs(run.model, samples, batch_size, where)
+        ids = [str(name) for name in store.ids]
+        if twice := duplicates(store.ids):
+            raise InputError(
+                f"a row of predictions is told by its sample's id, but '{store.path}' "
+                f"has '{twice[0]}' several times"
+            )
+        samples = _samples(run, store, skip_empty=True)
+        probs = torch.full((len(ids), len(run.label_names)), torch.nan)
+        empty = sorted(set(range(len(ids))) - set(samples.rows.tolist()))
+        if empty:
+            sentence = (
+                f"{len(empty)} of {len(ids)} samples of '{store.path}' have no item in "
+                f"{list(run.in_channels)}, the first is '{ids[empty[0]]}'"
+            )
+            if len(empty) == len(ids):
+                raise InputError(sentence)
+            warnings.warn(
+                f'{sentence}: their cells are empty', InputWarning, stacklevel=2
+            )
+        probs[samples.rows] = predict_probs(run.model, samples, batch_size, where)
     write_predictions(
-        Path(output),
-        samples.sample_ids,
-        probs,
-        run.label_names,
-        run.threshold(threshold),
+        Path(output), ids, probs, run.label_names, run.threshold(threshold)
     )
     return Path(output)
+
+
+def _samples(
+    run: Run, store: Store, rows: np.ndarray | None = None, *, skip_empty: bool
+) -> StoreDataset:
+    """Samples of a store as those the run was trained on."""
+    return StoreDataset(
+        store,
+        rows,
+        modalities=list(run.in_channels),
+        label_graph=run.label_graph,
+        skip_empty=skip_empty,
+        scale=run.scale,
+    )
 
 
 def check_fit(run: Run, store: Store) -> None:

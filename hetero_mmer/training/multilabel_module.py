@@ -10,7 +10,7 @@ from torch.nn import Module
 from torch_geometric.data import Batch
 
 from hetero_mmer import schema
-from hetero_mmer.metrics import MultilabelMetrics
+from hetero_mmer.metrics import MultilabelMetrics, Threshold
 from hetero_mmer.training.optim import (
     OptimizerName,
     Schedule,
@@ -36,7 +36,8 @@ class MultilabelModule(LightningModule):
         weight_decay: Not for biases and norms.
         warmup: Share of the steps in which the learning rate rises.
         schedule: What the learning rate does then.
-        threshold: Above which a label counts as positive in ``valid/<metric>``.
+        threshold: Above which a label counts as positive in ``valid/<metric>``; a word
+            for the one that is tuned on valid in each epoch.
         label_names: Names in the metrics ``wa_<label>``.
     """
 
@@ -52,7 +53,7 @@ class MultilabelModule(LightningModule):
         weight_decay: float = 0.0,
         warmup: float = 0.0,
         schedule: Schedule = 'constant',
-        threshold: float = 0.5,
+        threshold: Threshold = 0.5,
         label_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()

@@ -8,18 +8,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.recorder import MONITOR
+from hetero_mmer.training.recorder import Monitor, monitored
 
 
 class ProgressLine(Callback):
-    """One line for a whole run: epoch, loss, and the metric that is monitored."""
+    """One line for a whole run: epoch, loss, and the metric that is monitored.
 
-    def __init__(self) -> None:
+    Args:
+        monitor: By what the best epoch is chosen.
+    """
+
+    def __init__(self, monitor: Monitor = 'f1_micro') -> None:
+        # Without a choice of the epoch the loss says how well it goes.
+        self.name = monitored(monitor) or 'valid/total'
         self.bar = Progress(
             TextColumn('epoch {task.fields[epoch]}'),
             BarColumn(),
             TextColumn('loss {task.fields[loss]}'),
-            TextColumn(f'valid {MONITOR} {{task.fields[score]}}'),
+            TextColumn(f'{self._title()} {{task.fields[score]}}'),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
@@ -49,7 +55,7 @@ class ProgressLine(Callback):
         self.bar.update(
             self.task,
             loss=f'{logged["train/total"]:.4f}',
-            score=f'{logged[f"valid/{MONITOR}"]:.4f}',
+            score=f'{logged[self.name]:.4f}',
         )
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
@@ -59,6 +65,9 @@ class ProgressLine(Callback):
     def on_exception(self, trainer: Trainer, module: Any, error: BaseException) -> None:
         """Leaves the line as it is, and the cursor visible."""
         self.bar.stop()
+
+    def _title(self) -> str:
+        return self.name.replace('/', ' ').replace('total', 'loss')
 
     def _epoch(self, trainer: Trainer) -> str:
         last = trainer.max_epochs or 0

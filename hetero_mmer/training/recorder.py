@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
@@ -11,7 +13,20 @@ from hetero_mmer.training import files
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.typing import InputError
 
-MONITOR = 'f1_micro'
+#: By what the epoch is chosen that is tested.
+Monitor = Literal['f1_micro', 'f1_macro', 'map', 'acc_jaccard', 'loss', 'last']
+
+
+def monitored(monitor: Monitor) -> str | None:
+    """The name under which the monitored value of an epoch is logged, if there is one.
+
+    Example:
+        >>> monitored('map'), monitored('loss'), monitored('last')
+        ('valid/map', 'valid/total', None)
+    """
+    if monitor == 'last':
+        return None
+    return 'valid/total' if monitor == 'loss' else f'valid/{monitor}'
 
 
 class Recorder(Checkpoint):
@@ -19,21 +34,30 @@ class Recorder(Checkpoint):
 
     After every epoch writes the weights if they are the best so far, the history,
     and a checkpoint to resume from. The best epoch is the first with the highest
-    ``f1_micro`` on the valid split.
+    metric on the valid split, or the lowest loss; without a choice, the last one.
 
     Args:
         folder: The run's folder.
+        monitor: By what the best epoch is chosen.
         patience: Epochs without improvement after which training stops.
         sha256: Of the data; a checkpoint for other data is refused.
     """
 
-    def __init__(self, folder: Path, *, patience: int | None, sha256: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        monitor: Monitor = 'f1_micro',
+        patience: int | None,
+        sha256: str,
+    ) -> None:
         self.folder = folder
+        self.monitor = monitor
         self.patience = patience
         self.sha256 = sha256
         self.rows: list[dict[str, float]] = []
         self.best_epoch = 0
-        self.best = -1.0
+        self.best = -math.inf
         self._start = 0.0
 
     @property
@@ -59,8 +83,9 @@ class Recorder(Checkpoint):
         row = {'epoch': len(self.rows) + 1, 'seconds': now - self._start}
         self._start = now
         self.rows.append({**row, **dict(sorted(logged.items()))})
-        if logged[f'valid/{MONITOR}'] > self.best:
-            self.best = logged[f'valid/{MONITOR}']
+        score = self._score(logged)
+        if score > self.best or self.monitor == 'last':
+            self.best = score
             self.best_epoch = len(self.rows)
             files.save_weights(module.model, self.folder / files.WEIGHTS)
         header = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -69,6 +94,13 @@ class Recorder(Checkpoint):
         with files.replacing(self.folder / files.CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
         trainer.should_stop = trainer.should_stop or self.exhausted
+
+    def _score(self, logged: Mapping[str, float]) -> float:
+        """What makes an epoch better than another; higher is better."""
+        name = monitored(self.monitor)
+        if name is None:
+            return 0.0
+        return -logged[name] if self.monitor == 'loss' else logged[name]
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
 
+from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.schema import Kind
 from hetero_mmer.training import files
+from hetero_mmer.training.arrays import Prediction, Sample, sample_graphs
+from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
+from hetero_mmer.training.score import predict_probs
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec
 from hetero_mmer.typing import InputError
 
@@ -43,7 +48,7 @@ class Run:
         return _num_embeddings(self.about)
 
     @property
-    def kinds(self) -> dict[str, str]:
+    def kinds(self) -> dict[str, Kind]:
         """``sequence`` or ``set`` for each modality."""
         return {m: v['kind'] for m, v in self.about['modalities'].items()}
 
@@ -72,6 +77,47 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The options of the run."""
         return files.read_config(self.path)
+
+    def predict(
+        self,
+        samples: Sample | Sequence[Sample],
+        *,
+        threshold: float | Literal['tuned', 'per-label'] | None = None,
+        batch_size: int = 64,
+        device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    ) -> Prediction:
+        """Predicts the labels of arrays, prepared as the run's own samples were.
+
+        Scale, kinds, order of modalities, label graph and thresholds are the run's.
+
+        Args:
+            samples: The items of each modality, ``[S, F]``, or ids, ``[S]`` or
+                ``[S, 1]``; a modality that is absent, None or has no rows is missing.
+                One such dictionary, or several.
+            threshold: See :meth:`threshold`.
+            batch_size: Samples in a batch.
+            device: Where to compute; a GPU by default if there is one.
+
+        Returns:
+            Names of the labels, probabilities ``[N, L]``, and decisions ``[N, L]``.
+
+        Raises:
+            InputError: If the samples do not fit the model.
+        """
+        check_batch_size(batch_size)
+        if threshold is not None:
+            check_threshold(threshold)
+        graphs = sample_graphs(
+            self, [samples] if isinstance(samples, Mapping) else samples
+        )
+        if not graphs:
+            shape = (0, len(self.label_names))
+            return Prediction(
+                self.label_names, np.zeros(shape, np.float32), np.zeros(shape, bool)
+            )
+        probs = predict_probs(self.model, graphs, batch_size, check_device(device))
+        pred = binarize(probs, self.threshold(threshold))
+        return Prediction(self.label_names, probs.numpy(), pred.numpy())
 
     def threshold(self, threshold: float | str | None = None) -> float | Tensor:
         """A threshold of this run as a number, or one for each label ``[L]``.

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Module
+from torch.utils.data import Dataset
+from torch_geometric.data import HeteroData
 
 from hetero_mmer.functional.multilabel import binarize
-from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.loader import StoreLoader
 from hetero_mmer.metrics import (
     multilabel_metrics,
     tune_threshold,
@@ -21,13 +23,16 @@ from hetero_mmer.training import files
 
 
 def predict_probs(
-    model: Module, samples: StoreDataset, batch_size: int, device: torch.device
+    model: Module,
+    samples: Dataset | Sequence[HeteroData],
+    batch_size: int,
+    device: torch.device,
 ) -> Tensor:
     """Probabilities of all samples in their order, ``[N, L]`` on the CPU.
 
     Args:
         model: A model; stays in eval mode.
-        samples: What to predict.
+        samples: The graphs to predict, at least one.
         batch_size: Samples at a time.
         device: Where; the model moves there.
     """
@@ -87,8 +92,21 @@ def write_predictions(
     names: Sequence[str],
     threshold: float | Tensor,
 ) -> None:
-    """Writes a probability and the decision for each label, one row per sample."""
+    """Writes a probability and the decision for each label, one row per sample.
+
+    A sample whose probabilities are NaN has empty cells.
+    """
     header = ['sample_id', *names, *(f'{name}_predicted' for name in names)]
     pred = binarize(probs, threshold).int()
-    rows = zip(ids, probs.tolist(), pred.tolist(), strict=True)
-    files.write_csv(path, header, ([i, *p, *d] for i, p, d in rows))
+    unknown = [''] * (2 * len(names))
+    cells = (
+        unknown if nan else [*p, *d]
+        for nan, p, d in zip(
+            probs.isnan().any(dim=1).tolist(),
+            probs.tolist(),
+            pred.tolist(),
+            strict=True,
+        )
+    )
+    rows = zip(ids, cells, strict=True)
+    files.write_csv(path, header, ([i, *row] for i, row in rows))

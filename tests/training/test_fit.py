@@ -33,7 +33,7 @@ from hetero_mmer.training import (
     train,
 )
 from hetero_mmer.training.progress import ProgressLine
-from hetero_mmer.typing import InputError
+from hetero_mmer.typing import InputError, InputWarning
 
 
 def rows(path):
@@ -79,8 +79,8 @@ def test_folder_is_complete(finished):
 def test_metrics_are_those_of_the_predictions(finished):
     result = json.loads((finished / 'metrics.json').read_text())
     assert list(result) == [
-        *('model', 'data', 'seed', 'split', 'threshold', 'best_epoch'),
-        *('metrics', 'num_samples', 'seconds', 'versions'),
+        *('model', 'data', 'seed', 'split', 'threshold', 'best_epoch', 'monitor'),
+        *('metrics', 'notes', 'num_samples', 'seconds', 'versions'),
     ]
     assert result['model'] == 'hetero_mmer.models.HHMPN'
     assert (result['split'], result['threshold'], result['seed']) == ('test', 0.5, 0)
@@ -137,13 +137,36 @@ def test_samples_without_items_may_be_left_out(tmp_path, data, model, options):
     with Store(data) as store:
         there = np.diff(store.ptr['text']) > 0
         counts = {s: int(there[store.rows(s)].sum()) for s in ('valid', 'test')}
-        expected = store.ids[there].tolist()
+        ids = store.ids.tolist()
     assert 0 < counts['test'] < 20
     assert result['num_samples'] == counts['test']
+    assert (
+        f"{20 - counts['test']} of 20 test samples have no item in ['text'] and are "
+        'left out'
+    ) in result['notes']
     assert evaluate(out, split='valid')['num_samples'] == counts['valid']
-    predict(out, data, tmp_path / 'p.csv')
+    first = ids[int(np.argmin(there))]
+    message = rf"{(~there).sum()} of 80 samples .* the first is '{first}'.*are empty"
+    with pytest.warns(InputWarning, match=message):
+        predict(out, data, tmp_path / 'p.csv')
     with open(tmp_path / 'p.csv', newline='') as file:
-        assert [row[0] for row in csv.reader(file)][1:] == expected
+        table = list(csv.reader(file))[1:]
+    assert [row[0] for row in table] == ids
+    assert [all(row[1:]) for row in table] == there.tolist()
+    assert [not any(row[1:]) for row in table] == (~there).tolist()
+
+
+def test_evaluate_leaves_out_samples_where_asked(tmp_path, data, model, options):
+    whole = tmp_path / 'whole.h5'
+    widths = {'text': 5, 'audio': 4}
+    synthesize(
+        whole, num_samples=60, modalities=widths, num_labels=3, missing=0
+    ).close()
+    out = tmp_path / 'run'
+    train(model, whole, out, epochs=1, modalities=['text'], **options)
+    with pytest.raises(InputError, match='skip_empty'):
+        evaluate(out, data=data)
+    assert 0 < evaluate(out, data=data, skip_empty=True)['num_samples'] < 20
 
 
 def test_history_holds_loss_parts_and_metrics(finished):
@@ -404,7 +427,7 @@ def test_global_state_stays(tmp_path, data, model, options):
 
 
 def test_training_is_silent(tmp_path, data, model, options, capfd, recwarn):
-    train(model, data, tmp_path / 'run', epochs=1, **options)
+    train(model, data, tmp_path / 'run', epochs=1, threshold='tuned', **options)
     assert capfd.readouterr() == ('', '')
     assert not recwarn.list
 
