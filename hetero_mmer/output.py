@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hetero_mmer.typing import InputError
+from hetero_mmer.typing import InputError, InputWarning
 
 #: What a file system answers that knows no locks.
 _NO_LOCKS: Final = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
@@ -65,6 +65,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def lock_of(path: Path) -> Path:
+    """The lock file by which :func:`claim` holds ``path``.
+
+    Args:
+        path: The file that is claimed.
+
+    Example:
+        >>> lock_of(Path('own.h5')).name
+        '.own.h5.lock'
+    """
+    return path.with_name(f'.{path.name}.lock')
+
+
 @contextlib.contextmanager
 def claim(path: Path, *, wait: bool = False, busy: str = '') -> Iterator[None]:
     """Holds the name of a file, so that no other process writes it meanwhile.
@@ -83,7 +96,7 @@ def claim(path: Path, *, wait: bool = False, busy: str = '') -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    name = path.with_name(f'.{path.name}.lock')
+    name = lock_of(path)
     # A lock file of another user must not lock us out, hence its mode.
     lock = FileLock(name, mode=0o666, is_singleton=True, fallback_to_soft=False)
     held = True
@@ -95,7 +108,11 @@ def claim(path: Path, *, wait: bool = False, busy: str = '') -> Iterator[None]:
         if error.errno not in _NO_LOCKS:
             raise
         held = False
-        warnings.warn(f"the file system of '{path}' has no locks: write it only once")
+        warnings.warn(
+            f"the file system of '{path}' has no locks, so nothing keeps two processes "
+            'from writing it at once',
+            InputWarning,
+        )
     try:
         if held:
             sweep(path)

@@ -83,20 +83,21 @@ def _spares_sources(convert: Converter) -> Converter:
     return guarded
 
 
+_CONVERTERS: Final[Mapping[str, Converter]] = {
+    'csv': own.convert,
+    'cmu-mosei': cmu_mosei.convert,
+    'mosei-pt': mosei_pt.convert,
+    'mult-pkl': mult_pkl.convert,
+    'mmsa-pkl': mmsa_pkl.convert,
+    'meld': meld.convert,
+    'music-emotions': music_emotions.convert,
+    'm3ed': m3ed.convert,
+    'nemu': nemu.convert,
+}
+
 #: The raw formats that can be converted, by name.
 FORMATS: Final[Mapping[str, Converter]] = {
-    name: _spares_sources(convert)
-    for name, convert in {
-        'csv': own.convert,
-        'cmu-mosei': cmu_mosei.convert,
-        'mosei-pt': mosei_pt.convert,
-        'mult-pkl': mult_pkl.convert,
-        'mmsa-pkl': mmsa_pkl.convert,
-        'meld': meld.convert,
-        'music-emotions': music_emotions.convert,
-        'm3ed': m3ed.convert,
-        'nemu': nemu.convert,
-    }.items()
+    name: _spares_sources(convert) for name, convert in _CONVERTERS.items()
 }
 
 #: The known data sets, by name.
