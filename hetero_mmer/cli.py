@@ -284,7 +284,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 def _parser(
     command: Callable, name: str = '', about: Callable | None = None
 ) -> ArgumentParser:
-    from jsonargparse import ArgumentParser, DefaultHelpFormatter
+    import yaml
+    from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_loader
 
     class Formatter(DefaultHelpFormatter):
         def _get_help_string(self, action: argparse.Action) -> str:
@@ -292,13 +293,25 @@ def _parser(
             text = super()._get_help_string(action)
             return re.sub(r', known subclasses:[^)]*', '', text)
 
+    set_loader('unique_yaml', _load_yaml, (yaml.YAMLError,))
     return ArgumentParser(
         prog=f'hetero-mmer {command.__name__.replace("_", " ")} {name}'.strip(),
         description=(inspect.getdoc(about or command) or '').split('\n\nArgs:')[0],
         exit_on_error=False,
         allow_abbrev=False,
+        parser_mode='unique_yaml',
         formatter_class=Formatter,
     )
+
+
+def _load_yaml(text: str) -> Any:
+    """A value as jsonargparse reads it, refused where a key is given twice."""
+    from jsonargparse import get_loader
+
+    from hetero_mmer.unique_yaml import check_keys
+
+    check_keys(text, 'its value')
+    return get_loader('yaml')(text)
 
 
 def _options(parser: ArgumentParser) -> list[str]:

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.output import replacing
-from hetero_mmer.training.yaml_file import read_yaml
 from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import read_yaml
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'

@@ -9,8 +9,8 @@ from typing import Any
 
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
-from hetero_mmer.training.yaml_file import read_yaml
 from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import read_yaml
 
 FOLDER = Path(__file__).parents[1] / 'recipes'
 

@@ -10,8 +10,8 @@ import yaml
 
 from hetero_mmer.training import files
 from hetero_mmer.training.check import PRECISIONS
-from hetero_mmer.training.yaml_file import read_yaml
 from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import read_yaml
 
 #: The options that a resumed run may change: where the data lie (their content may not
 #: change) and what computes.

@@ -69,8 +69,9 @@ def _check_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, where: str) 
         name = key.value if merge else loader.construct_object(key)
         line = key.start_mark.line + 1
         if name in lines:
+            both = ' and '.join(map(str, sorted({lines[name], line})))
             raise InputError(
-                f"the key '{name}' is given twice in {where} (lines {lines[name]} and "
-                f'{line}); the first would be lost'
+                f"the key '{name}' is given twice in {where} (line {both}), so one of "
+                'its values would be lost'
             )
         lines[name] = line
