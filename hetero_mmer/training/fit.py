@@ -368,10 +368,12 @@ def _notes(recorder: Recorder, predicts: bool, is_tuned: bool) -> list[str]:
     """What makes the result of a run doubtful."""
     notes = []
     if recorder.best_epoch == 1 < len(recorder.rows):
+        tips = [] if is_tuned else ["the threshold 'tuned'"]
+        tips += [f"the monitor '{m}'" for m in ('map', 'last') if m != recorder.monitor]
         notes.append(
             f'the best of {len(recorder.rows)} epochs is the first, by '
             f'{recorder.monitor} on valid: the model may have learned nothing that it '
-            "shows; try the threshold 'tuned', or the monitor 'map' or 'last'"
+            f'shows; try {" or ".join(tips)}'
         )
     if not predicts:
         hint = '' if is_tuned else ": try the threshold 'tuned'"
