@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -12,11 +13,15 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
+from hetero_mmer.loader.scale import standardize_
 from hetero_mmer.store import Store
-from hetero_mmer.typing import InputError
+from hetero_mmer.store.format import LARGEST
+from hetero_mmer.typing import InputError, InputWarning
 
 #: Features up to this size are read once and kept, in bytes.
 IN_MEMORY = 2 << 30
+
+_SCAN_BYTES = 1 << 24
 
 
 class StoreDataset(Dataset):
@@ -36,14 +41,16 @@ class StoreDataset(Dataset):
         skip_empty: Whether to leave out samples that have no item in the chosen
             modalities, which are refused otherwise.
         scale: Mean and standard deviation of each column, [F] and [F], that features
-            of a modality are standardised with; constant columns become zero.
+            of a modality are standardised with; constant columns become zero, and so
+            do values that the conversion put in the place of others.
         device: Where to keep all features in memory, such as ``cuda``; graphs are
             made there, in the process that asks for them.
 
     Raises:
         InputError: For a modality that the store lacks, a sample that has no item in
-            the chosen modalities, values that are not finite, ids that are outside of
-            their vocabulary, or a ``device`` without keeping features in memory.
+            the chosen modalities, values that are not finite or too large to compute
+            with, ids that are outside of their vocabulary, or a ``device`` without
+            keeping features in memory.
     """
 
     def __init__(
@@ -100,17 +107,21 @@ class StoreDataset(Dataset):
                 4 * int(self._length[m].sum()) * self.in_channels[m] for m in names
             )
             in_memory = size <= IN_MEMORY
+        for m in self.scale:
+            self._check_record(m)
         self.device = device
         self._kept: dict[str, Any] | None = None
         if in_memory or device is not None:
-            self._kept = {
-                m: self._from_file(m, self._start[m], self._length[m]) for m in names
-            }
+            everything = np.arange(len(self))
+            self._kept = {m: self._from_file(m, everything) for m in names}
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
             if device is not None:
                 self._kept = {
                     m: torch.from_numpy(x).to(device) for m, x in self._kept.items()
                 }
+        else:
+            for m in names:
+                self._check_range(m)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -170,7 +181,7 @@ class StoreDataset(Dataset):
             start, length = self._start[m][index], self._length[m][index]
             lengths[m] = torch.from_numpy(length)
             if self._kept is None:
-                x = torch.from_numpy(self._from_file(m, start, length))
+                x = torch.from_numpy(self._from_file(m, index))
             else:
                 x, rows = self._kept[m], torch.from_numpy(_flat_rows(start, length))
                 x = torch.from_numpy(x) if self.device is None else x
@@ -179,9 +190,10 @@ class StoreDataset(Dataset):
             features[m] = x.to(torch.long if ids else torch.get_default_dtype())
         return features, lengths
 
-    def _from_file(self, modality: str, start: np.ndarray, length: np.ndarray) -> Any:
+    def _from_file(self, modality: str, index: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""
         size = self.num_embeddings.get(modality)
+        start, length = self._start[modality][index], self._length[modality][index]
         x = self.store.read_slices(modality, start, length)
         x = x.astype(np.float32 if size is None else np.int32, copy=False)
         if size is not None:
@@ -194,16 +206,76 @@ class StoreDataset(Dataset):
         finite = np.isfinite(x)
         if not finite.all():  # Much faster than to count.
             bad = x.size - int(finite.sum())
+            where, _ = self._place(modality, index, ~finite)
             raise InputError(
                 f"modality '{modality}' of '{self.store.path}' holds {bad} values that "
-                'are NaN or infinite; convert the data again with `--clean zero` or '
-                '`--clean mean`'
+                f'are NaN or infinite, the first {where}; convert the data again with '
+                '`--clean zero` or `--clean mean`'
             )
         if modality in self.scale:
-            mean, std = self.scale[modality]
-            x -= np.asarray(mean, x.dtype)
-            x /= np.where(np.asarray(std) > 0, std, 1).astype(x.dtype)
+            cleaned = self.store.cleaned_slices(modality, start, length)
+            standardize_(x, *self.scale[modality], cleaned)
+        if not _is_small(x):
+            raise self._too_large(modality, index, x)
         return x
+
+    def _too_large(self, modality: str, index: np.ndarray, x: np.ndarray) -> InputError:
+        large = ~(np.abs(x) <= LARGEST)
+        where, value = self._place(modality, index, large)
+        became, advice = (
+            '',
+            'mend it, or train with `--standardize true` if it is meant',
+        )
+        if modality in self.scale:
+            became = f' ({x[large][0]:.4g} after standardising)'
+            advice = 'mend it, or leave the sample out'
+        return InputError(
+            f"modality '{modality}' of '{self.store.path}' holds a value that is too "
+            f'large to compute with (at most {LARGEST:g}), {value:.4g} {where}'
+            f'{became}: {advice}'
+        )
+
+    def _place(
+        self, modality: str, index: np.ndarray, wrong: np.ndarray
+    ) -> tuple[str, float]:
+        """Where the first wrong value is, in words, and what the file holds there."""
+        row, column = np.argwhere(wrong)[0]
+        stop = np.cumsum(self._length[modality][index])
+        nth = int(np.searchsorted(stop, row, side='right'))
+        sample = int(self.rows[index[nth]])
+        values = self.store.read(modality, sample)
+        value = float(values[row - stop[nth], column])  # From its end.
+        names = self.store.columns[modality]
+        what = f"'{names[column]}'" if names else str(column)
+        name = self.sample_ids[index[nth]]
+        return f"in sample '{name}', column {what}", value
+
+    def _check_range(self, modality: str) -> None:
+        """Finds values that are too large before they are read for a batch."""
+        size = 4 * self._length[modality].sum() * self.in_channels[modality]
+        if modality in self.num_embeddings or not size:
+            return
+        bounds = self.store.value_range(modality)
+        if bounds is not None:
+            ends = np.stack(bounds).astype(np.float32)
+            if modality in self.scale:
+                standardize_(ends, *self.scale[modality])
+            if _is_small(ends):
+                return
+        for part in np.array_split(np.arange(len(self)), -(-size // _SCAN_BYTES)):
+            self._from_file(modality, part)
+
+    def _check_record(self, modality: str) -> None:
+        """Tells where values were replaced, but not recorded which."""
+        if self.store.clean == 'zero' and not self.store.records_cleaned(modality):
+            warnings.warn(
+                f"'{self.store.path}' does not record which values of '{modality}' the "
+                f'conversion replaced with zero ({self.store.non_finite[modality]} '
+                'values): standardising makes them -mean/deviation of their column, '
+                'which may be far off; convert the data again',
+                InputWarning,
+                stacklevel=3,
+            )
 
 
 class StoreLoader(DataLoader):
@@ -323,6 +395,11 @@ def _row_indices(
 
 def _num_items(store: Store, modalities: Sequence[str]) -> NDArray[np.int64]:
     return np.sum([np.diff(store.ptr[m]) for m in modalities], axis=0)
+
+
+def _is_small(x: np.ndarray) -> bool:
+    """Whether all values can be computed with; false for NaN."""
+    return not x.size or bool(x.min() >= -LARGEST and x.max() <= LARGEST)
 
 
 def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:

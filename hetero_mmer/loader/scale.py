@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _BLOCK_BYTES = 1 << 18  # Stays in the cache from one step to the next.
 _TINY = float(np.finfo(np.float32).tiny)
 _WIDE = 1e20
+
+#: The mean of equal numbers is rounded too: they seem to deviate by this share of it.
+EQUAL: Final = 1e-12
 
 #: Packed bits of the replaced values, [S, ⌈C / 8⌉], and the C columns they are for.
 Cleaned = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -37,7 +42,8 @@ def standardize_(
                [ 1.,  0.]], dtype=float32)
     """
     mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    constant = ~(std >= _TINY)  # Below it, float32 loses its digits.
+    # Below the smallest normal number, float32 loses its digits.
+    constant = ~(std >= np.maximum(_TINY, EQUAL * np.abs(mean)))
     divisor = np.where(constant, 1, std)
     # In two steps a mean is subtracted as exactly as in float64: those of time stamps
     # need more digits than float32 has.

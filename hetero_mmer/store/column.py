@@ -62,11 +62,15 @@ class ColumnStatistics:
 
     Rows are counted in blocks: a few at a time would take longer than writing them.
 
+    ``has_train`` is to be set: whether any sample of the store is in the train split,
+    with this modality or without it. Mean and deviation are of all samples if none is.
+
     Args:
         channels: Width of a row.
     """
 
     def __init__(self, channels: int) -> None:
+        self.has_train = False
         self.minimum = np.full(channels, np.inf)
         self.maximum = np.full(channels, -np.inf)
         self.non_finite = np.zeros(channels, np.int64)
@@ -104,14 +108,25 @@ class ColumnStatistics:
         moments.update(rows, finite)
 
     @property
+    def _moments(self) -> _Moments:
+        # Never of other samples if there is a train split: a model is tested on them.
+        return self.train if self.has_train else self.rest
+
+    @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean of the finite values, of the train split or else of all, [F]."""
-        return np.where(self.train.count > 0, self.train.mean, self.rest.mean)
+        """Mean of the finite values of the train split, [F]; 0 if it has none."""
+        return np.where(self._moments.count > 0, self._moments.mean, 0)
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Standard deviation of the same values, [F]."""
-        return np.where(self.train.count > 0, self.train.std, self.rest.std)
+        """Standard deviation of the same values, [F]; 1 if there are none."""
+        return np.where(self._moments.count > 0, self._moments.std, 1)
+
+    @property
+    def unseen(self) -> NDArray[np.int64]:
+        """The columns with finite values, but none in the train split."""
+        lacking = (self.train.count == 0) & (self.rest.count > 0)
+        return np.flatnonzero(lacking & self.has_train)
 
     def fill(self, clean: Clean) -> NDArray[np.float64]:
         """What stands for a non-finite value, [F]."""
@@ -125,11 +140,24 @@ class ColumnStatistics:
         self.maximum = np.where(replaced, high, self.maximum)
 
 
-def replace_non_finite(column: Column, fill: NDArray[np.float64]) -> None:
-    """Overwrites the non-finite values of a flushed column, block by block."""
+def replace_non_finite(
+    column: Column,
+    fill: NDArray[np.float64],
+    dimensions: NDArray[np.int64],
+    cleaned: h5py.Dataset,
+) -> None:
+    """Overwrites the non-finite values of a flushed column, block by block.
+
+    Args:
+        column: All items.
+        fill: What replaces a value, [F].
+        dimensions: Those with values that are not finite, [C].
+        cleaned: Takes a bit for each value of these, [ΣS, ⌈C / 8⌉].
+    """
     for start in range(0, len(column.dataset), column.block_rows):
         block = column.dataset[start : start + column.block_rows]
         bad = ~np.isfinite(block)
+        cleaned[start : start + len(block)] = np.packbits(bad[:, dimensions], axis=1)
         if bad.any():
             block[bad] = np.broadcast_to(fill, block.shape)[bad]
             column.dataset[start : start + len(block)] = block

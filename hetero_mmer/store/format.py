@@ -11,10 +11,18 @@ Dataset                                 Content
                                         (optional)
 ``features/<modality>/minimum``,        [F] over the finite values
 ``.../maximum``, ``.../non_finite``     and the count of all others
-``.../mean``, ``.../std``               [F] over the finite values of train, or
-                                        of all if there is no train split
+``.../mean``, ``.../std``               [F] over the finite values of train, 0
+                                        and 1 where it has none; of all samples
+                                        if there is no train split
 ``.../non_finite_of_sample``            [N] count of replaced values; ids have
                                         none of these six
+``.../cleaned``                         [ΣS, ⌈C / 8⌉] uint8: a bit for each value
+                                        of the C columns whose ``non_finite`` is
+                                        above 0, as ``numpy.packbits`` packs
+                                        them; 1 where the conversion replaced it
+                                        (only if it replaced any)
+``.../unseen``                          [K] the columns with values, but none in
+                                        train (only if there are any)
 ``labels``                              [N, L] uint8 (optional)
 ``intensities``                         [N, L] float32 (optional)
 ``ids``, ``groups``, ``split``          [N] UTF-8
@@ -45,6 +53,10 @@ SPLITS: Final = ('train', 'valid', 'test', '')
 #: Ids are stored as int32.
 MAX_EMBEDDINGS: Final = 2**31 - 1
 
+#: Features up to this size can be computed with. Float32 ends at 3e38, so a square or
+#: the product of a query and a key overflows from 2e19 on; the rest is left to weights
+#: and widths. Measured: HHMPN and CARAT with 768 features and weights four times as
+#: large as at the start lose nothing at 1e12, and their loss at 1e13.
 LARGEST: Final = 1e12
 
 #: What happens to a value that is not finite: nothing, zero, the mean of its column.
@@ -100,6 +112,41 @@ class ModalitySpec:
                     f"items that are ids have 1 channel (got 'channels' "
                     f'{self.channels})'
                 )
+
+
+def unseen(modality: str, columns: NDArray[np.int64], spec: ModalitySpec) -> str:
+    """A sentence about columns that the train split has no values of.
+
+    Args:
+        modality: Its name.
+        columns: Their indices, [K].
+        spec: What the modality is.
+
+    Example:
+        >>> print(unseen('audio', np.array([0]), ModalitySpec(1)))
+        'audio' has no value in the train split: standardising leaves it as it is
+    """
+    what, it = 'value', 'it as it is'
+    if len(columns) < spec.channels:
+        what += f' of {name_columns(columns, spec)}'
+        it = 'them as they are' if len(columns) > 1 else it
+    return f"'{modality}' has no {what} in the train split: standardising leaves {it}"
+
+
+def name_columns(columns: NDArray[np.int64], spec: ModalitySpec) -> str:
+    """The first of some columns by their names, or by their numbers.
+
+    Args:
+        columns: Their indices, [K].
+        spec: What the modality is.
+
+    Example:
+        >>> name_columns(np.array([0, 2]), ModalitySpec(3))
+        'columns 0, 2'
+    """
+    names = [f"'{spec.columns[c]}'" if spec.columns else str(c) for c in columns[:5]]
+    more = ', ...' if len(columns) > 5 else ''
+    return f'column{"s" if len(columns) > 1 else ""} {", ".join(names)}{more}'
 
 
 def write_strings(group: h5py.Group, name: str, strings: list[str]) -> None:

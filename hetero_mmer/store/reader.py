@@ -46,7 +46,7 @@ class Store:
         self.path = Path(path)
         self._file: h5py.File | None = None
         self._process = -1
-        self._readers: dict[str, SliceReader] = {}
+        self._readers: dict[tuple[str, str], SliceReader] = {}
         try:
             self._load(self._open())
         except BaseException:
@@ -102,12 +102,15 @@ class Store:
         )
         self.ptr: dict[str, NDArray[np.int64]] = {}
         self.non_finite: dict[str, int | None] = {}
+        self._dirty: dict[str, NDArray[np.int64]] = {}
         for modality, spec in self.specs.items():
             group = file['features'][modality]
             self.ptr[modality] = self._read_ptr(group, modality, spec)
             self.non_finite[modality] = (
                 int(group['non_finite'][()].sum()) if 'non_finite' in group else None
             )
+            if 'cleaned' in group:
+                self._dirty[modality] = self._read_dirty(group, modality)
         self._check_lengths(file)
 
     @property
@@ -206,8 +209,9 @@ class Store:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Mean and standard deviation of each column over the train split, if recorded.
 
-        Without a train split they are of all samples; values that were not finite
-        before they were cleaned take no part.
+        Columns without a value in the train split have mean 0 and deviation 1. Without
+        a train split they are of all samples; values that were not finite before they
+        were cleaned take no part.
 
         Args:
             modality: Its name.
@@ -219,6 +223,18 @@ class Store:
         if 'mean' not in group or 'std' not in group:
             return None
         return group['mean'][()], group['std'][()]
+
+    def unseen(self, modality: str) -> NDArray[np.int64]:
+        """Columns with values, but none in the train split, where recorded.
+
+        Args:
+            modality: Its name.
+
+        Raises:
+            InputError: If the store has no such modality.
+        """
+        group = self._group(modality)
+        return group['unseen'][()] if 'unseen' in group else np.zeros(0, np.int64)
 
     def non_finite_columns(self) -> dict[str, NDArray[np.int64]]:
         """How many values of each column the conversion replaced, where recorded."""
@@ -274,6 +290,33 @@ class Store:
             InputError: If the store has no such modality.
         """
         return self._reader(modality).read(start, length)
+
+    def records_cleaned(self, modality: str) -> bool:
+        """Whether it is known where the conversion replaced values, if it did.
+
+        Args:
+            modality: Its name.
+        """
+        return modality in self._dirty or not self.non_finite[modality]
+
+    def cleaned_slices(
+        self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """Where the conversion replaced values of the items that are read likewise.
+
+        Args:
+            modality: Its name.
+            start: First item of each slice, [N].
+            length: Number of items of each slice, [N].
+
+        Returns:
+            Packed bits, [Σ length, ⌈C / 8⌉], and the columns they are for, [C]; None if
+            no value was replaced, or nobody wrote down which.
+        """
+        if modality not in self._dirty:
+            return None
+        bits = self._reader(modality, 'cleaned').read(start, length)
+        return bits, self._dirty[modality]
 
     def announce_slices(
         self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
@@ -362,11 +405,12 @@ class Store:
     def _error(self, problem: str) -> InputError:
         return InputError(f"cannot read the store '{self.path}': {problem}")
 
-    def _reader(self, modality: str) -> SliceReader:
+    def _reader(self, modality: str, name: str = 'values') -> SliceReader:
         self._open()  # A process that has not yet opened the file has no readers.
-        if modality not in self._readers:
-            self._readers[modality] = SliceReader(self.values(modality))
-        return self._readers[modality]
+        if (modality, name) not in self._readers:
+            dataset = self._group(modality)[name]
+            self._readers[modality, name] = SliceReader(dataset)
+        return self._readers[modality, name]
 
     def _group(self, modality: str) -> h5py.Group:
         if modality not in self.specs:
@@ -424,6 +468,21 @@ class Store:
                 f'{list(group["time"].shape)}'
             )
         return ptr
+
+    def _read_dirty(self, group: h5py.Group, modality: str) -> NDArray[np.int64]:
+        """The columns whose replaced values are marked."""
+        dirty = np.flatnonzero(group['non_finite'][()])
+        found, expected = (
+            group['cleaned'].shape,
+            (group['values'].shape[0], -(-len(dirty) // 8)),
+        )
+        if found != expected or group['cleaned'].dtype != np.uint8:
+            raise self._error(
+                f"the marks of the replaced values of '{modality}' are bytes of shape "
+                f'{list(expected)} (got shape {list(found)} of type '
+                f"'{group['cleaned'].dtype}')"
+            )
+        return dirty
 
     def _check_lengths(self, file: h5py.File) -> None:
         lengths = {'groups': len(self.groups), 'split': len(self.split)}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.store.describe import duplicates, groups_across_splits
+from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
 
 _BLOCK_BYTES = 1 << 24
@@ -65,6 +66,8 @@ class _Scan:
     varies: NDArray[np.bool_]
     first: NDArray | None = None
     outside: int = 0
+    large: int = 0
+    first_large: str = ''
     zero_rows: int = 0
     constant_rows: int = 0
     left: list[str] = field(default_factory=list)
@@ -94,6 +97,15 @@ def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
             scan.varies |= (block != scan.first).any(axis=0)
         if size is not None:
             scan.outside += int(((block < 0) | (block >= size)).sum())
+        elif (large := _large(block)).any():
+            if not scan.large:
+                row, column = np.argwhere(large)[0]
+                nth = np.searchsorted(ptr, ptr[start] + row, side='right') - 1
+                scan.first_large = (
+                    f"{block[row, column]:.4g} in sample '{store.ids[nth]}', column "
+                    f'{column}'
+                )
+            scan.large += int(large.sum())
         zero = ~block.any(axis=1)
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
@@ -110,6 +122,11 @@ def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
             if high > low and zero[high - 1]:
                 scan.right.append(str(store.ids[sample]))
     return scan
+
+
+def _large(block: NDArray) -> NDArray[np.bool_]:
+    """Which values are finite, but too large to compute with."""
+    return (np.abs(block) > np.float32(LARGEST)) & np.isfinite(block)
 
 
 def _check_modality(
@@ -133,6 +150,15 @@ def _check_modality(
             f"'{modality}' has {count} values that are not finite, by dimension "
             f'{counts}{more}',
         )
+    if scan.large:
+        yield Finding(
+            'error',
+            f"'{modality}' has {scan.large} values that are too large to compute with, "
+            f'above {LARGEST:g}, unless standardising makes them small; the first is '
+            f'{scan.first_large}',
+        )
+    if len(columns := store.unseen(modality)):
+        yield Finding('warning', unseen(modality, columns, store.specs[modality]))
     if cleaned := store.non_finite[modality]:
         yield Finding(
             'info',

@@ -18,10 +18,12 @@ from hetero_mmer.schema import check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.format import (
     FORMAT,
+    LARGEST,
     SPLITS,
     VERSION,
     Clean,
     ModalitySpec,
+    unseen,
     write_strings,
 )
 from hetero_mmer.store.place import check_store_path
@@ -43,8 +45,8 @@ class StoreWriter:
         citation: The paper to cite.
         raw_sha256: The SHA-256 of each raw file by name.
         clean: What replaces values that are not finite: ``zero``, or the ``mean`` of
-            their column in the train split (in all samples if there is none). Without
-            it, such values are refused.
+            their column in the train split (in all samples if there is none; 0 if the
+            split has no value of the column). Without it, such values are refused.
         float16: Store features in half precision.
         labelled: Whether samples have labels.
         timed: The modalities whose items have a start and an end.
@@ -428,6 +430,8 @@ class StoreWriter:
                 f"a store has at least one sample (got none for '{self.path}', "
                 f'{len(self._dropped)} dropped)'
             )
+        for statistics in self._statistics.values():
+            statistics.has_train = 'train' in self._split
         for modality, column in self._values.items():
             column.flush()
             self._finish_modality(file['features'][modality], modality, column)
@@ -479,13 +483,27 @@ class StoreWriter:
                     f'--clean mean'
                 )
             fill = statistics.fill(self.clean)
-            replace_non_finite(column, fill)
+            dirty = np.flatnonzero(statistics.non_finite)
+            cleaned = group.create_dataset(
+                'cleaned', (len(column.dataset), -(-len(dirty) // 8)), np.uint8
+            )
+            replace_non_finite(column, fill, dirty, cleaned)
             statistics.widen(fill)
         group['minimum'] = statistics.minimum
         group['maximum'] = statistics.maximum
         group['non_finite'] = statistics.non_finite
         group['non_finite_of_sample'] = np.array(self._non_finite[modality], np.int64)
         group['mean'], group['std'] = statistics.mean, statistics.std
+        if len(statistics.unseen):
+            group['unseen'] = statistics.unseen
+            self.note(unseen(modality, statistics.unseen, self.modalities[modality]))
+        largest = max(-statistics.minimum.min(), statistics.maximum.max())
+        if largest > LARGEST:
+            self.note(
+                f"'{modality}' has values up to {largest:.3g} in size; no model "
+                f'computes with more than {LARGEST:g}, unless standardising makes it '
+                'small'
+            )
 
     def _dtype_of(self, modality: str) -> np.dtype:
         ids = self.modalities[modality].num_embeddings is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,13 +13,20 @@ from torch import Tensor
 
 from hetero_mmer.graph import prior_label_graph
 from hetero_mmer.loader import StoreDataset
+from hetero_mmer.loader.scale import EQUAL
 from hetero_mmer.store import Store
-from hetero_mmer.typing import InputError
+from hetero_mmer.store.format import name_columns, unseen
+from hetero_mmer.typing import InputError, InputWarning
 
 LabelGraph = Literal['complete', 'prior']
 
 #: Labels that occur together this often, n_ik / sqrt(n_i n_k), get an edge.
 PRIOR_THRESHOLD = 0.2
+
+#: A column counts as constant if its deviation is below this share of its mean, which
+#: is two to four steps of float32: what varies then is how numbers were rounded. Time
+#: stamps of some minutes (1.6e9) and everything else that was measured vary by more.
+ROUNDING = 2.0**-22
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,8 @@ def load_splits(
         raise InputError(
             f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
         )
-    scale = _statistics(store) if standardize else None
+    names = store.modalities if modalities is None else modalities
+    scale = _statistics(store, names, rows['train']) if standardize else None
     datasets = {
         split: StoreDataset(
             store,
@@ -93,15 +102,48 @@ def labels_of(samples: StoreDataset) -> Tensor:
     return samples.y
 
 
-def _statistics(store: Store) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    features = [m for m in store.modalities if m not in store.num_embeddings]
+def _statistics(
+    store: Store, modalities: Sequence[str], train: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    known = [m for m in store.modalities if m in modalities]
+    features = [m for m in known if m not in store.num_embeddings]
     found = {m: store.moments(m) for m in features}
     if missing := [m for m, moments in found.items() if moments is None]:
         raise InputError(
             f"'{store.path}' records no mean and deviation of '{missing[0]}', which "
             f'standardising needs: convert the data again'
         )
-    return {m: moments for m, moments in found.items() if moments is not None}
+    scale = {}
+    for m, moments in found.items():
+        assert moments is not None
+        scale[m] = _checked(store, m, train, *moments)
+    return scale
+
+
+def _checked(
+    store: Store, modality: str, train: np.ndarray, mean: np.ndarray, std: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the train split, 0 where a column only seems to vary."""
+    ptr = store.ptr[modality]
+    columns = store.unseen(modality)
+    if ptr[-1] and not (ptr[train + 1] - ptr[train]).any():
+        # Older stores have the numbers of the other splits instead.
+        columns = np.arange(len(mean))
+        mean, std = np.zeros_like(mean), np.ones_like(std)
+    if len(columns):
+        sentence = unseen(modality, columns, store.specs[modality])
+        warnings.warn(f'{store.path}: {sentence}', InputWarning, stacklevel=4)
+    rounded = std < np.maximum(ROUNDING * np.abs(mean), np.finfo(np.float32).tiny)
+    if len(some := np.flatnonzero(rounded & (std > EQUAL * np.abs(mean)))):
+        warnings.warn(
+            f'{store.path}: {name_columns(some, store.specs[modality])} of '
+            f"'{modality}', which varies by no more than numbers are rounded "
+            f'(deviation {std[some[0]]:.2g}, mean {mean[some[0]]:.6g}), counts as '
+            'constant',
+            InputWarning,
+            stacklevel=4,
+        )
+    return mean, np.where(rounded, 0, std)
 
 
 def _no_labels(store: Store) -> InputError:

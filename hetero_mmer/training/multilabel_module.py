@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from hetero_mmer.training.optim import (
 )
 from hetero_mmer.training.seed import seed_everything
 from hetero_mmer.typing import InputError
+
+#: Steps after which losses on a GPU are looked at, all at once.
+_LOOK_EVERY = 64
 
 
 class MultilabelModule(LightningModule):
@@ -64,6 +68,7 @@ class MultilabelModule(LightningModule):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.schedule = schedule
+        self._losses: list[tuple[Tensor, int, Sequence[str]]] = []
         self.metrics = MultilabelMetrics(threshold=threshold, label_names=label_names)
 
     def configure_optimizers(self) -> Any:
@@ -81,9 +86,19 @@ class MultilabelModule(LightningModule):
             seed_everything(self.seed, self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
+        """The loss of a batch, which is finite."""
         _, parts = self._step(batch, 'train')
-        return parts['total']
+        loss = parts['total']
+        names = batch.get(schema.SAMPLE_ID, [])
+        self._losses.append((loss.detach(), batch_idx, names))
+        # To look at each would let a GPU wait; a CPU has computed it already.
+        if loss.device.type == 'cpu' or len(self._losses) == _LOOK_EVERY:
+            self._check_losses()
+        return loss
+
+    def on_validation_start(self) -> None:
+        """Looks at the losses before anything is made of the weights."""
+        self._check_losses()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects the predictions of a batch."""
@@ -112,6 +127,27 @@ class MultilabelModule(LightningModule):
             batch_size=batch.num_graphs,
         )
         return out, parts
+
+    def _check_losses(self) -> None:
+        """Refuses a loss that is not finite, which also spoils all that follow."""
+        losses, self._losses = self._losses, []
+        if not losses:
+            return
+        values = torch.stack([loss for loss, _, _ in losses]).tolist()
+        for value, (_, step, names) in zip(values, losses, strict=True):
+            if not math.isfinite(value):
+                raise InputError(self._no_loss(value, step, names))
+
+    def _no_loss(self, value: float, step: int, names: Sequence[str]) -> str:
+        some = ', '.join(f"'{name}'" for name in names[:3]) or 'without names'
+        more = f' and {len(names) - 3} others' if len(names) > 3 else ''
+        half = self.trainer.precision == '16-mixed'
+        return (
+            f'training diverged in epoch {self.current_epoch + 1}: the loss is {value} '
+            f'at step {step + 1} (samples {some}{more}); lower the learning rate or '
+            'the gradient clip'
+            + (', or take --precision bf16: float16 ends at 65504' if half else '')
+        )
 
 
 def targets(batch: Batch) -> Tensor:

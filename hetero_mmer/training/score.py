@@ -22,6 +22,7 @@ from hetero_mmer.metrics import (
 from hetero_mmer.output import claim
 from hetero_mmer.training import files
 from hetero_mmer.training.place import predictions_header
+from hetero_mmer.typing import InputError
 
 
 def predict_probs(
@@ -37,12 +38,25 @@ def predict_probs(
         samples: The graphs to predict, at least one.
         batch_size: Samples at a time.
         device: Where; the model moves there.
+
+    Raises:
+        InputError: If one of them is not finite.
     """
     model.eval().to(device)
     with torch.inference_mode():
         batches = StoreLoader(samples, batch_size)
         parts = [model(batch.to(device)).probs.float().cpu() for batch in batches]
-    return torch.cat(parts)
+    probs = torch.cat(parts)
+    bad = (~probs.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    if bad:
+        names = ', '.join(f"'{samples[i].sample_id}'" for i in bad[:3])
+        more = f' and {len(bad) - 3} others' if len(bad) > 3 else ''
+        raise InputError(
+            f'{type(model).__name__} gives {len(bad)} of {len(probs)} samples '
+            f'probabilities that are not finite ({names}{more}): its weights or their '
+            'features are too large'
+        )
+    return probs
 
 
 def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:

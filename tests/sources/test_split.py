@@ -52,6 +52,27 @@ def test_rare_labels_are_dealt_by_hand():
     assert np.bincount(part[::2]).tolist() == [5, 5]
 
 
+def test_the_most_even_of_all_deals_is_kept():
+    rng = np.random.default_rng(8)
+    y = (rng.random((61, 7)) < [0.5, 0.4, 0.3, 0.3, 0.2, 0.1, 0.1]).astype(int)
+
+    def unevenness(part):
+        return max(
+            abs(y[part == k].sum(axis=0) - (part == k).sum() / 61 * y.sum(axis=0)).max()
+            for k in range(3)
+        )
+
+    for seed in range(4):  # The deals of a seed are the first of a longer series.
+        found = [
+            unevenness(
+                stratified_split(y, [0.6, 0.15, 0.25], seed=seed, num_deals=num_deals)
+            )
+            for num_deals in range(1, 16)
+        ]
+        assert found == sorted(found, reverse=True)
+        assert found[-1] < found[0]
+
+
 def test_a_seed_decides():
     y = np.random.default_rng(0).integers(0, 2, (100, 3))
     first = stratified_split(y, [0.5, 0.5], seed=1)

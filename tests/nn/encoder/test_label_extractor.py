@@ -65,6 +65,19 @@ def test_equals_every_modality_of_every_sample_alone(graphs, options):
                 torch.testing.assert_close(out.u[b, k], expected)
 
 
+@pytest.mark.parametrize('align_to', [None, {'audio': 3}])
+def test_a_modality_that_is_not_there_says_nothing(graphs, align_to):
+    """Whatever a layer answers cells without edges, here its bias."""
+    extractor = make(f2l=GATv2Conv, align_to=align_to)
+    for conv in extractor.f2l.convs.values():
+        torch.nn.init.constant_(conv.bias, 3.0)
+    out = extractor(Batch.from_data_list(graphs))
+    there = torch.tensor([[n > 0 for n in lengths] for lengths in LENGTHS])
+    assert out.present.equal(there)
+    assert (out.u[~there] == 0).all()
+    assert (out.u[there] != 0).all()
+
+
 @pytest.mark.parametrize('options', [{}, {'align_to': {'audio': 3}}])
 def test_explicit_edges_give_the_same(graphs, options):
     extractor, batch = make(**options), Batch.from_data_list(graphs)

@@ -36,3 +36,15 @@ def test_modality_that_the_whole_batch_lacks_keeps_its_mean():
     assert out.intrinsic.flatten().tolist() == [3, 2.5]
     space.update_(U[1:2], out, Y[1:2], PRESENT[1:2])
     assert space.mean.flatten().tolist() == pytest.approx([2.5, 2.5])
+
+
+@pytest.mark.parametrize('momentum', [0.9, 0.25, 0.0, 1.0])
+def test_momentum_is_what_the_mean_keeps_of_itself(momentum):
+    space = MeanSpace(2, 1, 1, momentum=momentum)
+    expected = [0.0, 0.0]
+    for scale in (1.0, 5.0, -2.0):
+        u = scale * U
+        space.update_(u, space(u, PRESENT), Y, PRESENT)
+        for m, mean in enumerate([4, 5]):  # Of U, by hand.
+            expected[m] = momentum * expected[m] + (1 - momentum) * scale * mean
+    assert space.mean.flatten().tolist() == pytest.approx(expected)
