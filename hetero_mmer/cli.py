@@ -397,8 +397,12 @@ def _show_result(result: Mapping[str, Any]) -> None:
 def _show_description(it: Description) -> None:
     about = {field.name: getattr(it, field.name) for field in fields(it)}
     about |= {'attrs': list(it.attrs), 'dropped': len(it.dropped)}
-    modalities = about.pop('modalities').items()
-    _show('Modalities', ({'name': name, **asdict(m)} for name, m in modalities))
+    modalities = {name: asdict(m) for name, m in about.pop('modalities').items()}
+    # A hash in a narrow column would be cut.
+    about['fitted'] = {
+        m: sha for m, row in modalities.items() if (sha := row.pop('fitted'))
+    }
+    _show('Modalities', ({'name': name, **row} for name, row in modalities.items()))
     counts, both = it.label_counts, about.pop('co_occurrence')
     if counts is not None:
         named = partial(zip, counts, strict=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -12,6 +14,39 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f'needs real data in {folder}, which is not there')
     return folder
+
+
+@pytest.fixture(scope='session')
+def write_meld():
+    """Writes dialogues in MELD's layout, whose words tell their emotions."""
+    said = {
+        'joy': 'great wonderful yes love',
+        'anger': 'stop never hate leave',
+        'sadness': 'sorry lost alone cry',
+        'neutral': 'what the is you',
+    }
+
+    def write(path, num_dialogues, *, seed=0, labels=True, speakers='ABCDE'):
+        rng = np.random.default_rng(seed)
+        names = ['Utterance', 'Speaker', 'Dialogue_ID', 'Utterance_ID']
+        names += ['Season', 'Episode', 'StartTime', 'EndTime']
+        rows = []
+        for dialogue in range(num_dialogues):
+            clock = 0.0
+            for number in range(int(rng.integers(1, 4))):
+                emotion = str(rng.choice(list(said)))
+                words = rng.choice([*said[emotion].split(), 'oh', 'well'], 5)
+                start = clock + float(rng.uniform(0, 2))
+                clock = start + float(rng.uniform(1, 4))
+                who = str(rng.choice(list(speakers)))
+                times = [f'0:00:{time:06.3f}' for time in (start, clock)]
+                cells = [' '.join(words), who, dialogue, number, 1, 1, *times]
+                rows.append([*cells, emotion] if labels else cells)
+        with open(path, 'w', newline='', encoding='utf-8') as file:
+            csv.writer(file).writerows([[*names, *['Emotion'] * labels], *rows])
+        return path
+
+    return write
 
 
 @pytest.fixture(params=['sparse', 'sparse-scatter', 'messages', 'messages-scatter'])

@@ -407,7 +407,6 @@ def put(name, index, value):
         (put('features/text/ptr', 0, 1), "ptr of 'text' starts at 1"),
         (put('features/text/ptr', -1, 9999), "ptr of 'text' ends at 9999"),
         (put('labels', (0, 0), 2), 'labels are 0 or 1'),
-        (edit(no_items), 'no item'),
     ],
 )
 def test_bad_stores(damage, message, data, finished, tmp_path, fails):
@@ -418,6 +417,22 @@ def test_bad_stores(damage, message, data, finished, tmp_path, fails):
     assert message in fails('train', *SMALL, '--data', bad, '--out', 'run')
     assert message in fails('predict', finished, bad, '--output', 'out.csv')
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_sample_without_items_is_refused_in_training_and_told_in_predict(
+    data, finished, tmp_path, fails, capsys
+):
+    bad = tmp_path / 'bad.h5'
+    shutil.copy(data, bad)
+    edit(no_items)(bad)
+    assert 'no item' in fails('train', *SMALL, '--data', bad, '--out', 'run')
+    output = tmp_path / 'out.csv'
+    assert main(['predict', str(finished), str(bad), '--output', str(output)]) == 0
+    assert 'hetero-mmer: warning: 1 of 60 samples' in capsys.readouterr().err
+    with open(output, newline='') as file:
+        cells = [any(row[1:]) for row in csv.reader(file)][1:]
+    assert cells.count(False) == 1
+    assert len(cells) == 60
 
 
 def test_features_that_are_not_finite(data, tmp_path, fails):

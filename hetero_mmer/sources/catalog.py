@@ -41,6 +41,7 @@ class Converter(Protocol):
         sources: Sequence[Source],
         output: Source,
         *,
+        like: str | Path | None = None,
         clean: Clean | None = None,
         strict: bool = False,
         progress: bool = False,

@@ -36,7 +36,7 @@ from hetero_mmer.sources.common import (
 from hetero_mmer.sources.csd import CsdFile, find_roles, label_columns
 from hetero_mmer.sources.folds import read_folds
 from hetero_mmer.sources.segments import SegmentWriter
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -68,6 +68,7 @@ def convert(
     visual_rate: float | None = None,
     audio_rate: float | None = None,
     seed: int = 0,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -83,7 +84,8 @@ def convert(
         mode: ``word-aligned`` has one item per word in each modality, ``unaligned`` all
             words and frames of a segment.
         folds: The official folds: the SDK's ``cmu_mosei_std_folds.py``, a JSON or a
-            CSV. Without them, videos are split at random.
+            CSV. Without them, videos are split at random, or are all test with
+            ``like``.
         text: Root or path of the file of words, if its name does not tell.
         visual: Root or path of the visual file.
         audio: Root or path of the audio file.
@@ -98,6 +100,7 @@ def convert(
         visual_rate: Average visual frames to this many Hz (unaligned).
         audio_rate: Average audio frames to this many Hz (unaligned).
         seed: Of the random split.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given, and
             segments that would be dropped.
@@ -107,6 +110,7 @@ def convert(
         InputError: For files that cannot be read, or options that contradict each
             other.
     """
+    pattern = read_like(like)
     rates = {'visual': visual_rate, 'audio': audio_rate}
     for name, value, choice in (
         ('mode', mode, Mode),
@@ -136,10 +140,11 @@ def convert(
             source=f'{mosei_facts.SOURCE}, files of the CMU-MultimodalSDK ({SDK})',
             licence=mosei_facts.LICENCE,
             citation=mosei_facts.CITATION,
-            clean=default_clean(clean, strict),
+            clean=default_clean(clean, strict, pattern),
             timed=tuple(files),
             intensities=True,
             strict=strict,
+            like=pattern,
         )
         segments = SegmentWriter(
             writer,
@@ -155,7 +160,10 @@ def convert(
         hashes = hash_beside(raw)
         with writer:
             writer.note(_how(mode, collapse, impute, rates))
-            if split_of is None:
+            if split_of is None and pattern is not None:
+                split_of = dict.fromkeys(label_file.videos, 'test')
+                writer.note('there are no folds: all of it is test')
+            elif split_of is None:
                 split_of = _drawn(label_file.videos, files, seed)
                 writer.note(
                     f'the videos were split at random with seed {seed}; the official '

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track as rich_track
 
 from hetero_mmer.sources.split import exact_sizes
+from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -87,14 +88,18 @@ def hash_beside(paths: Iterable[Source]) -> Callable[[], dict[str, str]]:
     return wait
 
 
-def default_clean(clean: Clean | None, strict: bool) -> Clean | None:
+def default_clean(
+    clean: Clean | None, strict: bool, like: Like | None = None
+) -> Clean | None:
     """Zero, as the papers' loaders do, unless chosen otherwise or strict.
 
     Args:
         clean: What was chosen.
         strict: Whether values that are not finite are refused instead.
+        like: What samples have to be like, in this as well.
     """
-    return clean or (None if strict else 'zero')
+    usual: Clean = 'mean' if like is not None and like.fill else 'zero'
+    return clean or (None if strict else usual)
 
 
 def track(

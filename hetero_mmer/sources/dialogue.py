@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.column_scale import ColumnScale
+from hetero_mmer.store import Fitted
 from hetero_mmer.typing import InputError
 
 #: Columns of :func:`timing_features`.
@@ -100,18 +103,116 @@ def timing_features(
         Logarithms (with the sign of the value), standardised, 0 where unknown; then
         whether it is the first, and whether anything else is unknown.
     """
-    # Seconds spread over three orders of magnitude.
-    scaled = np.sign(values) * np.log1p(np.abs(values))
-    known = np.isfinite(scaled)
-    learned = np.where(known & train[:, None], scaled, 0)
-    count = np.maximum((known & train[:, None]).sum(axis=0), 1)
-    mean = learned.sum(axis=0) / count
-    square = np.where(known & train[:, None], (scaled - mean) ** 2, 0)
-    std = np.sqrt(square.sum(axis=0) / count)
-    std[std == 0] = 1
-    z = np.where(known, (scaled - mean) / std, 0)
-    unknown = ~known[:, 0] | (~known[:, 1] & ~first)
-    return np.column_stack([z, first, unknown]).astype(np.float32)
+    encoder = TimingScale().fit(values[np.asarray(train, bool)])
+    return encoder.transform(values, first)
+
+
+class TimingScale:
+    """Logarithms of what :func:`timing` tells, standardised, and what is unknown."""
+
+    name: Final = 'timing-scale-1'
+
+    def __init__(self) -> None:
+        self.scale = ColumnScale(TIMING[:3])
+
+    def fit(self, values: NDArray[np.float64]) -> TimingScale:
+        """Learns mean and standard deviation.
+
+        Args:
+            values: The three columns in train, NaN where unknown.
+        """
+        self.scale.fit(_logs(values))
+        return self
+
+    def transform(
+        self, values: NDArray[np.float64], first: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """The columns of ``TIMING``, [N, 5], see :func:`timing_features`.
+
+        Args:
+            values: The three columns, NaN where unknown.
+            first: Whether an utterance is the first of its dialogue.
+        """
+        known = np.isfinite(values)
+        z = np.where(known, self.scale.transform(_logs(values)), 0)
+        unknown = ~known[:, 0] | (~known[:, 1] & ~first)
+        return np.column_stack([z, first, unknown]).astype(np.float32)
+
+    @property
+    def fitted(self) -> Fitted:
+        """What was learned."""
+        return replace(self.scale.fitted, encoder=self.name)
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> TimingScale:
+        """The encoder that learned something.
+
+        Args:
+            fitted: What it learned.
+        """
+        encoder = cls()
+        encoder.scale = ColumnScale.of(fitted)
+        return encoder
+
+
+class SpeakerCast:
+    """A column for each of those who speak most often, and one for all others.
+
+    Args:
+        size: How many speakers have a column of their own.
+
+    Example:
+        >>> cast = SpeakerCast(1).fit(['Joey', 'Ross', 'Joey'])
+        >>> cast.columns, cast.transform(['Ross', 'Joey']).tolist()
+        (('Joey', 'other'), [[0.0, 1.0], [1.0, 0.0]])
+    """
+
+    name: Final = 'speaker-cast-1'
+
+    def __init__(self, size: int = 6) -> None:
+        self.size = size
+        self.cast: tuple[str, ...] = ()
+
+    def fit(self, speakers: Sequence[str]) -> SpeakerCast:
+        """Learns who speaks most often.
+
+        Args:
+            speakers: Who says each utterance of train.
+
+        Raises:
+            InputError: For a negative number of speakers.
+        """
+        self.cast = main_cast(speakers, self.size)
+        return self
+
+    def transform(self, speakers: Sequence[str]) -> NDArray[np.float32]:
+        """A one in the column of each speaker, [N, K + 1].
+
+        Args:
+            speakers: Who says each utterance.
+        """
+        return one_hot(speakers, self.cast)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return (*self.cast, 'other')
+
+    @property
+    def fitted(self) -> Fitted:
+        """What was learned."""
+        return Fitted(self.name, self.cast)
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> SpeakerCast:
+        """The encoder that learned something.
+
+        Args:
+            fitted: What it learned.
+        """
+        encoder = cls(len(fitted.names))
+        encoder.cast = fitted.names
+        return encoder
 
 
 def main_cast(speakers: Sequence[str], size: int) -> tuple[str, ...]:
@@ -149,3 +250,10 @@ def one_hot(names: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
     column = {name: i for i, name in enumerate(known)}
     places = [column.get(name, len(column)) for name in names]
     return np.eye(len(column) + 1, dtype=np.float32)[places]
+
+
+def _logs(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds spread over three orders of magnitude."""
+    logs = np.sign(values) * np.log1p(np.abs(values))
+    # Logarithms differ in the last bit from machine to machine; this hides it.
+    return logs.astype(np.float32).astype(np.float64)

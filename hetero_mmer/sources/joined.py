@@ -18,7 +18,7 @@ from hetero_mmer.sources.mosei_facts import (
 )
 from hetero_mmer.sources.padded import Parts, each_row, size_of, specs_of
 from hetero_mmer.sources.padding import Padding
-from hetero_mmer.store import Store, StoreWriter
+from hetero_mmer.store import Like, Store, StoreWriter
 from hetero_mmer.store.format import Clean
 
 #: How far a sentiment may be from that of the label file and still be the same.
@@ -39,7 +39,7 @@ def write_joined(
     parts: Parts,
     padding: Padding,
     clips: Mapping[str, Sequence[Clip]],
-    table: LabelTable,
+    table: LabelTable | None,
     *,
     paths: Sequence[Source],
     source: str,
@@ -47,6 +47,7 @@ def write_joined(
     clean: Clean | None,
     strict: bool,
     progress: bool,
+    like: Like | None,
     notes: Sequence[str],
 ) -> Store:
     """Writes a store; samples without labels are dropped, with the reason.
@@ -58,29 +59,33 @@ def write_joined(
         parts: The features; each split is freed once it is written.
         padding: Which rows of them are items.
         clips: What each sample is called.
-        table: The labels.
+        table: The labels; None for new samples, which have none and are as ``like``.
         paths: The raw files.
         source: Where the data come from.
         sentiment: What the file itself says of each sample, of the splits it does.
         clean: What replaces values that are not finite.
         strict: Whether to refuse the first sample that would be dropped.
         progress: Whether to show a progress bar.
+        like: What samples have to be like.
         notes: Where labels come from, and what else a reader should know.
     """
     divided = _divided(clips)
-    is_mosei = table.names == LABEL_NAMES
-    scored = bool(table.by_clip or table.by_time)
+    names = _names(table, like)
+    is_mosei = names == LABEL_NAMES
+    scored = table is not None and bool(table.by_clip or table.by_time)
     writer = StoreWriter(
         output,
         specs_of(parts),
-        table.names,
+        names,
         source=source,
         licence=LICENCE if is_mosei else '',
         citation=CITATION if is_mosei else '',
         raw_sha256=sha256_of(paths),
         clean=clean,
+        labelled=table is not None,
         intensities=scored,
         strict=strict,
+        like=like,
     )
     total = sum(map(size_of, parts.values()))
     kept: list[str] = []
@@ -97,7 +102,7 @@ def write_joined(
                     raise Unmatched('another sample has the same id')
                 if not any(map(len, features.values())):
                     raise Unmatched('all of its rows are zero')
-                theirs, *values = clip.find(table)
+                theirs, *values = [np.nan] if table is None else clip.find(table)
             except Unmatched as reason:
                 writer.drop(clip.sample_id, str(reason))
                 continue
@@ -105,7 +110,7 @@ def write_joined(
             writer.add(
                 clip.sample_id,
                 features,
-                np.array(values) > 0,
+                None if table is None else np.array(values) > 0,
                 group=None if divided else clip.video,
                 split=split,
                 intensities=values if scored else None,
@@ -129,6 +134,13 @@ def write_joined(
                 f"'{divided[0]}': samples are not grouped by video"
             )
     return Store(output)
+
+
+def _names(table: LabelTable | None, like: Like | None) -> Sequence[str]:
+    if table is None:
+        assert like is not None
+        return like.label_names
+    return table.names
 
 
 def _divided(clips: Mapping[str, Sequence[Clip]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ from hetero_mmer.sources.m3ed_files import (
     read_dialogues,
     width,
 )
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -63,6 +64,7 @@ def convert(
     max_items: int | None = None,
     keep_cut_labels: bool = False,
     frame_rate: float = 25.0,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -80,6 +82,7 @@ def convert(
             that are cut; none are cut by default. CARAT cuts at 60.
         keep_cut_labels: Whether labels of cut utterances stay, as in CARAT's reader.
         frame_rate: Frames in a second: time stamps of the annotation end in frames.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless clean is given, and samples
             that would be dropped.
@@ -88,6 +91,7 @@ def convert(
     Raises:
         InputError: For files that cannot be read, or contradict each other.
     """
+    pattern = read_like(like)
     if level not in get_args(Level):
         raise InputError(f"'level' is one of {get_args(Level)} (got '{level}')")
     if max_items is not None and (level == 'utterance' or max_items < 1):
@@ -109,9 +113,10 @@ def convert(
         licence=LICENCE,
         citation=CITATION,
         raw_sha256=sha256_of(files.paths),
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
         timed=list(widths) if timed else [],
         strict=strict,
+        like=pattern,
     )
     splits: list[str] = []
     total = len(dialogues)

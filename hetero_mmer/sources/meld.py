@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,33 +21,28 @@ from hetero_mmer.sources.common import (
     sha256_of,
     track,
 )
-from hetero_mmer.sources.dialogue import (
-    TIMING,
-    finite_spans,
-    main_cast,
-    one_hot,
-    timing,
-    timing_features,
-)
+from hetero_mmer.sources.dialogue import TIMING, finite_spans, timing
 from hetero_mmer.sources.download import download
+from hetero_mmer.sources.meld_encoders import encoders_like, new_encoders
 from hetero_mmer.sources.meld_rows import (
     EMOTIONS,
     SPLITS,
     count_notes,
     read_utterances,
+    repeat_notes,
     sample_id,
     seconds,
     shared_notes,
     starts_dialogue,
     time_notes,
 )
-from hetero_mmer.sources.text import hashed_ngrams, sentence_vectors
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 NUM_DIALOGUES: Final = 1432
 MODALITIES: Final = ('text', 'speaker', 'timing')
+SOURCE: Final = 'MELD, annotations (https://github.com/declare-lab/MELD)'
 LICENCE: Final = 'GPL-3.0'
 CITATION: Final = (
     'S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea: MELD: A '
@@ -77,70 +73,83 @@ def convert(
     sources: Sequence[Source],
     output: Source,
     *,
-    encoder: str = 'hashed',
-    text_channels: int = 256,
-    num_speakers: int = 6,
+    encoder: str | None = None,
+    text_channels: int | None = None,
+    num_speakers: int | None = None,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
 ) -> Store:
     """Writes the store of MELD's ``train_sent_emo.csv``, ``dev_...`` and ``test_...``.
 
-    What is learned (weights of words, the cast, mean and spread) is learned on train.
+    What is learned (weights of words, the cast, mean and spread) is learned on train,
+    and kept with the store. New dialogues for a trained model are given ``like``: any
+    CSV with MELD's columns, perhaps without emotions; only files called as MELD's have
+    a part in their name, others are named by file and, with emotions, all ``test``.
 
     Args:
-        sources: The files, or the folder where they lie; train has to be among them.
+        sources: The files, or the folder where they lie; train has to be among them,
+            unless ``like`` is given.
         output: The store to write.
         encoder: What makes vectors of the text: ``hashed`` for pieces of words and
-            latent semantic analysis, or the name or folder of a model of
+            latent semantic analysis, the default, or the name or folder of a model of
             sentence-transformers.
-        text_channels: Width of the vectors that ``hashed`` makes.
-        num_speakers: How many speakers have a column of their own: the ones that speak
-            most often in train. All others share one.
+        text_channels: Width of the vectors that ``hashed`` makes, 256 by default.
+        num_speakers: How many speakers have a column of their own, 6 by default: the
+            ones that speak most often in train. All others share one.
+        like: A store of MELD's, or a run that was trained on one, whose encoders are
+            used instead of fitting others.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse repeated utterances and values that are not finite.
         progress: Whether to show a bar.
 
     Raises:
-        InputError: For files that are not MELD's, and an encoder that is not there.
+        InputError: For files that are not MELD's, and an encoder that is not there or
+            not that of ``like``.
     """
-    paths = find_files(sources)
-    rows, num_repeated = read_utterances(paths, strict=strict)
-    train = np.array([row.part == 'train' for row in rows])
-    texts, speakers = [row.text for row in rows], [row.speaker for row in rows]
-    if encoder == 'hashed':
-        text = hashed_ngrams(texts, train, text_channels)
-    else:
-        text = sentence_vectors(texts, encoder, progress=progress)
-    cast = main_cast([row.speaker for row in rows if row.part == 'train'], num_speakers)
+    pattern = read_like(like)
+    paths = find_files(sources, new=pattern is not None)
+    rows, num_repeated = read_utterances(paths, strict=strict, new=pattern is not None)
+    choose = new_encoders if pattern is None else partial(encoders_like, pattern)
+    encoders = choose(encoder, text_channels, num_speakers, progress)
     start, stop = seconds(rows)
     first = starts_dialogue(rows)
-    num_words = np.array([len(text.split()) for text in texts])
+    num_words = np.array([len(row.text.split()) for row in rows])
     values = timing(start, stop, num_words, first)
+    if pattern is None:
+        train = np.array([row.part == 'train' for row in rows])
+        learned = [row for row in rows if row.part == 'train']
+        encoders.text.fit([row.text for row in learned])
+        encoders.speaker.fit([row.speaker for row in learned])
+        encoders.timing.fit(values[train])
+    text = encoders.text.transform([row.text for row in rows])
     arrays = {
         'text': text,
-        'speaker': one_hot(speakers, cast),
-        'timing': timing_features(values, train, first),
+        'speaker': encoders.speaker.transform([row.speaker for row in rows]),
+        'timing': encoders.timing.transform(values, first),
     }
+    cast = encoders.speaker.columns
     specs = {
-        'text': ModalitySpec(
-            text.shape[1],
-            extractor='hashed n-grams, tf-idf, SVD' if encoder == 'hashed' else encoder,
-        ),
-        'speaker': ModalitySpec(len(cast) + 1, columns=(*cast, 'other')),
+        'text': ModalitySpec(text.shape[1], extractor=encoders.text.extractor),
+        'speaker': ModalitySpec(len(cast), columns=cast),
         'timing': ModalitySpec(len(TIMING), columns=TIMING),
     }
+    labelled = bool(rows[0].emotion)
     writer = StoreWriter(
         output,
         specs,
         EMOTIONS,
-        source='MELD, annotations (https://github.com/declare-lab/MELD)',
-        licence=LICENCE,
-        citation=CITATION,
+        source=SOURCE if pattern is None else "dialogues in MELD's layout",
+        licence=LICENCE if pattern is None else '',
+        citation=CITATION if pattern is None else '',
         raw_sha256=sha256_of(paths.values()),
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
+        labelled=labelled,
         timed=MODALITIES,
         strict=strict,
+        fitted=encoders.fitted,
+        like=pattern,
     )
     begin = np.flatnonzero(first)
     dialogues = list(zip(begin, [*begin[1:], len(rows)], strict=True))
@@ -153,12 +162,13 @@ def convert(
             writer.add(
                 sample_id(rows[a]),
                 {m: array[a:b] for m, array in arrays.items()},
-                [emotion in present for emotion in EMOTIONS],
-                split=SPLITS[rows[a].part],
+                [emotion in present for emotion in EMOTIONS] if labelled else None,
+                split=SPLITS.get(rows[a].part, 'test' if labelled else ''),
                 times=dict.fromkeys(MODALITIES, spans[a:b]),
             )
         for note in (
-            *count_notes(rows, first, num_repeated),
+            *(count_notes(rows, first) if pattern is None else ()),
+            *repeat_notes(num_repeated),
             *time_notes(start, stop, first, values),
             *shared_notes(rows),
         ):
@@ -183,32 +193,44 @@ def fetch(output: str | os.PathLike[str]) -> Store:
     return convert(paths, output)
 
 
-def find_files(sources: Sequence[Source]) -> dict[str, Path]:
+def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Path]:
     """The file of each part, ``train``, ``dev`` and ``test``, told by its name.
 
     Args:
         sources: Files, or folders where they lie.
+        new: Whether these may be files of new dialogues, whose part is their name.
 
     Raises:
-        InputError: For a file whose name says no part, two of one part, or no train.
+        InputError: For a file whose name says no part, two of one part, or no train,
+            unless they are new; for a folder without any.
     """
     found: dict[str, Path] = {}
     for source in map(existing, sources):
-        for path in sorted(source.glob('*_sent_emo*.csv')) or [source]:
+        named = sorted(source.glob('*_sent_emo*.csv'))
+        for path in named or (new and sorted(source.glob('*.csv'))) or [source]:
             part = path.name.split('_')[0].lower()
-            if part not in SPLITS or path.is_dir():
+            if new and part not in SPLITS:
+                part = path.stem
+            if (part not in SPLITS and not new) or path.is_dir():
                 raise InputError(
                     f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
-                    f"test_sent_emo.csv (got '{path}')"
+                    f"test_sent_emo.csv (got '{path}'); dialogues of your own are "
+                    f'converted with --like STORE or RUN'
                 )
             if part in found:
                 raise InputError(
                     f"one file is '{part}' (got '{found[part]}' and '{path}')"
                 )
             found[part] = path
-    if 'train' not in found:
+    if not new and 'train' not in found:
         raise InputError(
             f'features are fitted on train_sent_emo.csv, which is not among the files '
-            f'(got {[str(path) for path in found.values()]})'
+            f'(got {[str(path) for path in found.values()]}): give it, too, or a store '
+            f"or run of MELD's with --like"
         )
-    return {part: found[part] for part in SPLITS if part in found}
+    return {part: found[part] for part in sorted(found, key=_place)}
+
+
+def _place(part: str) -> int:
+    """Parts in the order of MELD, then others as they were given."""
+    return list(SPLITS).index(part) if part in SPLITS else len(SPLITS)

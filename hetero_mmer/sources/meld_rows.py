@@ -22,9 +22,10 @@ EMOTIONS: Final = (
 #: The split of each part, as its file is called.
 SPLITS: Final = {'train': 'train', 'dev': 'valid', 'test': 'test'}
 _COLUMNS: Final = (
-    *('Utterance', 'Speaker', 'Emotion', 'Dialogue_ID', 'Utterance_ID'),
-    *('Season', 'Episode', 'StartTime', 'EndTime'),
+    *('Utterance', 'Speaker', 'Dialogue_ID', 'Utterance_ID', 'StartTime', 'EndTime'),
 )
+#: What new dialogues may lack.
+_MORE: Final = ('Emotion', 'Season', 'Episode')
 #: What MELD's README counts: train, dev, test.
 _UTTERANCES: Final = (9989, 1109, 2610)
 _DIALOGUES: Final = (1039, 114, 280)
@@ -33,24 +34,26 @@ _DIALOGUES: Final = (1039, 114, 280)
 class Utterance(NamedTuple):
     """A row of the files."""
 
-    part: str  # 'train', 'dev', 'test'
+    part: str  # 'train', 'dev', 'test', or the name of a file of new dialogues
     dialogue: int
     number: int
     text: str
     speaker: str
-    emotion: str
+    emotion: str  # Empty where it is not known.
     episode: tuple[str, str]
     times: tuple[str, str]  # start and end, as they came
 
 
 def read_utterances(
-    paths: Mapping[str, Path], *, strict: bool = False
+    paths: Mapping[str, Path], *, strict: bool = False, new: bool = False
 ) -> tuple[list[Utterance], int]:
     """Reads the files.
 
     Args:
         paths: The file of each part.
         strict: Whether to refuse an utterance that comes twice.
+        new: Whether these are new dialogues, from which nothing is learned: then none
+            need be of train, and emotions may be unknown, all of them.
 
     Returns:
         The utterances in order, and how many came twice.
@@ -60,19 +63,28 @@ def read_utterances(
     """
     rows: dict[tuple[str, int, int], Utterance] = {}
     num_rows = 0
+    known: dict[bool, str] = {}
     for part, path in paths.items():
-        table = read_table(path, _COLUMNS)
+        table = read_table(path, _COLUMNS if new else (*_COLUMNS, *_MORE))
         num_rows += len(table.rows)
         for line, cells in zip(table.lines, table.rows, strict=True):
             where = f"line {line} of '{path}'"
-            row = _utterance(part, cells, where)
+            row = _utterance(part, cells, where, new)
+            known.setdefault(bool(row.emotion), where)
             before = rows.setdefault((part, row.dialogue, row.number), row)
             if before is not row and (strict or before != row):
                 raise InputError(
                     f'an utterance comes once, but {where} has another utterance '
                     f'{row.number} of dialogue {row.dialogue}'
                 )
-    if not any(part == 'train' for part, _, _ in rows):
+    if len(known) > 1:
+        raise InputError(
+            f'either each utterance has an emotion or none has (got one in '
+            f'{known[True]}, none in {known[False]})'
+        )
+    if not rows:
+        raise InputError(f'there are no utterances in {_quoted(paths)}')
+    if not new and not any(part == 'train' for part, _, _ in rows):
         raise InputError(
             f"features are fitted on train, but '{paths['train']}' is empty"
         )
@@ -81,9 +93,13 @@ def read_utterances(
     return [rows[key] for key in keys], num_rows - len(rows)
 
 
-def _utterance(part: str, cells: dict[str, str], where: str) -> Utterance:
-    emotion = cells['Emotion'].lower()
-    if emotion not in EMOTIONS:
+def _quoted(paths: Mapping[str, Path]) -> str:
+    return ' and '.join(f"'{path}'" for path in paths.values())
+
+
+def _utterance(part: str, cells: dict[str, str], where: str, new: bool) -> Utterance:
+    emotion = cells.get('Emotion', '').lower()
+    if emotion not in EMOTIONS and (emotion or not new):
         raise InputError(
             f"an emotion is one of {EMOTIONS} (got '{cells['Emotion']}' in {where})"
         )
@@ -101,7 +117,7 @@ def _utterance(part: str, cells: dict[str, str], where: str) -> Utterance:
         cells['Utterance'],
         cells['Speaker'],
         emotion,
-        (cells['Season'], cells['Episode']),
+        (cells.get('Season', ''), cells.get('Episode', '')),
         (cells['StartTime'], cells['EndTime']),
     )
 
@@ -124,13 +140,15 @@ def seconds(rows: Sequence[Utterance]) -> tuple[NDArray, NDArray]:
     return start, stop
 
 
-def count_notes(
-    rows: Sequence[Utterance], first: NDArray[np.bool_], num_repeated: int
-) -> Iterator[str]:
+def count_notes(rows: Sequence[Utterance], first: NDArray[np.bool_]) -> Iterator[str]:
     """Counts of utterances and dialogues beside the known ones."""
     split = np.array([SPLITS[row.part] for row in rows])
     yield name_counts(split, {"MELD's README": _UTTERANCES}, 'utterances')
     yield name_counts(split[first], {"MELD's README": _DIALOGUES}, 'dialogues')
+
+
+def repeat_notes(num_repeated: int) -> Iterator[str]:
+    """How many rows came twice."""
     if num_repeated:
         yield f'{num_repeated} rows repeat another one and were left out'
 

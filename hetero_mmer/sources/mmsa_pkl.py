@@ -16,11 +16,12 @@ from hetero_mmer.sources.label_join import LabelTable, read_labels
 from hetero_mmer.sources.padded import Parts, column, size_of, take_arrays, text_of
 from hetero_mmer.sources.padding import Padding, find_padding, use_lengths
 from hetero_mmer.sources.unpickle import load_pickle
-from hetero_mmer.store import Store
+from hetero_mmer.store import Store, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 _KEYS: Final = {'text': 'text', 'visual': 'vision', 'audio': 'audio'}
+_NO_NOTE: Final = 'the file has no emotions, and none were given'
 _LENGTHS: Final = {'visual': 'vision_lengths', 'audio': 'audio_lengths'}
 
 
@@ -31,6 +32,7 @@ def convert(
     labels: str | None = None,
     clips: str | None = None,
     tolerance: float = 0.01,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -45,11 +47,13 @@ def convert(
         sources: The one raw file.
         output: The store to write.
         labels: A CSV with the columns ``video_id``, ``clip_id`` and one per emotion,
-            or the SDK's All Labels ``.csd`` together with ``clips``. Needed.
+            or the SDK's All Labels ``.csd`` together with ``clips``. Needed, unless
+            samples are ``like`` others.
         clips: A CSV with ``video_id``, ``clip_id``, ``start`` and ``end``: when each
             clip is, for labels that are by time.
         tolerance: How far start and end of a clip may each be from those of the
             labels, in seconds.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples and, unless ``clean`` is given, values that are
             not finite.
@@ -58,15 +62,16 @@ def convert(
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
     """
+    pattern = read_like(like)
     path = only_source(sources, 'an aligned_50.pkl or unaligned_50.pkl of MMSA')
-    if labels is None:
+    if labels is None and pattern is None:
         raise InputError(
             f"'{path}' has no emotions: give '--labels' with a CSV of 'video_id', "
             f"'clip_id' and one column per emotion, or with the SDK's All Labels .csd "
             f"and '--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
         )
-    table = read_labels(labels, clips)
-    if not table.by_clip and not table.times:
+    table = None if labels is None else read_labels(labels, clips)
+    if table is not None and not table.by_clip and not table.times:
         raise InputError(
             f"labels in '{labels}' are by time and samples of '{path}' by clip: give "
             f"'--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
@@ -88,13 +93,14 @@ def convert(
         padding,
         named,
         table,
-        paths=[path, Path(labels), *([Path(clips)] if clips else [])],
+        paths=[path, *(Path(given) for given in (labels, clips) if given)],
         source=f'{path.name}, in the layout of MMSA',
         sentiment=sentiment,
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
         strict=strict,
         progress=progress,
-        notes=[table.note(), *notes],
+        like=pattern,
+        notes=[_NO_NOTE if table is None else table.note(), *notes],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -29,7 +30,7 @@ from hetero_mmer.sources.padded import (
 )
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_torch
-from hetero_mmer.store import Store, StoreWriter
+from hetero_mmer.store import Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -44,6 +45,7 @@ def convert(
     sources: Sequence[Source],
     output: Source,
     *,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -56,6 +58,7 @@ def convert(
     Args:
         sources: The one raw file.
         output: The store to write.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
         progress: Show a progress bar.
@@ -63,6 +66,7 @@ def convert(
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
     """
+    pattern = read_like(like)
     path = only_source(sources, 'a train_valid_test.pt')
     data = load_torch(path)
     parts = take_arrays(data, _KEYS, path)
@@ -84,8 +88,9 @@ def convert(
         licence=mosei_facts.LICENCE,
         citation=mosei_facts.CITATION,
         raw_sha256=sha256_of([path]),
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
         strict=strict,
+        like=pattern,
     )
     splits = [split for split, y in targets.items() for _ in y]
     rows = each_row(parts)

@@ -16,7 +16,7 @@ from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
 from hetero_mmer.sources.padded import column, size_of, take_arrays, text_of
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_pickle
-from hetero_mmer.store import Store
+from hetero_mmer.store import Store, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -27,6 +27,7 @@ _OWN_NOTE: Final = (
     'labels are those of the file, in the order of MulT: neutral, happy, sad, angry; '
     'samples are called by split and row, and which share a dialogue is not known'
 )
+_NO_NOTE: Final = 'the file has no emotions, and none were given'
 _KEYS: Final = {'text': 'text', 'visual': 'vision', 'audio': 'audio'}
 
 
@@ -36,6 +37,7 @@ def convert(
     *,
     labels: str | None = None,
     tolerance: float = 0.01,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -50,9 +52,11 @@ def convert(
         sources: The one raw file.
         output: The store to write.
         labels: The SDK's All Labels ``.csd``, or a CSV with the columns ``video_id``,
-            ``start``, ``end`` and one per emotion. Needed for CMU-MOSEI.
+            ``start``, ``end`` and one per emotion. Needed for CMU-MOSEI, unless
+            samples are ``like`` others.
         tolerance: How far start and end may each be from those of the labels, in
             seconds.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples and, unless ``clean`` is given, values that are
             not finite.
@@ -61,14 +65,17 @@ def convert(
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
     """
+    pattern = read_like(like)
     path = only_source(sources, 'a mosei_senti_data.pkl of MulT')
-    table = LabelTable(IEMOCAP, {}, {}, {}, path.name)
+    table: LabelTable | None = LabelTable(IEMOCAP, {}, {}, {}, path.name)
     if labels is not None:
         table = read_labels(labels)
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
     own = labels is None and all(_has_emotions(data[split]) for split in parts)
     if labels is None and not own:
+        table = None
+    if table is None and pattern is None:
         raise InputError(
             f"'{path}' has no emotions: give '--labels' with the SDK's All Labels "
             f".csd, or a CSV of 'video_id', 'start', 'end' and one column per emotion"
@@ -93,10 +100,11 @@ def convert(
         paths=[path, *([Path(labels)] if labels else [])],
         source=f'{path.name} of the Multimodal Transformer (MulT)',
         sentiment=sentiment,
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
         strict=strict,
         progress=progress,
-        notes=[_OWN_NOTE if own else table.note()],
+        like=pattern,
+        notes=[_NO_NOTE if table is None else _OWN_NOTE if own else table.note()],
     )
 
 

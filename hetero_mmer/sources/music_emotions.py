@@ -9,13 +9,15 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.column_scale import ColumnScale
 from hetero_mmer.sources.common import (
     Source,
     default_clean,
@@ -23,7 +25,7 @@ from hetero_mmer.sources.common import (
     sha256_of,
 )
 from hetero_mmer.sources.split import stratified_split
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -58,10 +60,10 @@ Layout = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 class Table(NamedTuple):
-    """The raw table: 72 columns of numbers and six of labels."""
+    """The raw table: 72 columns of numbers and perhaps six of labels."""
 
     values: NDArray[np.float64]  # [N, 72]
-    labels: NDArray[np.uint8]  # [N, 6]
+    labels: NDArray[np.uint8] | None  # [N, 6]; None where none is known
 
 
 def layout() -> Layout:
@@ -118,11 +120,13 @@ def raw_names() -> tuple[str, ...]:
     return (*chain.from_iterable(by_statistic), *chain.from_iterable(rhythm))
 
 
-def read_arff(path: str | os.PathLike[str]) -> Table:
+def read_arff(path: str | os.PathLike[str], *, new: bool = False) -> Table:
     """Reads Mulan's ``emotions.arff``, or the one that OpenML serves.
 
     Args:
         path: The file.
+        new: Whether these are new songs, as many as there are, whose labels may be
+            absent or ``?``, all of them.
 
     Raises:
         InputError: For a file that is not there, not ARFF, or of other columns.
@@ -140,33 +144,42 @@ def read_arff(path: str | os.PathLike[str]) -> Table:
             f"'{path}' is not a whole ARFF file with a header and rows of as many "
             f'values ({reason})'
         ) from error
-    return _table({name: data[name] for name in meta.names()}, str(path))
+    return _table({name: data[name] for name in meta.names()}, str(path), new=new)
 
 
 def convert(
     sources: Sequence[Source],
     output: Source,
     *,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
 ) -> Store:
     """Writes the store of Mulan's ``emotions.arff``.
 
+    Mean and deviation of the raw columns are learned on train and kept with the store.
+    New songs for a trained model are given ``like``: a file with the same columns,
+    perhaps without labels; with them, all songs are ``test``.
+
     Args:
         sources: The one raw file.
         output: The store to write.
+        like: A store of this format, or a run that was trained on one, whose mean and
+            deviation are used instead of fitting others.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
         progress: Nothing to show here: it takes no time.
 
     Raises:
-        InputError: For a file that cannot be read.
+        InputError: For a file that cannot be read, or that is not ``like`` it.
     """
+    pattern = read_like(like)
     source = only_source(sources, "Mulan's emotions.arff")
-    table = read_arff(source)
-    clean = default_clean(clean, strict)
-    return write(table, output, clean=clean, raw_sha256=sha256_of([source]))
+    table = read_arff(source, new=pattern is not None)
+    clean = default_clean(clean, strict, pattern)
+    hashes = sha256_of([source])
+    return write(table, output, clean=clean, raw_sha256=hashes, like=pattern)
 
 
 def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Store:
@@ -221,10 +234,12 @@ def write(
     clean: Clean | None = None,
     raw_sha256: Mapping[str, str] | None = None,
     openml: Mapping[str, str] | None = None,
+    like: Like | None = None,
 ) -> Store:
     """Writes the store of the raw table.
 
-    Raw columns are standardised with mean and standard deviation of the train split.
+    Raw columns are standardised with mean and standard deviation of the train split,
+    or of that which ``like`` comes from.
 
     Args:
         table: The raw table.
@@ -232,18 +247,23 @@ def write(
         clean: What replaces values that are not finite.
         raw_sha256: SHA-256 of the raw file by name.
         openml: What OpenML says of the version it served.
+        like: What features have to be like.
 
     Raises:
-        InputError: For values that are not finite.
+        InputError: For a ``like`` of another format, and values that are not finite.
     """
     items, names = layout(), raw_names()
-    parts = stratified_split(table.labels, list(SHARES.values()), seed=_SPLIT_SEED)
-    split = np.array(list(SHARES))[parts]
-    train = np.where(np.isfinite(table.values), table.values, np.nan)[split == 'train']
-    mean = np.nan_to_num(np.nanmean(train, axis=0))
-    std = np.nan_to_num(np.nanstd(train, axis=0))
-    std[std == 0] = 1
-    z = (table.values - mean) / std
+    split = _split(table, like)
+    scales = {m: ColumnScale(_raw(items[m])) for m in items}
+    z = np.empty_like(table.values)
+    for m, scale in scales.items():
+        places = [names.index(name) for name in scale.columns]
+        raw = np.ascontiguousarray(table.values[:, places])
+        if like is None:
+            scale.fit(raw[split == 'train'])
+        else:
+            scale = scales[m] = _scale_of(like, m, scale.columns)
+        z[:, places] = scale.transform(raw)
     specs = {
         modality: ModalitySpec(
             len(columns := (*_feature_columns(items[modality]), *items[modality])),
@@ -257,22 +277,27 @@ def write(
         output,
         specs,
         list(LABELS.values()),
-        source=SOURCE if openml is None else f'{SOURCE}, from OpenML {OPENML_ID}',
-        licence=LICENCE,
-        citation=CITATION,
+        source=_source(openml, like),
+        licence=LICENCE if like is None else '',
+        citation=CITATION if like is None else '',
         raw_sha256=raw_sha256,
         clean=clean,
+        labelled=table.labels is not None,
+        fitted={m: scale.fitted for m, scale in scales.items()},
+        like=like,
     )
     with writer:
         features = {m: _items(z, names, items[m]) for m in items}
-        for i, y in enumerate(table.labels):
+        for i in range(len(z)):
+            y = None if table.labels is None else table.labels[i]
             sample = {m: array[i] for m, array in features.items()}
             writer.add(f'song-{i:03d}', sample, y, split=str(split[i]))
         writer.extra('raw', table.values)
         writer.attrs['layout'] = items
         writer.attrs['raw_columns'] = list(names)
-        writer.attrs['train_mean'] = mean.tolist()
-        writer.attrs['train_std'] = std.tolist()
+        for which in ('mean', 'std'):
+            values = dict(_learned(scales, which))
+            writer.attrs[f'train_{which}'] = [values[name] for name in names]
         writer.attrs['label_spelling'] = LABELS
         if openml is not None:
             writer.attrs['openml'] = dict(openml)
@@ -291,6 +316,41 @@ def raw_columns(store: Store) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     if 'raw_columns' not in store.attrs:
         raise InputError(f"'{store.path}' is not a store of music_emotions")
     return tuple(store.attrs['raw_columns']), store.extra('raw')
+
+
+def _raw(items: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return [raw for item in items.values() for raw in item.values()]
+
+
+def _split(table: Table, like: Like | None) -> NDArray[np.str_]:
+    if like is not None or table.labels is None:
+        return np.full(len(table.values), '' if table.labels is None else 'test')
+    parts = stratified_split(table.labels, list(SHARES.values()), seed=_SPLIT_SEED)
+    return np.array(list(SHARES))[parts]
+
+
+def _scale_of(like: Like, modality: str, columns: tuple[str, ...]) -> ColumnScale:
+    fitted = like.encoder(modality)
+    if (fitted.encoder, fitted.names) != (ColumnScale.name, columns):
+        raise InputError(
+            f"'{like.path}' has other columns of '{modality}' than emotions.arff "
+            f"(the encoder '{fitted.encoder}' of {list(fitted.names)})"
+        )
+    return ColumnScale.of(fitted)
+
+
+def _learned(
+    scales: Mapping[str, ColumnScale], which: str
+) -> Iterator[tuple[str, float]]:
+    for scale in scales.values():
+        array = scale.fitted.arrays[which]
+        yield from zip(scale.columns, array.tolist(), strict=True)
+
+
+def _source(openml: Mapping[str, str] | None, like: Like | None) -> str:
+    if like is not None:
+        return 'songs in the layout of Mulan\'s "emotions"'
+    return SOURCE if openml is None else f'{SOURCE}, from OpenML {OPENML_ID}'
 
 
 def _feature_columns(items: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -321,12 +381,15 @@ def _items(
     return array
 
 
-def _table(columns: Mapping[str, Any], where: str) -> Table:
+def _table(columns: Mapping[str, Any], where: str, *, new: bool = False) -> Table:
     """Takes the columns by name and checks them."""
     by_name = {_plain(name): column for name, column in columns.items()}
     names = raw_names()
     expected = [*names, *LABELS]
-    missing = [name for name in expected if _plain(name) not in by_name]
+    needed = expected
+    if new and not any(_plain(name) in by_name for name in LABELS):
+        needed = [*names]
+    missing = [name for name in needed if _plain(name) not in by_name]
     others = [name for name in columns if _plain(name) not in map(_plain, expected)]
     if missing or others:
         wrong = f"no '{missing[0]}'" if missing else f"'{others[0]}'"
@@ -342,8 +405,14 @@ def _table(columns: Mapping[str, Any], where: str) -> Table:
         raise InputError(
             f'feature columns are numeric, but in {where} one is not ({error})'
         ) from error
+    if new:
+        if not len(values):
+            raise InputError(f'there are no songs in {where}')
+        words = [_words(by_name.get(_plain(name), ())) for name in LABELS]
+        if not set().union(*words) - {'?', 'nan'}:
+            return Table(values, None)
     labels = np.stack([_binary(name, by_name[_plain(name)], where) for name in LABELS])
-    if len(values) != NUM_SONGS:
+    if len(values) != NUM_SONGS and not new:
         log.warning("'emotions' has %d songs, %s has %d", NUM_SONGS, where, len(values))
     return Table(values, labels.T)
 
@@ -353,11 +422,15 @@ def _plain(name: str) -> str:
     return re.sub(r'[^a-z0-9]+', '-', name.strip('\'" ').lower())
 
 
-def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
-    words = [
+def _words(column: Any) -> list[str]:
+    return [
         (word.decode() if isinstance(word, bytes) else str(word)).strip().lower()
         for word in column
     ]
+
+
+def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
+    words = _words(column)
     codes = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, 'false': 0, 'true': 1}
     wrong = [(i, word) for i, word in enumerate(words) if word not in codes]
     if wrong:

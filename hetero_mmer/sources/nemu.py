@@ -29,7 +29,7 @@ from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_row
 from hetero_mmer.sources.padded import column, text_of
 from hetero_mmer.sources.padding import Side, padding_side
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
@@ -100,6 +100,7 @@ def convert(
     output: Source,
     *,
     num_embeddings: int | None = None,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -114,7 +115,8 @@ def convert(
         sources: The one raw file.
         output: The store to write.
         num_embeddings: Size of the vocabularies; the greatest id of the file and one
-            more by default.
+            more by default, or as in ``like``.
+        like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless clean is given, and samples
             that would be dropped.
@@ -123,6 +125,7 @@ def convert(
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
     """
+    pattern = read_like(like)
     path = only_source(sources, "NEMu's joblib file")
     data = _load(path)
     songs = list(_songs(data, path))
@@ -133,7 +136,8 @@ def convert(
     for m, some in having.items():
         if m in _TEXTS and holds_ids(song.items[m] for song in some):
             greatest = max(song.read(m, flat_ids).max(initial=0) for song in some)
-            sizes[m] = num_embeddings or int(greatest) + 1
+            known = None if pattern is None else pattern.num_embeddings(m)
+            sizes[m] = num_embeddings or known or int(greatest) + 1
         elif _KINDS[m] == 'sequence' and some:
             sides[m] = padding_side([song.read(m, filled)[None] for song in some])
     readers = {
@@ -148,8 +152,9 @@ def convert(
         licence=LICENCE,
         citation=CITATION,
         raw_sha256=sha256_of([path]),
-        clean=default_clean(clean, strict),
+        clean=default_clean(clean, strict, pattern),
         strict=strict,
+        like=pattern,
     )
     total = len(songs)
     with writer:
@@ -163,7 +168,9 @@ def convert(
         splits = [song.split for song in songs]
         writer.note(name_counts(splits, {'the HHMPN paper': (15_125, 1_891, 1_891)}))
         for m, size in sizes.items():
-            how = 'as given' if num_embeddings else 'the greatest of the file'
+            how = (
+                'as given' if num_embeddings or pattern else 'the greatest of the file'
+            )
             writer.note(f'{m} are token ids up to {size - 1} ({how}); the id 0 pads')
         for m, side in sides.items():
             writer.note(f'{m}: rows of zeros are padding on this side: {side}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from hetero_mmer.sources.common import (
 )
 from hetero_mmer.sources.own_arrays import OwnArrays
 from hetero_mmer.sources.table import Table, read_table
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import SPLITS, Clean
 from hetero_mmer.typing import InputError
 
@@ -38,6 +38,7 @@ def convert(
     kinds: dict[str, Kind] | None = None,
     labels: list[str] | None = None,
     seed: int = 0,
+    like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -59,9 +60,11 @@ def convert(
         kinds: ``set`` for modalities whose items have no order, such as
             ``'{comments: set}'``; others are a ``sequence``.
         labels: Which columns are labels; by default all but ``id``, ``group`` and
-            ``split``.
+            ``split``, or those of ``like``.
         seed: Of the split where the table has none: 70 % of the groups for train, 10 %
-            for valid and 20 % for test.
+            for valid and 20 % for test. With ``like``, all of it is test.
+        like: A store, or a run, whose modalities and labels these samples have to have;
+            kinds are taken from it, and columns of labels may be absent.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse samples without any array and values that are not finite.
         progress: Whether to show a bar.
@@ -69,23 +72,24 @@ def convert(
     Raises:
         InputError: For a mistake in the table or an array, with its place.
     """
+    pattern = read_like(like)
     path = only_source(sources, 'a table')
     table = read_table(path, ['id'])
     ids = _ids(table, path)
-    names = _label_names(table, labels, path)
-    y = _labels(table, names, path, labels is not None)
+    names, y, notes = _targets(table, labels, pattern, path)
     groups = [row.get('group') or row['id'] for row in table.rows]
     if not features:
         raise InputError(
             "'features' says for each modality where its arrays lie (got none), such "
             "as --features '{text: features/text, audio: audio.npz}'"
         )
-    kinds = kinds or {}
+    kinds = {**_kinds(features, pattern), **(kinds or {})}
     if unknown := [name for name in kinds if name not in features]:
         raise InputError(
             f"'kinds' are of the modalities {list(features)} (got '{unknown[0]}')"
         )
-    split, notes = _split(table, groups, y is not None, seed, path)
+    split, how = _split(table, groups, y is not None, seed, path, pattern)
+    notes += how
     with ExitStack() as stack:
         modalities = {
             name: stack.enter_context(closing(OwnArrays(name, Path(where), ids)))
@@ -101,9 +105,10 @@ def convert(
             names,
             source=path.name,
             raw_sha256=sha256_of([path, *archives]),
-            clean=default_clean(clean, strict),
+            clean=default_clean(clean, strict, pattern),
             labelled=y is not None,
             strict=strict,
+            like=pattern,
         )
         stack.enter_context(writer)
         rows = track(range(len(ids)), 'Converting', total=len(ids), progress=progress)
@@ -140,6 +145,24 @@ def _ids(table: Table, path: Path) -> list[str]:
     return list(lines)
 
 
+def _targets(
+    table: Table, labels: list[str] | None, like: Like | None, path: Path
+) -> tuple[list[str], NDArray[np.uint8] | None, list[str]]:
+    """Names of the labels, which of them each sample has, and what to tell."""
+    if like is not None and labels is None:
+        labels = list(like.label_names)
+        if not set(labels) & set(table.columns):
+            note = f'the table has none of the columns {labels}: samples have no labels'
+            return labels, None, [note]
+    names = _label_names(table, labels, path)
+    return names, _labels(table, names, path, labels is not None), []
+
+
+def _kinds(features: Mapping[str, str], like: Like | None) -> dict[str, Kind]:
+    specs = {} if like is None else like.specs
+    return {name: specs[name].kind for name in features if name in specs}
+
+
 def _label_names(table: Table, labels: list[str] | None, path: Path) -> list[str]:
     others = [name for name in table.columns if name not in COLUMNS]
     if labels is None and not others:
@@ -174,7 +197,12 @@ def _labels(
 
 
 def _split(
-    table: Table, groups: Sequence[str], labelled: bool, seed: int, path: Path
+    table: Table,
+    groups: Sequence[str],
+    labelled: bool,
+    seed: int,
+    path: Path,
+    like: Like | None,
 ) -> tuple[Sequence[str], list[str]]:
     given = [row.get('split', '') for row in table.rows]
     for split, line in zip(given, table.lines, strict=True):
@@ -184,6 +212,8 @@ def _split(
             )
     if any(given) or not labelled:
         return given, []
+    if like is not None:
+        return ['test'] * len(given), ['the table has no split: all of it is test']
     note = (
         f'the table has no split: its {len(set(groups))} groups were dealt out with '
         f'seed {seed}'

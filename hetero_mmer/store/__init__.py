@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from hetero_mmer.store.describe import Description, ModalityDescription, describe
+from hetero_mmer.store.fitted import Fitted
 from hetero_mmer.store.format import ModalitySpec
+from hetero_mmer.store.like import Like, read_like
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
 from hetero_mmer.store.validate import Finding, validate
@@ -12,11 +14,14 @@ from hetero_mmer.store.writer import StoreWriter
 __all__ = [
     'Description',
     'Finding',
+    'Fitted',
+    'Like',
     'ModalityDescription',
     'ModalitySpec',
     'Store',
     'StoreWriter',
     'describe',
+    'read_like',
     'report',
     'validate',
 ]

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.schema import Kind
+from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 
 
 @dataclass(frozen=True)
 class ModalityDescription:
-    """Plain numbers about one modality; items are counted where it is present."""
+    """Plain numbers about one modality; items are counted where it is present.
+
+    ``fitted`` is the short hash of what its encoder learned, None where nothing is.
+    """
 
     channels: int
     num_embeddings: int | None
@@ -30,6 +34,7 @@ class ModalityDescription:
     minimum: float | None
     maximum: float | None
     non_finite: int | None
+    fitted: str | None
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,7 @@ def _describe_modality(store: Store, modality: str) -> ModalityDescription:
     spec, values = store.specs[modality], store.values(modality)
     lengths = np.diff(store.ptr[modality])
     present = lengths[lengths > 0]
+    sha256 = store.fitted_sha256.get(modality)
     bounds = store.value_range(modality) if len(present) else None
     return ModalityDescription(
         channels=spec.channels,
@@ -168,4 +174,5 @@ def _describe_modality(store: Store, modality: str) -> ModalityDescription:
         minimum=float(bounds[0].min()) if bounds else None,
         maximum=float(bounds[1].max()) if bounds else None,
         non_finite=store.non_finite[modality],
+        fitted=None if sha256 is None else short(sha256),
     )

@@ -23,6 +23,10 @@ Dataset                                 Content
                                         (only if it replaced any)
 ``.../unseen``                          [K] the columns with values, but none in
                                         train (only if there are any)
+``.../fill``                            [F] what replaced them, where it is the
+                                        mean
+``fitted/<modality>/about``             JSON: which encoder made the features,
+``fitted/<modality>/arrays/<name>``     and what it learned (optional)
 ``labels``                              [N, L] uint8 (optional)
 ``intensities``                         [N, L] float32 (optional)
 ``ids``, ``groups``, ``split``          [N] UTF-8

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.schema import Kind
+from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
 from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
 from hetero_mmer.store.slices import SliceReader
 from hetero_mmer.typing import InputError
@@ -86,6 +87,9 @@ class Store:
         }
         if not self.specs or not self.label_names:
             raise self._error('it has no modalities or no label names')
+        self.fitted_sha256 = fitted_sha256(file)
+        if unknown := [m for m in self.fitted_sha256 if m not in self.specs]:
+            raise self._error(f"it has an encoder of '{unknown[0]}', but no such items")
         self.attrs: dict[str, Any] = json.loads(file['attrs'][()])
         dropped = map(read_strings, (file['dropped/ids'], file['dropped/reasons']))
         self.dropped: list[tuple[str, str]] = list(
@@ -143,6 +147,27 @@ class Store:
     def columns(self) -> dict[str, tuple[str, ...]]:
         """Names of each modality's feature columns; empty where unknown."""
         return {m: spec.columns for m, spec in self.specs.items()}
+
+    @property
+    def fitted(self) -> dict[str, Fitted]:
+        """What each modality's encoder learned, where one did; read when asked for.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        try:
+            return read_fitted(self._open())
+        except InputError as error:
+            raise self._error(str(error)) from error
+
+    @property
+    def fill(self) -> dict[str, NDArray[np.float64]]:
+        """What replaced values of each column that were not finite, if the mean."""
+        if self.clean != 'mean':
+            return {}
+        groups = {m: self._group(m) for m in self.modalities}
+        fill = {m: g.get('fill', g.get('mean')) for m, g in groups.items()}
+        return {m: values[()] for m, values in fill.items() if values is not None}
 
     @property
     def num_labels(self) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
+from hetero_mmer.typing import InputError
 
 _BLOCK_BYTES = 1 << 24
 
@@ -54,6 +55,7 @@ def validate(store: Store | str | os.PathLike[str]) -> list[Finding]:
         findings += _check_modality(store, modality, digests)
     findings += _check_samples(store, digests)
     findings += _check_labels(store)
+    findings += _check_encoders(store)
     order = ['error', 'warning', 'info']
     return sorted(findings, key=lambda finding: order.index(finding.level))
 
@@ -252,6 +254,13 @@ def _check_samples(store: Store, digests: list[bytes]) -> Iterator[Finding]:
     if not store.split.astype(bool).all():
         count = int((store.split == '').sum())
         yield Finding('info', f'{count} samples are in no split')
+
+
+def _check_encoders(store: Store) -> Iterator[Finding]:
+    try:
+        _ = store.fitted
+    except InputError as error:
+        yield Finding('error', str(error))
 
 
 def _check_labels(store: Store) -> Iterator[Finding]:

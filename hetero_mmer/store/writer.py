@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hetero_mmer.output import claim, temporary_beside
 from hetero_mmer.schema import check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     LARGEST,
@@ -26,6 +27,7 @@ from hetero_mmer.store.format import (
     unseen,
     write_strings,
 )
+from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
 from hetero_mmer.typing import InputError
 
@@ -52,11 +54,13 @@ class StoreWriter:
         timed: The modalities whose items have a start and an end.
         intensities: Whether samples have label intensities.
         strict: Whether to refuse the first sample that would be dropped.
+        fitted: What the encoder of a modality learned, kept with the store.
+        like: What modalities, labels and encoders have to be like.
 
     Raises:
-        InputError: For a description that contradicts itself, for another file of this
-            name or one that another process writes, and, at the end, for no samples at
-            all or values that are not finite.
+        InputError: For a description that contradicts itself or ``like``, for another
+            file of this name or one that another process writes, and, at the end, for
+            no samples at all or values that are not finite.
 
     Example:
         >>> import tempfile
@@ -84,6 +88,8 @@ class StoreWriter:
         timed: Collection[str] = (),
         intensities: bool = False,
         strict: bool = False,
+        fitted: Mapping[str, Fitted] | None = None,
+        like: Like | None = None,
     ) -> None:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
@@ -96,6 +102,15 @@ class StoreWriter:
         if unknown := sorted(set(timed) - set(modalities)):
             raise InputError(f"'timed' names modalities of the store (got {unknown})")
         self.path = Path(path)
+        self.fitted = dict(fitted or {})
+        self.like = like
+        if like is not None:
+            like.check(modalities, tuple(names), self.fitted, clean)
+            if self.path.exists() and self.path.samefile(like.path):
+                raise InputError(
+                    f"the store to write is another than '{like.path}', which samples "
+                    f'are to be like'
+                )
         self.modalities = dict(modalities)
         self.label_names = tuple(names)
         self.clean = clean
@@ -106,6 +121,8 @@ class StoreWriter:
         self.dtype = np.dtype(np.float16 if float16 else np.float32)
         self.raw_sha256 = dict(raw_sha256 or {})
         self.attrs: dict[str, Any] = {}
+        if like is not None:
+            self.note(like.note())
         self._about = {
             'modalities': {m: asdict(spec) for m, spec in self.modalities.items()},
             'label_names': names,
@@ -455,6 +472,7 @@ class StoreWriter:
                     f'{num_samples} samples (got {len(array)})'
                 )
             extra[name] = array
+        write_fitted(file, self.fitted)
         file['attrs'] = _json('attrs', self.attrs)
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
@@ -473,6 +491,9 @@ class StoreWriter:
             return
         statistics = self._statistics[modality]
         statistics.flush()
+        fill = self._fill(modality)
+        if self.clean == 'mean':
+            group['fill'] = fill
         if count := int(statistics.non_finite.sum()):
             if self.clean is None:
                 where = np.flatnonzero(statistics.non_finite)
@@ -482,7 +503,6 @@ class StoreWriter:
                     f'first is {where[0]}): clean them with --clean zero or '
                     f'--clean mean'
                 )
-            fill = statistics.fill(self.clean)
             dirty = np.flatnonzero(statistics.non_finite)
             cleaned = group.create_dataset(
                 'cleaned', (len(column.dataset), -(-len(dirty) // 8)), np.uint8
@@ -504,6 +524,12 @@ class StoreWriter:
                 f'computes with more than {LARGEST:g}, unless standardising makes it '
                 'small'
             )
+
+    def _fill(self, modality: str) -> NDArray[np.float64]:
+        """What stands for a non-finite value, [F]."""
+        if self.like is not None and modality in self.like.fill:
+            return self.like.fill[modality]
+        return self._statistics[modality].fill(self.clean or 'zero')
 
     def _dtype_of(self, modality: str) -> np.dtype:
         ids = self.modalities[modality].num_embeddings is not None

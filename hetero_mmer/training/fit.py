@@ -27,6 +27,7 @@ from hetero_mmer.training.check import (
 )
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
+from hetero_mmer.training.encoders import keep_encoders
 from hetero_mmer.training.folder import held
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.optim import OptimizerName, Schedule
@@ -208,9 +209,11 @@ def _run(
         )
         first = range(min(options['batch_size'], len(splits.train)))
         check_model(network, splits.train.batch(list(first)))
+        fitted = store.fitted  # Before anything is written: it may be damaged.
         if not resumed:
             files.write_start(folder / files.START, start)
             files.write_config(folder / files.CONFIG, options)
+        keep_encoders(folder, fitted, store.fill)
         going_on = checkpoint is not None
         del checkpoint  # Lightning reads it again.
         recorder = _fit(network, splits, options, folder, device, progress, going_on)
@@ -312,6 +315,7 @@ def _test(
                 NUM_EMBEDDINGS: used.num_embeddings.get(m),
                 'kind': used.kinds[m],
                 'extractor': store.extractors[m],
+                'fitted': store.fitted_sha256.get(m),
                 'scale': _plain(used.scale.get(m)),
             }
             for m in used.modalities

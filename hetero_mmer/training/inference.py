@@ -17,6 +17,7 @@ from hetero_mmer.store.describe import duplicates
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.training.data import labels_of
+from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.score import predict_probs, score, write_predictions
@@ -173,7 +174,8 @@ def check_fit(run: Run, store: Store) -> None:
     """Refuses data that a run's model was not made for.
 
     Raises:
-        InputError: For other modalities, widths, vocabularies, kinds or label names.
+        InputError: For other modalities, widths, vocabularies, kinds, label names or
+            encoders.
     """
     model, data = f"the model of '{run.path}'", f"'{store.path}'"
     known = {*run.in_channels, *run.left_out}
@@ -211,3 +213,4 @@ def check_fit(run: Run, store: Store) -> None:
             f'{model} has the labels {run.label_names} (got '
             f'{list(store.label_names)} in {data})'
         )
+    check_encoders(run, store)

@@ -451,3 +451,13 @@ def test_the_row_of_the_table(aligned, tmp_path):
         InputError, match=r'github.com/CMU-MultiComp-Lab.* then run .het'
     ):
         row.fetch(tmp_path / row.file_name)
+
+
+def test_new_videos_are_like_others(folder, tmp_path):
+    one = convert([folder], tmp_path / 'a.h5')
+    new = convert([folder], tmp_path / 'b.h5', like=tmp_path / 'a.h5')
+    assert set(new.split) == {'test'}
+    assert set(new.ids) == set(one.ids)
+    (folder / 'COVAREP.csd').unlink()
+    with pytest.raises(InputError, match=r"a\.h5', which has modality 'audio'"):
+        convert([folder], tmp_path / 'c.h5', like=tmp_path / 'a.h5')

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from hetero_mmer.sources.dialogue import (
+    SpeakerCast,
+    TimingScale,
     finite_spans,
     main_cast,
     one_hot,
@@ -108,3 +110,27 @@ def test_cast():
     np.testing.assert_array_equal(one_hot(['b', 'z'], ()), [[1], [1]])
     with pytest.raises(InputError, match='not negative'):
         main_cast(speakers, -1)
+
+
+def test_a_fitted_cast_knows_only_its_own():
+    cast = SpeakerCast(2).fit(['c', 'a', 'b', 'a', 'b'])
+    again = SpeakerCast.of(cast.fitted)
+    assert again.columns == ('a', 'b', 'other')
+    x = again.transform(['c', 'b', 'new'])
+    assert x.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1]]
+    assert again.fitted.sha256 == cast.fitted.sha256
+    assert SpeakerCast(1).fit(['a']).fitted.sha256 != cast.fitted.sha256
+
+
+def test_a_fitted_timing_scale_does_not_learn_again():
+    train = np.array([[1.0, NAN, 3], [3, -1, 2], [5, 2, 1]])
+    new = np.array([[3.0, -1, 2], [100, NAN, 9]])
+    scale = TimingScale().fit(train)
+    again = TimingScale.of(scale.fitted)
+    x = again.transform(new, np.array([False, True]))
+    whole = scale.transform(train, np.array([True, False, False]))
+    np.testing.assert_array_equal(x[0], whole[1])
+    logs = np.log1p(train[:, 0])
+    z = (math.log(101) - logs.mean()) / logs.std()
+    assert x[1, 0] == pytest.approx(z, rel=1e-6)
+    assert again.fitted.sha256 == scale.fitted.sha256

@@ -396,3 +396,13 @@ def test_the_recipe_fits(files, tmp_path):
     with convert(sources, out, level='dialogue') as store:
         layers = recipe['model']['init_args']['num_layers']
         assert tuple(layers) == store.modalities
+
+
+def test_new_utterances_are_like_others(files, tmp_path):
+    sources, out, _ = files()
+    convert(sources, out).close()
+    convert(sources, tmp_path / 'b.h5', like=out).close()
+    parts, _ = make_pickle({m: width + 1 for m, width in WIDTHS.items()})
+    sources, *_ = files(parts=parts)
+    with pytest.raises(InputError, match=r'which has width \d+ for'):
+        convert(sources, tmp_path / 'c.h5', like=out)

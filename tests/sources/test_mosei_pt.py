@@ -227,3 +227,13 @@ def test_nothing_runs(tmp_path, legacy):
         convert([tmp_path / 'b.pt'], tmp_path / 'b.h5')
     assert not (tmp_path / 'created').exists()
     assert not list(tmp_path.glob('*.h5*'))
+
+
+def test_new_samples_are_like_others(source, tmp_path):
+    path, _ = source
+    one = convert([path], tmp_path / 'a.h5')
+    assert len(convert([path], tmp_path / 'b.h5', like=tmp_path / 'a.h5')) == len(one)
+    data, _ = fake({'<s>': 2, '</s>': 3, 'calm': 4, 'tense': 5})
+    torch.save(data, tmp_path / 'other.pt')
+    with pytest.raises(InputError, match=r"got \['calm', 'tense'\]"):
+        convert([tmp_path / 'other.pt'], tmp_path / 'c.h5', like=tmp_path / 'a.h5')

@@ -1,0 +1,165 @@
+"""What encoders learned, as plain arrays in HDF5: in a store, or beside a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from hetero_mmer.typing import InputError
+
+FORMAT: Final = 'hetero_mmer encoders'
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What an encoder learned; two that hold the same make the same features.
+
+    Args:
+        encoder: Which encoder, with the version of what it computes.
+        names: Names it learned or was given, such as speakers, columns, or a model.
+        arrays: Numbers it learned.
+
+    Example:
+        >>> one = Fitted('scale-1', ('pitch',), {'mean': np.array([3.0])})
+        >>> two = Fitted('scale-1', ('pitch',), {'mean': np.array([4.0])})
+        >>> one.sha256[:6], one.sha256 == two.sha256
+        ('fd02ff', False)
+    """
+
+    encoder: str
+    names: tuple[str, ...] = ()
+    arrays: Mapping[str, NDArray] = field(default_factory=dict)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content, the same on every machine."""
+        plain = {k: _little_endian(self.arrays[k]) for k in sorted(self.arrays)}
+        head = [
+            self.encoder,
+            list(self.names),
+            [[k, array.dtype.str, array.shape] for k, array in plain.items()],
+        ]
+        digest = hashlib.sha256(json.dumps(head).encode())
+        for array in plain.values():
+            digest.update(array.data)
+        return digest.hexdigest()
+
+
+def short(sha256: str) -> str:
+    """The part of a hash that people read.
+
+    Args:
+        sha256: The hash.
+    """
+    return sha256[:12]
+
+
+def write_fitted(file: h5py.File, fitted: Mapping[str, Fitted]) -> None:
+    """Writes what encoders learned under ``fitted/<modality>``.
+
+    Args:
+        file: An open file.
+        fitted: What the encoder of a modality learned.
+    """
+    for modality, one in fitted.items():
+        group = file.create_group(f'fitted/{modality}')
+        about = {'encoder': one.encoder, 'names': one.names, 'sha256': one.sha256}
+        group['about'] = json.dumps(about, ensure_ascii=False)
+        arrays = group.create_group('arrays')
+        for name in sorted(one.arrays):
+            arrays[name] = _little_endian(one.arrays[name])
+
+
+def fitted_sha256(file: h5py.File) -> dict[str, str]:
+    """The hash of what each modality's encoder learned; arrays are not read.
+
+    Args:
+        file: An open file.
+    """
+    groups = file['fitted'].items() if 'fitted' in file else ()
+    return {m: str(json.loads(group['about'][()])['sha256']) for m, group in groups}
+
+
+def read_fitted(file: h5py.File) -> dict[str, Fitted]:
+    """Reads what :func:`write_fitted` wrote; none for a file that has none.
+
+    Args:
+        file: An open file.
+
+    Raises:
+        InputError: For content that is not what its hash says.
+    """
+    found = {}
+    for modality, sha256 in fitted_sha256(file).items():
+        group = file['fitted'][modality]
+        try:
+            about = json.loads(group['about'][()])
+            arrays = {name: array[()] for name, array in group['arrays'].items()}
+            one = Fitted(about['encoder'], tuple(about['names']), arrays)
+            is_whole = one.sha256 == sha256
+        except (KeyError, OSError, TypeError, ValueError, AttributeError):
+            is_whole = False
+        if not is_whole:
+            raise InputError(
+                f"the fitted encoder of '{modality}' is damaged: its content is not "
+                f'that of its hash {short(sha256)}'
+            )
+        found[modality] = one
+    return found
+
+
+def write_encoders(
+    path: Path, fitted: Mapping[str, Fitted], fill: Mapping[str, NDArray]
+) -> None:
+    """Writes a file of encoders alone; equal content gives equal bytes.
+
+    Args:
+        path: The file.
+        fitted: What the encoder of a modality learned.
+        fill: What replaced values of each column that were not finite.
+    """
+    with h5py.File(path, 'w', libver=('earliest', 'v110')) as file:
+        write_fitted(file, fitted)
+        for modality, values in fill.items():
+            file[f'fill/{modality}'] = values
+        file.attrs['format'] = FORMAT
+        file.attrs['format_version'] = VERSION
+
+
+def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
+    """Reads what :func:`write_encoders` wrote.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: For a file that is damaged, or another one.
+    """
+    try:
+        with h5py.File(path, 'r') as file:
+            version = file.attrs.get('format_version')
+            if not np.array_equal(file.attrs.get('format'), FORMAT):
+                raise InputError("it is no file of encoders (no 'format')")
+            if version != VERSION:
+                raise InputError(
+                    f'its format version is {version}, and this release of '
+                    f'hetero_mmer reads version {VERSION}'
+                )
+            fill = file['fill'].items() if 'fill' in file else ()
+            return read_fitted(file), {m: values[()] for m, values in fill}
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"cannot read the encoders '{path}': {error}") from error
+
+
+def _little_endian(array: NDArray) -> NDArray:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder('<'))
