@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import shutil
+import time
 from collections import Counter
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 
 from hetero_mmer.training import MultilabelModule, resume, train
@@ -45,6 +47,17 @@ def copying(monkeypatch, owner, name, call, source, target):
     monkeypatch.setattr(owner, name, method)
 
 
+def slow(monkeypatch):
+    """A disk that is slower than whoever writes to it."""
+    original = RecordWriter.write
+
+    def write(self, data):
+        time.sleep(0.02)
+        original(self, data)
+
+    monkeypatch.setattr(RecordWriter, 'write', write)
+
+
 @pytest.mark.parametrize(
     ('owner', 'name', 'call'),
     [
@@ -77,9 +90,10 @@ def test_each_epoch_is_there_once_after_a_kill(
     assert set(points(killed / 'tensorboard').values()) == {1}
 
 
-def test_what_older_versions_wrote_is_written_anew(tmp_path):
+def test_what_older_versions_wrote_is_written_anew(tmp_path, monkeypatch):
     """Doubled, cut in the middle of a record, and with points of a lost epoch."""
     rows = [{'epoch': i + 1, 'seconds': 2.0, 'train/total': i / 2} for i in range(3)]
+    many = {f'valid/{i}': 0.5 for i in range(20)}
     for number in (0, 1):
         with SummaryWriter(str(tmp_path)) as writer:
             for step in range(12):
@@ -90,10 +104,13 @@ def test_what_older_versions_wrote_is_written_anew(tmp_path):
     events = Events(tmp_path)
     events.begin(rows[:2], 8)
     events.add(rows[2], 12)
+    with monkeypatch.context() as patch:
+        slow(patch)
+        events.add({'epoch': 4, 'seconds': 1.0, **many}, 16)
+    assert {(name, 15) for name in many} <= set(points(tmp_path))  # On disk at once.
     events.close()
-    assert scalars(tmp_path) == {
-        'epoch': [(3, 0.0), (7, 1.0), (11, 2.0)],
-        'train/total': [(3, 0.0), (7, 0.5), (11, 1.0)],
-    }
+    found = scalars(tmp_path)
+    assert found['epoch'] == [(3, 0.0), (7, 1.0), (11, 2.0), (15, 3.0)]
+    assert found['train/total'] == [(3, 0.0), (7, 0.5), (11, 1.0)]
     assert set(points(tmp_path).values()) == {1}
     assert (tmp_path / 'notes').exists()

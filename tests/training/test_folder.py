@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,13 @@ def test_what_a_kill_left_in_a_run_is_swept_and_nothing_else(tmp_path):
     take(path, fresh=False)
     found = {str(p.relative_to(path)) for p in path.rglob('*') if p.is_file()}
     assert found == set(stays)
+
+
+def test_every_file_of_a_run_is_swept(finished):
+    found = {p.relative_to(finished) for p in finished.rglob('*') if p.is_file()}
+    known = {Path(name) for name in files.NAMES}
+    assert {p for p in found if 'tfevents' not in p.name} <= known
+    assert Path('encoders.h5') in known
 
 
 @pytest.mark.parametrize('name', ['notes.txt', 'checkpoints/last.ckpt', '.hidden'])
