@@ -142,12 +142,18 @@ def refuse_sources(output: Path, arguments: Iterable[Any]) -> None:
     if not output.exists():
         return
     for name in _names(arguments):
-        with contextlib.suppress(OSError, ValueError):  # It names no file.
-            if os.path.samefile(name, output):
-                raise InputError(
-                    f"the output '{output}' is one of the sources, '{os.fspath(name)}':"
-                    ' it would be lost; name another one'
-                )
+        if _is_same(name, output):
+            raise InputError(
+                f"the output '{output}' is one of the sources, '{os.fspath(name)}', "
+                'which would be lost; name another one'
+            )
+
+
+def _is_same(name: str | os.PathLike[str], output: Path) -> bool:
+    try:
+        return os.path.samefile(name, output)
+    except (OSError, ValueError):  # It names no file.
+        return False
 
 
 def _names(value: Any) -> Iterator[str | os.PathLike[str]]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.output import replacing
+from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
 
@@ -34,7 +35,10 @@ START = 'checkpoints/start.yaml'
 EVENTS = 'tensorboard'
 
 #: All files of a run but the events.
-NAMES = (*(CONFIG, METRICS, HISTORY, PREDICTIONS, WEIGHTS, MODEL, CHECKPOINT, START),)
+NAMES = (
+    *(CONFIG, METRICS, HISTORY, PREDICTIONS, WEIGHTS, MODEL, ENCODERS),
+    *(CHECKPOINT, START),
+)
 
 #: Names the lock of a run: no file of its own.
 RUN = 'run'

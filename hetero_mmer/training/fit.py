@@ -265,8 +265,10 @@ def _fit(
             enable_model_summary=False,
             default_root_dir=folder,
         )
+        # Not Lightning's count: worker processes draw the first order of a resumed run
+        # before Lightning has counted on.
         sampler = EpochSampler(
-            len(splits.train), options['seed'], lambda: trainer.current_epoch
+            len(splits.train), options['seed'], lambda: len(recorder.rows)
         )
         workers = {
             'num_workers': options['num_workers'],

@@ -58,6 +58,8 @@ def test_model_may_be_a_name_alone(tmp_path):
         ('epoch: 3', "unknown option 'epoch'.*'epochs'"),
         ('a: [', 'no YAML'),
         ('', 'holds no options'),
+        ('seed: 1\nepochs: 3\nseed: 2', r"'seed' is given twice in the recipe"),
+        ('model: {init_args: {heads: 1, heads: 2}}', "'heads' is given twice"),
         ('model: 3', 'class_path with init_args'),
         ('model: HHMNP', "did you mean 'HHMPN'"),
         ('model: {class_path: HHMPN, init_args: {num_step: 1}}', "'num_steps'"),

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import check_keys, read_yaml
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('a: 1\nb: 2\na: 1\n', r"'a' is given twice in .*y\.yaml' \(line 1 and 3\)"),
+        ('m:\n  k: {x: 1}\n  l:\n    - z: 1\n      z: 2\n', r"'z' .*\(line 4 and 5\)"),
+        ('{a: 1, "a": 2}', r"'a' .*\(line 1\)"),
+        ('x: {1: a, 1.0: b}', "'1.0'"),
+        ('base: &b {q: 1, q: 2}\nm: {<<: *b}\n', "'q'"),
+        ('<<: {a: 1}\n<<: {b: 1}\n', "'<<'"),
+        ('a: [', 'no YAML'),
+        ('a: 1\n---\nb: 1\n', 'no YAML'),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused(text, message, tmp_path):
+    path = tmp_path / 'y.yaml'
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('', None),
+        ('a: {x: 1}\nb: {x: 1}\n', {'a': {'x': 1}, 'b': {'x': 1}}),
+        ("1: a\n'1': b\n", {1: 'a', '1': 'b'}),
+        ('- {a: 1}\n- {a: 2}\n', [{'a': 1}, {'a': 2}]),
+    ],
+)
+def test_keys_may_come_again_elsewhere(text, value, tmp_path):
+    path = tmp_path / 'y.yaml'
+    path.write_text(text)
+    assert read_yaml(path) == value
+
+
+def test_what_is_merged_may_be_overridden_also_where_it_is_merged_on(tmp_path):
+    path = tmp_path / 'y.yaml'
+    path.write_text('a: &a {x: 1}\nb: &b\n  <<: *a\n  x: 2\nc:\n  <<: *b\n  y: 3\n')
+    found = read_yaml(path)
+    assert found['b'] == {'x': 2}
+    assert found['c'].keys() == {'x', 'y'}
+
+
+def test_an_alias_of_itself_ends():
+    check_keys('&a [*a, {k: *a}]', 'a loop')

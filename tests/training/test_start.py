@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from hetero_mmer.models import HHMPN
+from hetero_mmer.sources import synthesize
+from hetero_mmer.store import ModalitySpec, StoreWriter
+from hetero_mmer.training import MultilabelModule, resume, train
+from hetero_mmer.training.start import MAY_DIFFER, check_resumed, start_of
+from hetero_mmer.typing import InputError
+
+
+def stop(monkeypatch, epoch):
+    """Ends a training in the middle of an epoch."""
+    original = MultilabelModule.training_step
+
+    def step(self, data, batch_idx):
+        if (self.current_epoch, batch_idx) == (epoch, 1):
+            raise KeyboardInterrupt
+        return original(self, data, batch_idx)
+
+    monkeypatch.setattr(MultilabelModule, 'training_step', step)
+
+
+def stopped(folder, epoch, model, data, options, **more):
+    with pytest.MonkeyPatch.context() as patch:
+        stop(patch, epoch)
+        with pytest.raises(KeyboardInterrupt):
+            train(model, data, folder, epochs=3, **{**options, **more})
+    return folder
+
+
+@pytest.fixture(scope='module', params=[0, 1])
+def unfinished(request, tmp_path_factory, data, model, options):
+    """Runs that were stopped before and after their first checkpoint."""
+    folder = tmp_path_factory.mktemp('unfinished') / 'run'
+    stopped(folder, request.param, model, data, options)
+    assert (folder / 'checkpoints/last.ckpt').exists() == bool(request.param)
+    assert (folder / 'checkpoints/start.yaml').exists() != bool(request.param)
+    return folder
+
+
+def edit(folder, change):
+    path = folder / 'config.yaml'
+    config = yaml.safe_load(path.read_text())
+    change(config)
+    path.write_text(yaml.safe_dump(config))
+
+
+def edits(**options):
+    return lambda config: config.update(options)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (edits(seed=7), "'seed' 0, but its config.yaml has 7"),
+        (edits(batch_size=8), "'batch_size' 16, .* 8 now"),
+        (edits(learning_rate='1e-3'), "'learning_rate' 0.02, .* 1e-3 now"),
+        (edits(epochs=4), "'epochs' 3, .* 4 now"),
+        (edits(modalities=['text']), r"'modalities' None, .* \['text'\] now"),
+        (edits(monitor='map'), "'monitor' f1_micro, .* map now"),
+        (edits(precision='bf16'), "'precision' 32-true, .* bf16-mixed now"),
+        (lambda c: c.pop('batch_size'), "'batch_size' 16, .* 64 now"),
+        (
+            lambda c: c['model']['init_args'].update(dropout=0.1),
+            r"'model\.dropout' 0\.3, .* 0\.1 now",
+        ),
+        (
+            lambda c: c['model']['init_args'].pop('num_steps'),
+            r"'model\.num_steps' 2, .* nothing now",
+        ),
+        (
+            lambda c: c['model'].update(class_path='CARAT', init_args={}),
+            r"'model\.class_path' hetero_mmer\.models\.HHMPN, .* CARAT now",
+        ),
+    ],
+)
+def test_an_option_that_changed_is_refused_by_name(
+    change, message, unfinished, tmp_path
+):
+    folder = tmp_path / 'run'
+    shutil.copytree(unfinished, folder)
+    edit(folder, change)
+    before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+    with pytest.raises(InputError, match=message):
+        resume(folder)
+    assert {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()} == before
+
+
+def test_data_that_changed_are_told_before_what_they_would_break(
+    unfinished, tmp_path, data
+):
+    folder, other = tmp_path / 'run', tmp_path / 'other.h5'
+    with synthesize(other, num_samples=60, modalities={'text': 5}, num_labels=4):
+        pass
+    shutil.copytree(unfinished, folder)
+    edit(folder, edits(data=str(other)))
+    with pytest.raises(InputError, match=r'the data of the run .* have changed'):
+        resume(folder)
+
+
+def test_where_things_lie_may_change(tmp_path, finished, data, model, options):
+    assert set(MAY_DIFFER) == {'data', 'root', 'device', 'num_workers'}
+    folder = stopped(tmp_path / 'run', 2, model, data, options)
+    moved = tmp_path / 'moved.h5'
+    shutil.copy(data, moved)
+    change = edits(data=str(moved), root=str(tmp_path), device='auto', num_workers=1)
+    edit(folder, change)
+    resume(folder)
+    whole = tmp_path / 'whole'
+    train(model, data, whole, epochs=3, **options)
+    for name in ('model.safetensors', 'predictions_test.csv'):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_run_of_an_older_version_goes_on(tmp_path, data, model, options):
+    folder = stopped(tmp_path / 'run', 2, model, data, options)
+    path = folder / 'checkpoints' / 'last.ckpt'
+    state = torch.load(path, weights_only=True)
+    del state['callbacks']['Recorder']['options']
+    torch.save(state, path)
+    edit(folder, lambda config: config.pop('monitor'))
+    resume(folder)
+    early = stopped(tmp_path / 'early', 0, model, data, options)
+    (early / 'checkpoints' / 'start.yaml').unlink()
+    resume(early)
+    expected = (folder / 'model.safetensors').read_bytes()
+    assert (early / 'model.safetensors').read_bytes() == expected
+
+
+def test_options_that_are_younger_than_the_run_have_their_defaults(tmp_path):
+    before, now = {'seed': 1}, {'seed': 1, 'new': 5}
+    kept = start_of(before, 'a')
+    check_resumed(tmp_path, start_of(now, 'a'), {**kept, 'best_epoch': 0}, {'new': 5})
+    with pytest.raises(InputError, match=r"'new' 4, .* 5 now"):
+        check_resumed(
+            tmp_path, start_of(now, 'a'), {**kept, 'best_epoch': 0}, {'new': 4}
+        )
+
+
+def test_options_that_python_alone_knows_are_kept_as_files_give_them(tmp_path):
+    with StoreWriter(tmp_path / 'a.h5', {'t': ModalitySpec(2)}, ['x', 'y']) as w:
+        for i in range(6):
+            split = ['train', 'valid', 'test'][i % 3]
+            w.add(f's{i}', {'t': np.ones((1, 2)) * i}, [i % 2, 1], split=split)
+    options = {'modalities': ('t',), 'gradient_clip': float('inf'), 'device': 'cpu'}
+    folder = stopped(
+        *(tmp_path / 'run', 1, HHMPN, tmp_path / 'a.h5', options),
+        batch_size=1,
+        learning_rate=1e-3,
+    )
+    resume(folder)
+
+
+def test_best_weights_that_are_gone_are_told_at_once(tmp_path, data, model, options):
+    folder = stopped(tmp_path / 'run', 2, model, data, options)
+    (folder / 'model.safetensors').unlink()
+    with pytest.raises(InputError, match=r'model\.safetensors.* are missing'):
+        resume(folder)
+
+
+def test_a_key_that_is_given_twice_is_refused(unfinished, tmp_path):
+    folder = tmp_path / 'run'
+    shutil.copytree(unfinished, folder)
+    with (folder / 'config.yaml').open('a') as file:
+        file.write('seed: 0\n')
+    with pytest.raises(InputError, match=r"'seed' is given twice in .*config\.yaml"):
+        resume(folder)
