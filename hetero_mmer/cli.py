@@ -138,7 +138,7 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.sources import FORMATS
-    from hetero_mmer.store import report
+    from hetero_mmer.store.place import check_report_path, write_report
 
     if not words or words[0].startswith('-'):
         parser = _parser(data_convert)
@@ -158,10 +158,9 @@ def data_convert(words: list[str]) -> int:
         if isinstance(action.default, bool):  # `--strict` alone is enough.
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
+    check_report_path(Path(args['output']))
     with convert(**args, progress=sys.stderr.isatty()) as store:
-        text = report(store)
-        path = store.path.with_suffix('.report.md')
-        path.write_text(text, encoding='utf-8')
+        path = write_report(store)
         for note in store.attrs.get('notes', []):
             print(note)
         count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
@@ -285,7 +284,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 def _parser(
     command: Callable, name: str = '', about: Callable | None = None
 ) -> ArgumentParser:
-    from jsonargparse import ArgumentParser, DefaultHelpFormatter
+    import yaml
+    from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_loader
 
     class Formatter(DefaultHelpFormatter):
         def _get_help_string(self, action: argparse.Action) -> str:
@@ -293,13 +293,25 @@ def _parser(
             text = super()._get_help_string(action)
             return re.sub(r', known subclasses:[^)]*', '', text)
 
+    set_loader('unique_yaml', _load_yaml, (yaml.YAMLError,))
     return ArgumentParser(
         prog=f'hetero-mmer {command.__name__.replace("_", " ")} {name}'.strip(),
         description=(inspect.getdoc(about or command) or '').split('\n\nArgs:')[0],
         exit_on_error=False,
         allow_abbrev=False,
+        parser_mode='unique_yaml',
         formatter_class=Formatter,
     )
+
+
+def _load_yaml(text: str) -> Any:
+    """A value as jsonargparse reads it, refused where a key is given twice."""
+    from jsonargparse import get_loader
+
+    from hetero_mmer.unique_yaml import check_keys
+
+    check_keys(text, 'its value')
+    return get_loader('yaml')(text)
 
 
 def _options(parser: ArgumentParser) -> list[str]:

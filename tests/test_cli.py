@@ -428,11 +428,11 @@ def test_a_sample_without_items_is_refused_in_training_and_told_in_predict(
     assert 'no item' in fails('train', *SMALL, '--data', bad, '--out', 'run')
     output = tmp_path / 'out.csv'
     assert main(['predict', str(finished), str(bad), '--output', str(output)]) == 0
-    assert 'hetero-mmer: warning: 1 of 80 samples' in capsys.readouterr().err
+    assert 'hetero-mmer: warning: 1 of 60 samples' in capsys.readouterr().err
     with open(output, newline='') as file:
         cells = [any(row[1:]) for row in csv.reader(file)][1:]
     assert cells.count(False) == 1
-    assert len(cells) == 80
+    assert len(cells) == 60
 
 
 def test_features_that_are_not_finite(data, tmp_path, fails):

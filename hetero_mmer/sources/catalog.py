@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.output import claim, refuse_sources
 from hetero_mmer.sources import (
     cmu_mosei,
     m3ed,
@@ -25,6 +27,7 @@ from hetero_mmer.sources import (
 from hetero_mmer.sources.common import Source
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import VERSION, Clean
+from hetero_mmer.store.place import check_store_path
 from hetero_mmer.typing import InputError
 
 SYNTHETIC: Final = 'synthetic'
@@ -69,8 +72,19 @@ def _small_synthetic(output: Path) -> Store:
     return synthetic.synthesize(output, modalities=synthetic.SMALL)
 
 
-#: The raw formats that can be converted, by name.
-FORMATS: Final[Mapping[str, Converter]] = {
+def _spares_sources(convert: Converter) -> Converter:
+    """A converter that refuses, before any work, to write over what it reads."""
+
+    @functools.wraps(convert)
+    def guarded(sources: Sequence[Source], output: Source, **options: Any) -> Store:
+        refuse_sources(Path(output), [sources, options])
+        check_store_path(Path(output))
+        return convert(sources, output, **options)
+
+    return guarded
+
+
+_CONVERTERS: Final[Mapping[str, Converter]] = {
     'csv': own.convert,
     'cmu-mosei': cmu_mosei.convert,
     'mosei-pt': mosei_pt.convert,
@@ -80,6 +94,11 @@ FORMATS: Final[Mapping[str, Converter]] = {
     'music-emotions': music_emotions.convert,
     'm3ed': m3ed.convert,
     'nemu': nemu.convert,
+}
+
+#: The raw formats that can be converted, by name.
+FORMATS: Final[Mapping[str, Converter]] = {
+    name: _spares_sources(convert) for name, convert in _CONVERTERS.items()
 }
 
 #: The known data sets, by name.
@@ -214,7 +233,10 @@ def resolve_data(
     if store.is_file():
         return store
     if text == SYNTHETIC:
-        data_set.fetch(store).close()
+        store.parent.mkdir(parents=True, exist_ok=True)
+        with claim(store, wait=True):  # Another process may be making it.
+            if not store.is_file():
+                data_set.fetch(store).close()
         return store
     commands = ' or '.join(f"'{c.format(store=store)}'" for c in data_set.commands)
     raise InputError(f"the data set '{text}' is not at '{store}' yet: run {commands}")

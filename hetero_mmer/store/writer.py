@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hetero_mmer.output import claim, temporary_beside
 from hetero_mmer.schema import check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.fitted import Fitted, write_fitted
@@ -28,6 +28,7 @@ from hetero_mmer.store.format import (
     write_strings,
 )
 from hetero_mmer.store.like import Like
+from hetero_mmer.store.place import check_store_path
 from hetero_mmer.typing import InputError
 
 
@@ -38,7 +39,7 @@ class StoreWriter:
     ``raw_sha256`` may be filled in until the end.
 
     Args:
-        path: The file to write; one that is there is replaced at the end.
+        path: The file to write; a store that is there is replaced at the end.
         modalities: What each modality is.
         label_names: Names of the labels.
         source: Where the data come from.
@@ -57,8 +58,9 @@ class StoreWriter:
         like: What modalities, labels and encoders have to be like.
 
     Raises:
-        InputError: For a description that contradicts itself or ``like``, and, at the
-            end, for no samples at all or values that are not finite.
+        InputError: For a description that contradicts itself or ``like``, for another
+            file of this name or one that another process writes, and, at the end, for
+            no samples at all or values that are not finite.
 
     Example:
         >>> import tempfile
@@ -148,18 +150,17 @@ class StoreWriter:
         self._times: dict[str, Column] = {}
         self._file: h5py.File | None = None
         self._entered = False
-        self._temporary = self.path.with_name(
-            f'.{self.path.name}.{uuid.uuid4().hex[:8]}.tmp'
-        )
+        self._temporary = temporary_beside(self.path)
+        self._claim = contextlib.ExitStack()
 
     def __enter__(self) -> StoreWriter:
         if self._entered:
             raise InputError(f"a writer writes one store (got '{self.path}' again)")
         self._entered = True
-        if self.path.is_dir():
-            raise InputError(f"a store is a file (got the folder '{self.path}')")
+        check_store_path(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._claim.enter_context(claim(self.path))
             # The oldest layout of HDF5 holds no times: equal input, equal bytes.
             self._file = h5py.File(self._temporary, 'x', libver=('earliest', 'v110'))
             features = self._file.create_group('features')
@@ -543,6 +544,7 @@ class StoreWriter:
         finally:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
+            self._claim.close()
 
 
 def _text(what: str, text: str, sample_id: object) -> str:

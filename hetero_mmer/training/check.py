@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,15 +19,19 @@ from hetero_mmer.typing import InputError, Model
 PRECISIONS = {'fp32': '32-true', 'fp16': '16-mixed', 'bf16': 'bf16-mixed'}
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
     """Refuses a folder that holds something.
+
+    Args:
+        path: The folder.
+        beside: Names of files in it that mean nothing.
 
     Raises:
         InputError: If there is a file of this name, or a folder with files.
     """
     if path.exists() and not path.is_dir():
         raise InputError(f"the run's folder '{path}' is a file")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(entry.name not in beside for entry in path.iterdir()):
         raise InputError(
             f"the folder '{path}' is not empty; name another one, or go on with an "
             f'unfinished run by `--resume {path}`'

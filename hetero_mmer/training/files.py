@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import math
-import os
 import platform
 import subprocess
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import Module
 
+from hetero_mmer.output import replacing
 from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import read_yaml
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -31,7 +30,14 @@ PREDICTIONS = 'predictions_test.csv'
 WEIGHTS = 'model.safetensors'
 MODEL = 'model.json'
 CHECKPOINT = 'checkpoints/last.ckpt'
+START = 'checkpoints/start.yaml'
 EVENTS = 'tensorboard'
+
+#: All files of a run but the events.
+NAMES = (*(CONFIG, METRICS, HISTORY, PREDICTIONS, WEIGHTS, MODEL, CHECKPOINT, START),)
+
+#: Names the lock of a run: no file of its own.
+RUN = 'run'
 
 
 def load_weights(model: Module, path: Path) -> None:
@@ -60,8 +66,8 @@ def save_weights(model: Module, path: Path) -> None:
         safetensors.torch.save_file(tensors, temporary)
 
 
-def find_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of a run, if there is one.
+def find_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """What the checkpoint of a run holds, if there is one.
 
     Raises:
         InputError: If it is damaged.
@@ -70,12 +76,11 @@ def find_checkpoint(folder: Path) -> Path | None:
     if not path.exists():
         return None
     try:
-        torch.load(path, map_location='cpu', weights_only=True)
+        return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # Each layer of the format has errors of its own.
         raise InputError(
             f"the checkpoint '{path}' is damaged; without it the run starts anew"
         ) from error
-    return path
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -87,10 +92,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     file = Path(path) / CONFIG
     if not file.is_file():
         raise InputError(f"there is no run in '{path}' (no {CONFIG})")
-    try:
-        config = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"'{file}' is no YAML") from error
+    config = read_yaml(file)
     if not isinstance(config, dict) or 'model' not in config:
         raise InputError(f"'{file}' names no model")
     return config
@@ -104,6 +106,13 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
     body = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     with replacing(path) as temporary:
         temporary.write_text(f'{head}\n{body}', encoding='utf-8')
+
+
+def write_start(path: Path, start: Mapping[str, Any]) -> None:
+    """Writes with what a run starts, for :func:`hetero_mmer.training.start.check`."""
+    body = yaml.safe_dump(dict(start), sort_keys=False, allow_unicode=True)
+    with replacing(path) as temporary:
+        temporary.write_text(body, encoding='utf-8')
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -135,20 +144,6 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) 
         writer.writerow(header)
         for row in rows:
             writer.writerow(f'{v:.9g}' if isinstance(v, float) else v for v in row)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that takes its place if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex}.tmp')
-    try:
-        yield temporary
-        with open(temporary, 'rb+') as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str | None]:

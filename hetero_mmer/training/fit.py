@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
@@ -23,17 +22,18 @@ from hetero_mmer.training import files
 from hetero_mmer.training.check import (
     PRECISIONS,
     check_device,
-    check_folder,
     check_model,
     check_options,
 )
+from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
 from hetero_mmer.training.encoders import keep_encoders
+from hetero_mmer.training.folder import held
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.optim import OptimizerName, Schedule
 from hetero_mmer.training.progress import ProgressLine
 from hetero_mmer.training.quiet import quiet
-from hetero_mmer.training.recorder import Monitor, Recorder
+from hetero_mmer.training.recorder import Monitor, Recorder, recorded
 from hetero_mmer.training.run import FORMAT_VERSION, Run, build_model
 from hetero_mmer.training.score import (
     predict_probs,
@@ -43,6 +43,7 @@ from hetero_mmer.training.score import (
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, to_spec
+from hetero_mmer.training.start import check_resumed, start_of
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -124,15 +125,15 @@ def train(
     options = {name: value for name, value in locals().items() if name != 'progress'}
     folder = Path(options.pop('out'))
     check_options(options)
-    check_folder(folder)
-    options['model'] = to_spec(model)
-    if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
-        raise InputError(
-            f"'{NUM_EMBEDDINGS}' of a model comes from the data, so it is left out"
-        )
-    options['data'] = _lasting(data, root)
-    options['root'] = None if root is None else str(Path(root).absolute())
-    return _run(options, folder, progress=progress, resumed=False)
+    with held(folder, fresh=True):
+        options['model'] = to_spec(model)
+        if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
+            raise InputError(
+                f"'{NUM_EMBEDDINGS}' of a model comes from the data, so it is left out"
+            )
+        options['data'] = _lasting(data, root)
+        options['root'] = None if root is None else str(Path(root).absolute())
+        return _run(options, folder, progress=progress, resumed=False)
 
 
 def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
@@ -146,19 +147,32 @@ def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
         What ``metrics.json`` holds.
 
     Raises:
-        InputError: If there is no run, or it has finished, or its data have changed.
+        InputError: If there is no run, or it has finished, or another process is at
+            work on it, or its data or options have changed.
     """
     folder = Path(run)
+    _unfinished(folder)  # Where there is no such run, nothing is touched.
+    with held(folder, fresh=False):
+        options = _unfinished(folder)  # It may have ended or gone meanwhile.
+        return _run(options, folder, progress=progress, resumed=True)
+
+
+def _unfinished(folder: Path) -> dict[str, Any]:
+    """The options of a run that has not finished."""
     options = _with_defaults(files.read_config(folder), folder)
     if (folder / files.METRICS).exists():
         raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
-    return _run(options, folder, progress=progress, resumed=True)
+    return options
+
+
+def _defaults() -> dict[str, Any]:
+    known = inspect.signature(train).parameters.values()
+    return {p.name: p.default for p in known if p.name not in ('out', 'progress')}
 
 
 def _with_defaults(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The options of a run that may be older than some of them."""
-    known = inspect.signature(train).parameters.values()
-    options = {p.name: p.default for p in known if p.name not in ('out', 'progress')}
+    options = _defaults()
     unknown = set(config) - set(options)
     options |= config
     missing = [k for k, v in options.items() if v is inspect.Parameter.empty]
@@ -174,6 +188,11 @@ def _run(
     device = check_device(options['device'])
     path = resolve_data(options['data'], options['root'])
     with Store(path) as store, isolate_rng():
+        start = start_of(options, store.sha256())
+        checkpoint = files.find_checkpoint(folder) if resumed else None
+        if resumed:  # Before anything that other data or options would break.
+            kept = None if checkpoint is None else recorded(checkpoint)
+            check_resumed(folder, start, kept, _defaults())
         splits = load_splits(
             store,
             modalities=options['modalities'],
@@ -192,9 +211,12 @@ def _run(
         check_model(network, splits.train.batch(list(first)))
         fitted = store.fitted  # Before anything is written: it may be damaged.
         if not resumed:
+            files.write_start(folder / files.START, start)
             files.write_config(folder / files.CONFIG, options)
         keep_encoders(folder, fitted, store.fill)
-        recorder = _fit(network, splits, options, folder, device, progress)
+        going_on = checkpoint is not None
+        del checkpoint  # Lightning reads it again.
+        recorder = _fit(network, splits, options, folder, device, progress, going_on)
         files.load_weights(network, folder / files.WEIGHTS)
         return _test(network, store, splits, options, folder, device, recorder)
 
@@ -206,6 +228,7 @@ def _fit(
     folder: Path,
     device: torch.device,
     progress: bool,
+    going_on: bool,
 ) -> Recorder:
     module = MultilabelModule(
         network,
@@ -218,10 +241,12 @@ def _fit(
         threshold=options['threshold'],
         label_names=splits.train.store.label_names,
     )
-    sha256 = splits.train.store.sha256()
     monitor = options['monitor']
     recorder = Recorder(
-        folder, monitor=monitor, patience=options['patience'], sha256=sha256
+        folder,
+        monitor=monitor,
+        patience=options['patience'],
+        start=start_of(options, splits.train.store.sha256()),
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
     with quiet():
@@ -233,8 +258,8 @@ def _fit(
             gradient_clip_val=options['gradient_clip'],
             accumulate_grad_batches=options['accumulate'],
             num_sanity_val_steps=0,
-            log_every_n_steps=1,
-            logger=TensorBoardLogger(folder, name='', version=files.EVENTS),
+            logger=False,  # The recorder writes TensorBoard's events.
+            plugins=[CheckpointFile()],
             callbacks=[recorder, *([ProgressLine(monitor)] if progress else [])],
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -249,7 +274,6 @@ def _fit(
         }
         seed = derive_seed(options['seed'], 2)
         size = options['batch_size']
-        checkpoint = files.find_checkpoint(folder)
         trainer.fit(
             module,
             StoreLoader(
@@ -260,7 +284,7 @@ def _fit(
                 **workers,
             ),
             StoreLoader(splits.valid, size, **workers),
-            ckpt_path=checkpoint,
+            ckpt_path=folder / files.CHECKPOINT if going_on else None,
             weights_only=True,
         )
     return recorder
@@ -344,10 +368,12 @@ def _notes(recorder: Recorder, predicts: bool, is_tuned: bool) -> list[str]:
     """What makes the result of a run doubtful."""
     notes = []
     if recorder.best_epoch == 1 < len(recorder.rows):
+        tips = [] if is_tuned else ["the threshold 'tuned'"]
+        tips += [f"the monitor '{m}'" for m in ('map', 'last') if m != recorder.monitor]
         notes.append(
             f'the best of {len(recorder.rows)} epochs is the first, by '
             f'{recorder.monitor} on valid: the model may have learned nothing that it '
-            "shows; try the threshold 'tuned', or the monitor 'map' or 'last'"
+            f'shows; try {" or ".join(tips)}'
         )
     if not predicts:
         hint = '' if is_tuned else ": try the threshold 'tuned'"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hetero_mmer.loader import StoreDataset
+from hetero_mmer.output import refuse_sources
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.store.describe import duplicates
@@ -17,6 +18,7 @@ from hetero_mmer.training import files
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.training.data import labels_of
 from hetero_mmer.training.encoders import check_encoders
+from hetero_mmer.training.place import check_predictions_path
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.score import predict_probs, score, write_predictions
 from hetero_mmer.typing import InputError, InputWarning
@@ -105,7 +107,7 @@ def predict(
     Args:
         run: The folder of the run.
         input: A store, or the name of a data set; needs no labels.
-        output: The CSV file to write.
+        output: The CSV file to write; older predictions there are replaced.
         threshold: A number, or what was tuned on the valid split for all labels at
             once or for each; by default as the run was tested.
         root: Folder where named data sets lie.
@@ -117,8 +119,12 @@ def predict(
 
     Raises:
         InputError: If the samples do not fit the model, two of them have one name, or
-            none has an item in the run's modalities.
+            none has an item in the run's modalities, or for an output that is the input
+            or any other file than older predictions.
     """
+    output = Path(output)
+    refuse_sources(output, [input])
+    check_predictions_path(output)
     run = load_run(run) if not isinstance(run, Run) else run
     check_batch_size(batch_size)
     if threshold is not None:
@@ -146,10 +152,8 @@ def predict(
                 f'{sentence}: their cells are empty', InputWarning, stacklevel=2
             )
         probs[samples.rows] = predict_probs(run.model, samples, batch_size, where)
-    write_predictions(
-        Path(output), ids, probs, run.label_names, run.threshold(threshold)
-    )
-    return Path(output)
+    write_predictions(output, ids, probs, run.label_names, run.threshold(threshold))
+    return output
 
 
 def _samples(

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
+from hetero_mmer.unique_yaml import read_yaml
 
 FOLDER = Path(__file__).parents[1] / 'recipes'
 
@@ -60,10 +59,7 @@ def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
         50
     """
     path = find_recipe(name)
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the recipe '{path}' is no YAML") from error
+    recipe = read_yaml(path, 'the recipe ')
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe '{path}' holds no options")
     known = list(known)

@@ -10,6 +10,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from hetero_mmer.training import files
+from hetero_mmer.training.events import Events
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.typing import InputError
 
@@ -40,7 +41,8 @@ class Recorder(Checkpoint):
         folder: The run's folder.
         monitor: By what the best epoch is chosen.
         patience: Epochs without improvement after which training stops.
-        sha256: Of the data; a checkpoint for other data is refused.
+        start: The run's options and the sha256 of its data, for the checkpoint; one
+            for other data is refused.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Recorder(Checkpoint):
         *,
         monitor: Monitor = 'f1_micro',
         patience: int | None,
-        sha256: str,
+        start: Mapping[str, Any],
     ) -> None:
         self.folder = folder
         self.monitor = monitor
         self.patience = patience
-        self.sha256 = sha256
+        self.start = dict(start)
+        self.sha256: str = self.start['sha256']
+        self.events = Events(folder / files.EVENTS)
         self.rows: list[dict[str, float]] = []
         self.best_epoch = 0
         self.best = -math.inf
@@ -74,6 +78,7 @@ class Recorder(Checkpoint):
     def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
         """Stops a run at once that had been stopped by patience."""
         self._start = time.perf_counter()
+        self.events.begin(self.rows, trainer.global_step)
         trainer.should_stop = trainer.should_stop or self.exhausted
 
     def on_train_epoch_end(self, trainer: Trainer, module: MultilabelModule) -> None:
@@ -91,9 +96,21 @@ class Recorder(Checkpoint):
         header = list(dict.fromkeys(name for row in self.rows for name in row))
         table = ([row.get(name, '') for name in header] for row in self.rows)
         files.write_csv(self.folder / files.HISTORY, header, table)
+        self.events.add(self.rows[-1], trainer.global_step)
         with files.replacing(self.folder / files.CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
+        (self.folder / files.START).unlink(missing_ok=True)  # The checkpoint has it.
         trainer.should_stop = trainer.should_stop or self.exhausted
+
+    def on_exception(
+        self, trainer: Trainer, module: MultilabelModule, error: BaseException
+    ) -> None:
+        """Closes the events of a run that is stopped."""
+        self.events.close()
+
+    def teardown(self, trainer: Trainer, module: MultilabelModule, stage: str) -> None:
+        """Closes the events of a run that ends."""
+        self.events.close()
 
     def _score(self, logged: Mapping[str, float]) -> float:
         """What makes an epoch better than another; higher is better."""
@@ -108,7 +125,7 @@ class Recorder(Checkpoint):
             'rows': self.rows,
             'best_epoch': self.best_epoch,
             'best': self.best,
-            'sha256': self.sha256,
+            **self.start,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -124,3 +141,18 @@ class Recorder(Checkpoint):
         self.rows = list(state['rows'])
         self.best_epoch = state['best_epoch']
         self.best = state['best']
+
+
+def recorded(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """What the recorder of a run kept in a checkpoint.
+
+    Args:
+        checkpoint: As :func:`hetero_mmer.training.files.find_checkpoint` reads it.
+
+    Raises:
+        InputError: If it is no checkpoint of a run.
+    """
+    try:
+        return checkpoint['callbacks'][Recorder.__name__]
+    except (KeyError, TypeError) as error:
+        raise InputError('the checkpoint is none of a run') from error

@@ -19,7 +19,9 @@ from hetero_mmer.metrics import (
     tune_threshold,
     tune_thresholds_per_label,
 )
+from hetero_mmer.output import claim
 from hetero_mmer.training import files
+from hetero_mmer.training.place import predictions_header
 from hetero_mmer.typing import InputError
 
 
@@ -110,7 +112,7 @@ def write_predictions(
 
     A sample whose probabilities are NaN has empty cells.
     """
-    header = ['sample_id', *names, *(f'{name}_predicted' for name in names)]
+    header = predictions_header(list(names))
     pred = binarize(probs, threshold).int()
     unknown = [''] * (2 * len(names))
     cells = (
@@ -123,4 +125,6 @@ def write_predictions(
         )
     )
     rows = zip(ids, cells, strict=True)
-    files.write_csv(path, header, ([i, *row] for i, row in rows))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with claim(path, wait=True):
+        files.write_csv(path, header, ([i, *row] for i, row in rows))

@@ -71,7 +71,14 @@ def test_paper_is_the_default_but_for_the_norm_of_prototypes():
 
 
 def test_there_is_a_recipe_for_every_row():
-    others = {'mosei_aligned', 'authors_code', 'synthetic', 'music_emotions', 'meld'}
+    others = {
+        'mosei_aligned',
+        'authors_code',
+        'synthetic',
+        'music_emotions',
+        'meld',
+        'own',
+    }
     assert {f'carat_{name}' for name in {*CHANGES, *others}} == set(NAMES)
 
 

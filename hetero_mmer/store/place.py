@@ -1,0 +1,91 @@
+"""Where a store and its report may be written: over nothing but older ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from hetero_mmer.output import claim, replacing
+from hetero_mmer.store.format import FORMAT
+from hetero_mmer.store.reader import Store
+from hetero_mmer.store.report import report
+from hetero_mmer.typing import InputError
+
+
+def check_store_path(path: Path) -> None:
+    """Refuses a path where something else than a store lies.
+
+    Args:
+        path: Where a store is to be written.
+
+    Raises:
+        InputError: For a folder, or a file that is neither a store nor empty.
+    """
+    if path.is_dir():
+        raise InputError(f"a store is a file (got the folder '{path}')")
+    if path.exists() and not (path.is_file() and _is_store(path)):
+        raise InputError(
+            f"'{path}' is there already and is no store, so it is not replaced; name "
+            'another output, or delete it'
+        )
+
+
+def check_report_path(store: Path) -> Path:
+    """The path of a store's report, refused where something else lies.
+
+    Args:
+        store: The store's path.
+
+    Raises:
+        InputError: For anything but the report of such a store.
+
+    Example:
+        >>> check_report_path(Path('data/own.h5')).name
+        'own.report.md'
+    """
+    path = store.with_suffix('.report.md')
+    if path.exists() and not (path.is_file() and _is_report(path, store)):
+        raise InputError(
+            f"the report of '{store}' goes to '{path}', which is there already and is "
+            'not its report, so it is not replaced; name another output, or move it'
+        )
+    return path
+
+
+def write_report(store: Store) -> Path:
+    """Writes the report of a store beside it.
+
+    Args:
+        store: An open store.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        InputError: As in :func:`check_report_path`.
+    """
+    text = report(store)
+    path = check_report_path(store.path)
+    with claim(path, wait=True), replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    return path
+
+
+def _is_store(path: Path) -> bool:
+    if not path.stat().st_size:
+        return True  # Nothing is lost.
+    try:
+        with h5py.File(path, 'r', locking=False) as file:
+            return file.attrs.get('format') == FORMAT
+    except (OSError, RuntimeError):  # No HDF5, or a damaged one.
+        return False
+
+
+def _is_report(path: Path, store: Path) -> bool:
+    try:
+        text = path.read_text(encoding='utf-8')
+    except UnicodeDecodeError:
+        return False
+    head = f'# {store.name}\n'
+    return not text or (text.startswith(head) and '\n## Kept\n' in text)
