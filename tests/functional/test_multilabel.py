@@ -65,6 +65,13 @@ def test_binarize_is_strict_and_per_label():
     assert binarize(probs, threshold).equal(expected)
 
 
+def test_binarize_compares_what_the_numbers_are():
+    """A float32 of 0.3 is a little more than the number 0.3, of 0.7 a little less."""
+    for value in (0.3, 0.7, 0.1, 0.9, 0.55):
+        probs = torch.tensor([[value]])
+        assert binarize(probs, value).item() == (float(probs) > value)
+
+
 @pytest.mark.parametrize('seed', range(6))
 def test_best_threshold_beats_every_other(seed):
     g = torch.Generator().manual_seed(seed)
@@ -94,6 +101,8 @@ def test_best_threshold_separates_neighbouring_floats():
         ([0.2, 0.4], [0, 0], 0.5),  # No positive.
         ([0.0, 0.0], [1, 1], 0.5),  # Nothing above any threshold.
         ([0.2, 0.2], [1, 0], 0.1),  # All tied: only "all positive" is left.
+        # Those in (0.85, 0.95) and (0.1, 0.55) give 2/3: the lower is nearer to 0.5.
+        ([0.95, 0.85, 0.6, 0.55, 0.1], [1, 0, 0, 1, 0], 0.325),
         # Thresholds in (0.25, 0.5) and (0, 0.125) give 2/3 each.
         ([0.5, 0.25, 0.125, 0.125], [1, 0, 1, 0], 0.375),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -129,6 +131,20 @@ def test_without_a_train_split_statistics_are_those_of_all(tmp_path, splits):
         np.testing.assert_allclose(store.moments('audio')[1], [2, np.sqrt(8)])
         assert store.values('audio')[2, 0] == 3
         assert 'notes' not in store.attrs
+
+
+@pytest.mark.parametrize('block_bytes', [1, 16, 1 << 24])
+def test_validation_names_the_first_sample_with_a_large_value(
+    tmp_path, monkeypatch, block_bytes
+):
+    module = sys.modules[validate.__module__]  # The package has the function's name.
+    monkeypatch.setattr(module, '_BLOCK_BYTES', block_bytes)
+    arrays = [np.ones((n, 2)) for n in (2, 1, 3, 2)]
+    arrays[2][1, 0] = arrays[2][2, 1] = arrays[3][0, 0] = -7e15
+    path = convert(tmp_path / 'a.h5', arrays, ['train'] * 4)
+    (error,) = (f.sentence for f in validate(path) if f.level == 'error')
+    assert "'audio' has 3 values" in error
+    assert "-7e+15 in sample 's2', column 0" in error
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,6 @@ def test_loss_is_looked_at_in_every_step(
     monkeypatch.setattr(MultilabelModule, '_step', spoil)
     if look_every:
         monkeypatch.setattr(MultilabelModule, '_check_losses', later)
-        monkeypatch.setattr(
-            MultilabelModule, 'on_validation_start', lambda self: look(self)
-        )
     run = tmp_path / 'run'
     with pytest.raises(InputError, match='diverged in epoch 2') as error:
         train(model, data, run, epochs=4, **options)

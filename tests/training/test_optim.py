@@ -59,6 +59,8 @@ def test_adam_adds_decay_to_the_gradient():
         ('constant', 0.5, [0.5, 1, 1, 1, 1]),
         ('linear', 0.0, [1, 0.75, 0.5, 0.25, 0]),
         ('linear', 1.0, [0.25, 0.5, 0.75, 1, 0]),
+        ('constant', 0.45, [0.5, 1, 1, 1, 1]),  # 1.8 steps are 2.
+        ('constant', 0.3, [1, 1, 1, 1, 1]),  # 1.2 steps are 1.
     ],
 )
 def test_schedule_by_hand(name, warmup, expected):
