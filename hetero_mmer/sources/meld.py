@@ -31,6 +31,7 @@ from hetero_mmer.sources.dialogue import (
 from hetero_mmer.sources.download import download
 from hetero_mmer.sources.meld_rows import (
     EMOTIONS,
+    PARTS,
     SPLITS,
     count_notes,
     read_utterances,
@@ -40,6 +41,7 @@ from hetero_mmer.sources.meld_rows import (
     starts_dialogue,
     time_notes,
 )
+from hetero_mmer.sources.split_names import split_of
 from hetero_mmer.sources.text import hashed_ngrams, sentence_vectors
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.format import Clean
@@ -195,8 +197,8 @@ def find_files(sources: Sequence[Source]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for source in map(existing, sources):
         for path in sorted(source.glob('*_sent_emo*.csv')) or [source]:
-            part = path.name.split('_')[0].lower()
-            if part not in SPLITS or path.is_dir():
+            part = PARTS.get(split_of(path.name.split('_')[0]) or '')
+            if part is None or path.is_dir():
                 raise InputError(
                     f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
                     f"test_sent_emo.csv (got '{path}')"
