@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 #: Of CMU-MOSEI, IEMOCAP, MELD, M3ED, NEMu, Mulan's music, Ekman, Plutchik, GoEmotions,
@@ -43,8 +44,7 @@ worry yearning
 ang exc fea fru hap neu sur anticip calmed disguist disgusts exited fresh frustated
 happines miss sadnes suprise suprised supprise supprised
 noemotion otheremotion otheremotions
-amazedsurprised amazedsuprised happypleased relaxingcalm quietstill sadlonely
-angryaggressive angryaggresive doubtconfusion joyfulactivation
+quietstill angryaggresive joyfulactivation
 """
 _WORDS: Final = frozenset(_TEXT.split())
 
@@ -69,4 +69,18 @@ def is_emotion(name: str) -> bool:
     text = unicodedata.normalize('NFKC', name)
     text = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', text).casefold()
     words = [w for w in re.findall(r'[^\W_]+', text) if w not in _FILLERS]
-    return ''.join(words) in _WORDS
+    return ''.join(words) in _WORDS or bool(words) and all(w in _WORDS for w in words)
+
+
+def unknown_labels(names: Sequence[str], option: str) -> str:
+    """A warning of labels that may be no emotions.
+
+    Args:
+        names: Their names.
+        option: The option that says which columns are labels.
+    """
+    some = ', '.join(names[:12]) + (f', ... ({len(names)} in all)' * (len(names) > 12))
+    return (
+        f'WARNING: these labels are no emotion that we know: {some}; say which columns '
+        f'are labels with --{option}'
+    )

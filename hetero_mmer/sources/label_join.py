@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.csd import CsdFile, label_columns
-from hetero_mmer.sources.emotion_words import is_emotion
+from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
 from hetero_mmer.sources.mosei_facts import (
     LABEL_NAMES,
     SENTIMENT,
@@ -257,20 +257,6 @@ def choose_emotions(
         )
         return [name for name in columns if name not in others], (note,)
     return list(columns), (unknown_labels(others, 'emotions'),)
-
-
-def unknown_labels(names: Sequence[str], option: str) -> str:
-    """A warning of labels that may be no emotions.
-
-    Args:
-        names: Their names.
-        option: The option that says which columns are labels.
-    """
-    some = ', '.join(names[:12]) + (f', ... ({len(names)} in all)' * (len(names) > 12))
-    return (
-        f'WARNING: these labels are no emotion that we know: {some}; say which columns '
-        f'are labels with --{option}'
-    )
 
 
 def read_emotions(path: Source) -> Emotions:

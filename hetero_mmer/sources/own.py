@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +20,13 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.own_arrays import OwnArrays
+from hetero_mmer.sources.own_columns import find_columns
+from hetero_mmer.sources.own_splits import group_notes, split_notes
+from hetero_mmer.sources.split_names import one_spelling, split_of
 from hetero_mmer.sources.table import Table, read_table
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.format import SPLITS, Clean
 from hetero_mmer.typing import InputError
-
-#: Columns of the table that are no label.
-COLUMNS: Final = ('id', 'group', 'split')
 
 
 def convert(
@@ -37,6 +36,7 @@ def convert(
     features: dict[str, str] | None = None,
     kinds: dict[str, Kind] | None = None,
     labels: list[str] | None = None,
+    ignore: list[str] | None = None,
     seed: int = 0,
     clean: Clean | None = None,
     strict: bool = False,
@@ -47,8 +47,9 @@ def convert(
     The table is CSV with a column ``id``, perhaps ``group`` (such as the video: splits
     never take a group apart) and ``split`` (``train``, ``valid``, ``test``), and a
     column of 0 and 1 for each label; with no label filled in at all, the samples have
-    none. An array holds the items of one sample, [S, F], or a single one, [F]; a sample
-    without an array lacks the modality.
+    none. Columns that are called otherwise but are clearly a group or a split, such as
+    ``video_id`` or ``set``, are taken as such and told. An array holds the items of one
+    sample, [S, F], or a single one, [F]; a sample without an array lacks the modality.
 
     Args:
         sources: The table.
@@ -59,7 +60,8 @@ def convert(
         kinds: ``set`` for modalities whose items have no order, such as
             ``'{comments: set}'``; others are a ``sequence``.
         labels: Which columns are labels; by default all but ``id``, ``group`` and
-            ``split``.
+            ``split`` and what is called like one of them.
+        ignore: Columns that are neither labels nor group nor split.
         seed: Of the split where the table has none: 70 % of the groups for train, 10 %
             for valid and 20 % for test.
         clean: What replaces values that are not finite, zero by default.
@@ -70,11 +72,12 @@ def convert(
         InputError: For a mistake in the table or an array, with its place.
     """
     path = only_source(sources, 'a table')
-    table = read_table(path, ['id'])
-    ids = _ids(table, path)
-    names = _label_names(table, labels, path)
-    y = _labels(table, names, path, labels is not None)
-    groups = [row.get('group') or row['id'] for row in table.rows]
+    table = read_table(path)
+    columns = find_columns(table, path, labels=labels, ignore=ignore or ())
+    ids = _ids(table, columns.id, path)
+    y = _labels(table, ids, columns.labels, path, labels is not None)
+    given = [row[columns.group] if columns.group else '' for row in table.rows]
+    groups = [group or id_ for group, id_ in zip(given, ids, strict=True)]
     if not features:
         raise InputError(
             "'features' says for each modality where its arrays lie (got none), such "
@@ -85,7 +88,8 @@ def convert(
         raise InputError(
             f"'kinds' are of the modalities {list(features)} (got '{unknown[0]}')"
         )
-    split, notes = _split(table, groups, y is not None, seed, path)
+    split, notes = _split(table, columns.split, groups, y is not None, seed, path)
+    kept: list[str] = []
     with ExitStack() as stack:
         modalities = {
             name: stack.enter_context(closing(OwnArrays(name, Path(where), ids)))
@@ -98,7 +102,7 @@ def convert(
                 name: ModalitySpec(arrays.channels, kind=kinds.get(name, 'sequence'))
                 for name, arrays in modalities.items()
             },
-            names,
+            columns.labels,
             source=path.name,
             raw_sha256=sha256_of([path, *archives]),
             clean=default_clean(clean, strict),
@@ -114,17 +118,20 @@ def convert(
                 continue
             target = None if y is None else y[i]
             writer.add(ids[i], sample, target, group=groups[i], split=split[i])
+            kept.append(split[i])
         for arrays in modalities.values():
             notes += arrays.notes()
+        notes += [*columns.notes, *group_notes(given)]
+        notes += split_notes(kept) if y is not None else ()
         for note in notes:
             writer.note(note)
     return Store(output)
 
 
-def _ids(table: Table, path: Path) -> list[str]:
+def _ids(table: Table, column: str, path: Path) -> list[str]:
     lines: dict[str, int] = {}
     for row, line in zip(table.rows, table.lines, strict=True):
-        id_ = row['id']
+        id_ = row[column]
         where = f"line {line} of '{path}'"
         if id_ in ('', '.', '..') or re.search(r'[/\\\0]', id_):
             raise InputError(
@@ -140,23 +147,12 @@ def _ids(table: Table, path: Path) -> list[str]:
     return list(lines)
 
 
-def _label_names(table: Table, labels: list[str] | None, path: Path) -> list[str]:
-    others = [name for name in table.columns if name not in COLUMNS]
-    if labels is None and not others:
-        raise InputError(
-            f'a table has a column for each label (got only {table.columns} in '
-            f"'{path}')"
-        )
-    names = others if labels is None else labels
-    if unknown := [name for name in names if name not in others]:
-        raise InputError(
-            f"there is no label column '{unknown[0]}' in '{path}' (got {others})"
-        )
-    return names
-
-
 def _labels(
-    table: Table, names: Sequence[str], path: Path, is_chosen: bool
+    table: Table,
+    ids: Sequence[str],
+    names: Sequence[str],
+    path: Path,
+    is_chosen: bool,
 ) -> NDArray[np.uint8] | None:
     cells = [[row[name] for name in names] for row in table.rows]
     if not any(map(any, cells)):
@@ -167,21 +163,31 @@ def _labels(
                 hint = f"; if '{name}' is none, say which are with --labels"
                 raise InputError(
                     f"labels are 0 or 1 (got '{cell}' for '{name}' of sample "
-                    f"'{table.rows[i]['id']}', line {table.lines[i]} of '{path}'"
+                    f"'{ids[i]}', line {table.lines[i]} of '{path}'"
                     f'{"" if is_chosen else hint})'
                 )
     return np.array(cells, np.uint8)
 
 
 def _split(
-    table: Table, groups: Sequence[str], labelled: bool, seed: int, path: Path
+    table: Table,
+    column: str | None,
+    groups: Sequence[str],
+    labelled: bool,
+    seed: int,
+    path: Path,
 ) -> tuple[Sequence[str], list[str]]:
-    given = [row.get('split', '') for row in table.rows]
-    for split, line in zip(given, table.lines, strict=True):
-        if split not in SPLITS:
+    cells = [row[column] if column else '' for row in table.rows]
+    given = []
+    for cell, line in zip(cells, table.lines, strict=True):
+        split = split_of(cell) if cell else ''
+        if split is None:
             raise InputError(
-                f"'split' is one of {SPLITS} (got '{split}' in line {line} of '{path}')"
+                f"'{column}' is one of {SPLITS} (got '{cell}' in line {line} of "
+                f"'{path}')"
             )
+        given.append(split)
+    one_spelling(filter(None, cells), f"'{column}' of '{path}'")
     if any(given) or not labelled:
         return given, []
     note = (

@@ -43,13 +43,7 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
             f"columns have names, all different (got {columns} in '{path}')"
         )
     if missing := [name for name in needed if name not in columns]:
-        hint = ''
-        if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
-            hint = ': are its columns separated by commas?'
-        raise InputError(
-            f"a column is called '{missing[0]}', but the columns of '{path}' are "
-            f'{columns}{hint}'
-        )
+        raise missing_column(missing[0], columns, path)
     rows = []
     for line, cells in found[1:]:
         if len(cells) != len(columns):
@@ -60,3 +54,22 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
         values = (cell.strip() for cell in cells)
         rows.append(dict(zip(columns, values, strict=True)))
     return Table(columns, rows, [line for line, _ in found[1:]])
+
+
+def missing_column(
+    name: str, columns: Sequence[str], path: str | os.PathLike[str]
+) -> InputError:
+    """What to say where a table lacks a column.
+
+    Args:
+        name: The column.
+        columns: Those that there are.
+        path: The file.
+    """
+    hint = ''
+    if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
+        hint = ': are its columns separated by commas?'
+    return InputError(
+        f"a column is called '{name}', but the columns of '{path}' are "
+        f'{list(columns)}{hint}'
+    )
