@@ -14,6 +14,9 @@ _SAME = 0.01
 #: that fit, all values agree but for a few that were corrected.
 _ENOUGH = 0.9
 
+#: So many may differ where others agree, however few samples there are.
+_FEW = 2
+
 #: Where chance alone gives more, as with a constant, agreement tells nothing.
 _TELLING = 0.9
 
@@ -28,7 +31,7 @@ class Agreement(NamedTuple):
     @property
     def is_enough(self) -> bool:
         """Whether the values can be of the same samples."""
-        if self.chance > _TELLING:
+        if self.chance > _TELLING or self.total - self.same <= min(_FEW, self.same):
             return True
         share = self.same / max(self.total, 1)
         return (share - self.chance) / (1 - self.chance) >= _ENOUGH

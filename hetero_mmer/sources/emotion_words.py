@@ -68,8 +68,11 @@ def is_emotion(name: str) -> bool:
     """
     text = unicodedata.normalize('NFKC', name)
     text = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', text).casefold()
-    words = [w for w in re.findall(r'[^\W_]+', text) if w not in _FILLERS]
-    return ''.join(words) in _WORDS or bool(words) and all(w in _WORDS for w in words)
+    words = re.findall(r'[^\W_]+', text)
+    if ''.join(words) in _WORDS:
+        return True
+    rest = [word for word in words if word not in _FILLERS]
+    return bool(rest) and all(word in _WORDS for word in rest)
 
 
 def unknown_labels(names: Sequence[str], option: str) -> str:

@@ -227,3 +227,15 @@ def test_nothing_runs(tmp_path, legacy):
         convert([tmp_path / 'b.pt'], tmp_path / 'b.h5')
     assert not (tmp_path / 'created').exists()
     assert not list(tmp_path.glob('*.h5*'))
+
+
+@pytest.mark.parametrize('word', ['val', 'DEV', 'validation'])
+def test_other_names_of_splits(tmp_path, word):
+    data, truth = fake()
+    data[word] = data.pop('valid')
+    torch.save(data, tmp_path / 'a.pt')
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
+    torch.save({**data, 'extra': dict(data['test'])}, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'b.h5')
+    assert_holds(store, truth)
+    assert any(n.startswith("WARNING: 'extra' of") for n in store.attrs['notes'])
