@@ -69,7 +69,8 @@ def _python_lists(text: str, path: Path) -> Iterator[tuple[str, str]]:
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         words = {word for name in names for word in split_words(name)}
         # In a longer name, two letters may stand for anything.
-        splits = {s for word in words if len(word) > 2 and (s := split_of(word))}
+        long = [word for word in words if len(word) > 2 or len(words) == 1]
+        splits = {split for word in long if (split := split_of(word))}
         if len(splits) != 1:
             continue
         split = splits.pop()

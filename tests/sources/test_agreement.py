@@ -46,6 +46,11 @@ def test_a_constant_tells_nothing():
     assert agreement(zeros).is_enough
     zeros[0, 0] = 1
     assert agreement(zeros).is_enough
+    mostly = np.zeros((100, 2))
+    mostly[:4, 0] = 1
+    assert agreement(mostly).is_enough
+    mostly[:40, 0] = 1
+    assert not agreement(mostly).is_enough
     assert not agreement(np.full((0, 2), np.nan)).total
 
 

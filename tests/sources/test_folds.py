@@ -26,6 +26,7 @@ FOLDS = {'a': 'train', 'b': 'train', 'c': 'valid', '-d_': 'test'}
         ('folds.csv', 'id,split\na,train\nb,Train\nc,validation\n-d_,test\n'),
         ('folds.py', "Train: list = ['a', 'b']\ndevSet = ['c']\nx_test = ['-d_']\n"),
         ('folds.JSON', json.dumps({'TST': ['-d_'], 'Dev': ['c'], 'trn': ['a', 'b']})),
+        ('folds.py', "tr=['a', 'b']\nva_mean = 0.3\nva=['c']\nte_x = -1\nte=['-d_']"),
         ('folds.csv', 'ID, Split\ra , tr\rb,tr\rc,validation set\r-d_,test\r'),
         ('folds.CSV', '\ufeffsplit,id\r\ntrain,a\r\ntrain,b\r\ndev,c\r\ntest,-d_\r\n'),
     ],

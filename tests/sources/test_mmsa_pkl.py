@@ -307,3 +307,28 @@ def test_emotions_from_the_command_line(tmp_path):
         scores = {f'{row[0]}$_${row[1]}': row[4:6] for row in labels}
         expected = [[s > 0 for s in scores[i]] for i in store.ids]
         np.testing.assert_array_equal(store.labels, expected)
+
+
+def test_labels_of_one_split_that_are_shifted(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, 'train', 60)
+    data, labels, _ = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    rows = labels[:60] + [(*labels[i][:2], i, *labels[i][3:]) for i in range(60, 63)]
+    table = write_csv(tmp_path / 'l.csv', rows + labels[63:])
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    told = [note for note in store.attrs['notes'] if note.startswith('WARNING')]
+    assert len(told) == 1
+    assert 'in 64 of 67 samples, but of 0 of 3 in valid; by chance' in told[0]
+
+
+def test_columns_that_are_no_label_are_told(tmp_path):
+    data, labels, truth = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    table = write_csv(tmp_path / 'l.csv', labels)
+    lines = (tmp_path / 'l.csv').read_text().split('\n')
+    ends = [',seconds', *(f',{i}.5' for i in range(14))]
+    lines = [line + end for line, end in zip(lines, ends, strict=True)]
+    (tmp_path / 'l.csv').write_text('\n'.join(lines))
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    assert_holds(store, truth)
+    assert any('no label: seconds;' in note for note in store.attrs['notes'])

@@ -425,3 +425,10 @@ def test_archives_of_one_name_have_both_their_hashes(data, tmp_path):
 def test_labels_that_collide_with_columns_of_predictions(data, name):
     data.table.write_text(TABLE.replace('anger', name))
     data.refused(f"a label cannot be called '{name}'")
+
+
+def test_groups_that_may_be_one_are_told(data):
+    data.table.write_text(TABLE.replace('v2', 'V1').replace('d,v3', 'd,'))
+    notes = data.convert().attrs['notes']
+    assert "WARNING: groups that may be one are several: 'v1' and 'V1'" in notes
+    assert '1 rows have no group: each is one of its own' in notes
