@@ -76,3 +76,33 @@ def check_modality_names(names: Iterable[str]) -> None:
                 f"a modality's name is made of letters, digits, '-' and single '_' "
                 f"(got '{name}')"
             )
+
+
+def check_label_names(names: Iterable[str]) -> None:
+    """Refuses names whose columns in a file of predictions would be called the same.
+
+    Such a file has a column :data:`SAMPLE_ID`, one of probabilities for each label, and
+    one of decisions, ``<label>_predicted``, or of the truth, ``<label>_true``.
+
+    Raises:
+        InputError: For names that are empty or come twice, or would collide.
+
+    Example:
+        >>> check_label_names(['joy', 'anger', 'true'])
+    """
+    labels = list(names)
+    if not labels or '' in labels or len(set(labels)) < len(labels):
+        raise InputError(f'label names are present and all different (got {labels})')
+    if SAMPLE_ID in labels:
+        raise InputError(
+            f"a label cannot be called '{SAMPLE_ID}': in a file of predictions, the "
+            f'column of ids is called so'
+        )
+    for suffix, what in (('_predicted', 'decision'), ('_true', 'truth')):
+        for name in labels:
+            if f'{name}{suffix}' in labels:
+                raise InputError(
+                    f"a label cannot be called '{name}{suffix}' where another one is "
+                    f"called '{name}': in a file of predictions, that is the column of "
+                    f"the {what} on '{name}'"
+                )

@@ -79,3 +79,31 @@ def test_hhmpn_is_a_model():
 
 def test_bad_input_is_a_value_error():
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        *(['joy', 'joy_true'], ['joy_predicted', 'joy'], ['a', 'sample_id']),
+        *(['a', 'a_true', 'a_true_true'], [], ['a', ''], ['a', 'b', 'a']),
+    ],
+)
+def test_label_names_that_collide(names):
+    with pytest.raises(InputError, match=r'label'):
+        schema.check_label_names(names)
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ['joy_true', 'anger'],
+        ['true', 'predicted'],
+        ['joy', 'Joy_true'],
+        ['split', 'id'],
+    ],
+)
+def test_label_names_that_do_not(names):
+    schema.check_label_names(names)
+    for suffix in ('_true', '_predicted'):
+        columns = ['sample_id', *names, *(f'{name}{suffix}' for name in names)]
+        assert len(set(columns)) == len(columns)

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import ast
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from hetero_mmer.sources.common import existing
+from hetero_mmer.sources.split_names import one_spelling, split_of, split_words
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
-
-#: The names of a split, as files spell them.
-_SPELLINGS: Final = {
-    'train': 'train',
-    'training': 'train',
-    'valid': 'valid',
-    'validation': 'valid',
-    'val': 'valid',
-    'dev': 'valid',
-    'test': 'test',
-    'testing': 'test',
-}
 
 
 def read_folds(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -49,9 +40,9 @@ def read_folds(path: str | os.PathLike[str]) -> dict[str, str]:
     if path.suffix.lower() not in readers:
         raise InputError(f"folds are a .py, .json or .csv file (got '{path}')")
     try:
-        text = path.read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the folds in '{path}' ({error})") from error
+        text = read_text(path)
+    except InputError as error:
+        raise InputError(f'cannot read the folds: {error}') from error
     folds: dict[str, str] = {}
     for video, split in readers[path.suffix.lower()](text, path):
         if folds.setdefault(video, split) != split:
@@ -70,47 +61,65 @@ def _python_lists(text: str, path: Path) -> Iterator[tuple[str, str]]:
         tree = ast.parse(text, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"'{path}' is not Python ({error})") from error
+    known: dict[str, str] = {}
     for node in tree.body:
-        if not isinstance(node, ast.Assign):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
-        names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        words = {word for name in names for word in name.lower().split('_')}
-        splits = {_SPELLINGS[word] for word in words & set(_SPELLINGS)}
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        words = {word for name in names for word in split_words(name)}
+        # In a longer name, two letters may stand for anything.
+        long = [word for word in words if len(word) > 2 or len(words) == 1]
+        splits = {split for word in long if (split := split_of(word))}
         if len(splits) != 1:
             continue
+        split = splits.pop()
+        if split in known:
+            raise _twice(split, known[split], names[0], path)
+        known[split] = names[0]
         try:
             videos = ast.literal_eval(node.value)
         except (ValueError, TypeError, RecursionError, MemoryError):
             videos = None  # Something that would have to run.
-        yield from _listed(videos, splits.pop(), names[0], path)
+        yield from _listed(videos, split, names[0], path)
 
 
 def _json_lists(text: str, path: Path) -> Iterator[tuple[str, str]]:
     try:
-        lists = json.loads(text)
+        # A dictionary would hide that a name comes twice.
+        lists = json.loads(text, object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
         raise InputError(f"'{path}' is not JSON ({error})") from error
-    if not isinstance(lists, dict):
+    if not isinstance(lists, tuple):
         raise InputError(
             f'folds are lists by name, {{"train": [...], ...}}, but '
             f"'{path}' holds a {type(lists).__name__}"
         )
-    for name, videos in lists.items():
-        yield from _listed(videos, _split_of(name, path), name, path)
+    known: dict[str, str] = {}
+    for name, videos in lists:
+        split = _split_of(name, path)
+        if split in known:
+            raise _twice(split, known[split], name, path)
+        known[split] = name
+        yield from _listed(videos, split, name, path)
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[str, str]]:
     try:
-        reader = csv.DictReader(text.splitlines())
-        if not {'id', 'split'} <= set(reader.fieldnames or ()):
+        reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+        names = [name.strip().lower() for name in reader.fieldnames or ()]
+        if names.count('id') != 1 or names.count('split') != 1:
             raise InputError(
                 f"folds have the columns 'id' and 'split', but '{path}' has "
                 f'{reader.fieldnames or "none"}'
             )
-        for row in reader:
-            yield row['id'], _split_of(row['split'], path)
+        reader.fieldnames = names
+        rows = [(row['id'].strip(), row['split']) for row in reader]
     except csv.Error as error:
         raise InputError(f"'{path}' is not a CSV ({error})") from error
+    splits = [_split_of(split, path) for _, split in rows]
+    one_spelling([split for _, split in rows], f"'split' of '{path}'")
+    yield from zip((video for video, _ in rows), splits, strict=True)
 
 
 def _listed(
@@ -123,7 +132,14 @@ def _listed(
 
 
 def _split_of(name: object, path: Path) -> str:
-    split = _SPELLINGS.get(str(name).strip().lower())
+    split = split_of(name)
     if split is None:
         raise InputError(f"a split is train, valid or test (got '{name}' in '{path}')")
     return split
+
+
+def _twice(split: str, one: str, other: str, path: Path) -> InputError:
+    return InputError(
+        f"'{path}' has one list for each of train, valid and test, but '{one}' and "
+        f"'{other}' both stand for '{split}'"
+    )

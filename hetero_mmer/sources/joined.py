@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.agreement import Agreement, agreement, parts_that_differ
 from hetero_mmer.sources.common import Source, name_counts, sha256_of, track
 from hetero_mmer.sources.label_join import LabelTable, Unmatched
 from hetero_mmer.sources.mosei_facts import (
@@ -20,9 +21,7 @@ from hetero_mmer.sources.padded import Parts, each_row, size_of, specs_of
 from hetero_mmer.sources.padding import Padding
 from hetero_mmer.store import Like, Store, StoreWriter
 from hetero_mmer.store.format import Clean
-
-#: How far a sentiment may be from that of the label file and still be the same.
-_SAME = 0.01
+from hetero_mmer.typing import InputError
 
 
 class Clip(NamedTuple):
@@ -64,10 +63,14 @@ def write_joined(
         source: Where the data come from.
         sentiment: What the file itself says of each sample, of the splits it does.
         clean: What replaces values that are not finite.
-        strict: Whether to refuse the first sample that would be dropped.
+        strict: Whether to refuse the first sample that would be dropped, and labels
+            whose sentiment is another one than that of the features.
         progress: Whether to show a progress bar.
         like: What samples have to be like.
         notes: Where labels come from, and what else a reader should know.
+
+    Raises:
+        InputError: If strict.
     """
     divided = _divided(clips)
     names = _names(table, like)
@@ -88,7 +91,7 @@ def write_joined(
         like=like,
     )
     total = sum(map(size_of, parts.values()))
-    kept: list[str] = []
+    kept: list[tuple[str, int]] = []
     scores: list[tuple[float, float]] = []
     seen: set[str] = set()
     with writer:
@@ -115,19 +118,23 @@ def write_joined(
                 split=split,
                 intensities=values if scored else None,
             )
-            kept.append(split)
+            kept.append((split, i))
             ours = sentiment[split][i] if split in sentiment else np.nan
             scores.append((float(ours), float(theirs)))
         if sentiment:
             writer.extra('sentiment', np.array(scores)[:, 0] if scores else [])
         known = KNOWN_COUNTS if is_mosei else {}
         for note in (
-            name_counts(kept, known),
+            name_counts([split for split, _ in kept], known),
             padding.note(),
             *notes,
-            *_agreement(np.array(scores).reshape(-1, 2)),
+            *(() if table is None else table.notes),
         ):
             writer.note(note)
+        if table is not None:
+            pairs = np.array(scores).reshape(-1, 2)
+            for note in _agreement(pairs, kept, clips, table, strict):
+                writer.note(note)
         if divided:
             writer.note(
                 f'the splits of the file divide {len(divided)} videos, such as '
@@ -156,13 +163,58 @@ def _divided(clips: Mapping[str, Sequence[Clip]]) -> list[str]:
     )
 
 
-def _agreement(scores: NDArray[np.float64]) -> list[str]:
+def _agreement(
+    scores: NDArray[np.float64],
+    names: Sequence[tuple[str, int]],
+    clips: Mapping[str, Sequence[Clip]],
+    table: LabelTable,
+    strict: bool,
+) -> list[str]:
     """Whether the sentiments of both files agree: they do if the join is right."""
-    both = np.isfinite(scores).all(axis=1)
-    if not both.any():
+    whole = agreement(scores)
+    if not whole.total:
         return []
-    same = np.abs(np.diff(scores[both])) <= _SAME
-    return [
-        f'the sentiment of the label file is that of the features in {same.sum()} of '
-        f'{both.sum()} samples'
-    ]
+    sentence = (
+        f'the sentiment of the label file is that of the features in {whole.same} of '
+        f'{whole.total} samples'
+    )
+    differ = parts_that_differ(scores, np.array([split for split, _ in names]))
+    if whole.is_enough and not differ:
+        return [sentence]
+    if whole.is_enough or len(differ) == 1:
+        parts = (f'{one.same} of {one.total} in {s}' for s, one in differ.items())
+        sentence = f'{sentence}, but of {" and of ".join(parts)}'
+    wrong = (
+        f'{sentence}; by chance it would be in {whole.chance:.0%}: these are labels of '
+        f'other samples{_shift(scores, names, clips, table, whole)}'
+    )
+    if strict:
+        raise InputError(wrong)
+    return [f'WARNING: {wrong}']
+
+
+def _shift(
+    scores: NDArray[np.float64],
+    names: Sequence[tuple[str, int]],
+    clips: Mapping[str, Sequence[Clip]],
+    table: LabelTable,
+    whole: Agreement,
+) -> str:
+    """Whether labels fit that lie a row before or after in their file."""
+    for by, where in ((1, 'after'), (-1, 'before')):
+        other = table.shifted(by)
+        theirs = [_sentiment(clips[split][i], other) for split, i in names]
+        found = agreement(np.stack([scores[:, 0], theirs], axis=1))
+        if found.same > whole.same and found.is_enough:
+            return (
+                f'. With the labels of the row {where} it would be in {found.same} of '
+                f'{found.total}: labels are shifted by a row'
+            )
+    return ' or on another scale'
+
+
+def _sentiment(clip: Clip, table: LabelTable) -> float:
+    try:
+        return float(clip.find(table)[0])
+    except Unmatched:
+        return np.nan

@@ -8,7 +8,8 @@ scores, or a table (CSV) with a column per emotion and what says which sample a 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,12 +18,14 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.csd import CsdFile, label_columns
+from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
 from hetero_mmer.sources.mosei_facts import (
     LABEL_NAMES,
     SENTIMENT,
     label_name,
     label_order,
 )
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
 
 #: Intervals of a video, [S, 2] in seconds, and their values, [S, 7].
@@ -34,6 +37,7 @@ _OTHERS: Final = frozenset(
         *('video_id', 'clip_id', 'start', 'end', 'text', 'raw_text', 'sentiment'),
         *('label', 'label_t', 'label_a', 'label_v', 'label_by', 'annotation'),
         *('annotations', 'mode', 'split', 'index', 'asr', 'asr_text'),
+        *('', 'unnamed: 0'),  # What pandas calls its index.
     )
 )
 _HDF5: Final = ('.csd', '.h5', '.hdf5')
@@ -54,6 +58,8 @@ class LabelTable(NamedTuple):
     by_time: Emotions
     times: Mapping[tuple[str, str], tuple[float, float]]
     path: str
+    #: What is to be told of the choice of emotions.
+    notes: tuple[str, ...] = ()
 
     def of_clip(self, video: str, clip: str, tolerance: float) -> NDArray[np.float64]:
         """Values of a clip: its own, or those of its interval.
@@ -109,6 +115,24 @@ class LabelTable(NamedTuple):
             f'score above 0 is present'
         )
 
+    def shifted(self, by: int) -> LabelTable:
+        """The table with the values of another row in each, in the order of the file.
+
+        Args:
+            by: How many rows further down they come from; those of the last rows come
+                from the first ones.
+        """
+        clips = np.array(list(self.by_clip.values()))
+        by_clip = dict(zip(self.by_clip, np.roll(clips, -by, axis=0), strict=True))
+        by_time, start = {}, 0
+        if self.by_time:
+            rows = np.concatenate([values for _, values in self.by_time.values()])
+            rows = np.roll(rows, -by, axis=0)
+            for video, (intervals, _) in self.by_time.items():
+                by_time[video] = intervals, rows[start : start + len(intervals)]
+                start += len(intervals)
+        return self._replace(by_clip=by_clip, by_time=by_time)
+
     def _complete(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         if not np.isfinite(values[1:]).all():
             raise Unmatched(f"its scores in '{self.path}' are not all there")
@@ -136,13 +160,18 @@ def match_interval(
     return np.flatnonzero(away == away.min())
 
 
-def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
+def read_labels(
+    labels: Source,
+    clips: Source | None = None,
+    emotions: Sequence[str] | None = None,
+) -> LabelTable:
     """Reads a label file.
 
     Args:
         labels: An All Labels ``.csd`` or a table, see the module.
         clips: A table with ``video_id``, ``clip_id``, ``start`` and ``end``, for
             samples that are named by clip when labels are by time.
+        emotions: Which columns are labels; if None, :func:`choose_emotions` tells.
 
     Raises:
         InputError: For a file that cannot be read, or without what is needed.
@@ -151,9 +180,18 @@ def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
     times = {} if clips is None else _read_times(existing(clips))
     if path.suffix.lower() in _HDF5:
         by_time = read_emotions(path)
-        return LabelTable(LABEL_NAMES, {}, by_time, times, path.name)
+        chosen = _named(emotions or LABEL_NAMES, LABEL_NAMES, path)
+        names = label_order([label_name(name) for name in chosen])
+        places = [0, *(1 + LABEL_NAMES.index(name) for name in names)]
+        by_time = {v: (spans, x[:, places]) for v, (spans, x) in by_time.items()}
+        return LabelTable(names, {}, by_time, times, path.name)
     header, rows = _read_csv(path)
     columns = [column for column in header if column not in _OTHERS]
+    notes: tuple[str, ...] = ()
+    if emotions is None:
+        columns, notes = choose_emotions(columns, path)
+    else:
+        columns = _named(emotions, columns, path)
     found = [label_name(column) for column in columns]
     if not columns or len(set(found)) < len(found):
         raise InputError(
@@ -161,13 +199,13 @@ def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
         )
     names = label_order(found)
     order = [columns[found.index(name)] for name in names]
-    sentiment = 'sentiment' if 'sentiment' in header else 'label'
+    sentiment = SENTIMENT if SENTIMENT in header else 'label'
     by_clip = {}
     timed: dict[str, list[tuple[list[float], NDArray]]] = {}
     for i, row in enumerate(rows, start=2):
         where = f"row {i} of '{path}'"
         known = row.get(sentiment) or 'nan'
-        scores = [_number(row[column] or 'nan', column, where) for column in order]
+        scores = [_score(row[column], column, where, emotions) for column in order]
         values = np.array([_number(known, sentiment, where), *scores])
         key = (row['video_id'], row.get('clip_id', ''))
         if 'clip_id' in header:
@@ -186,7 +224,39 @@ def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
         video: (np.array([t for t, _ in pairs]), np.stack([v for _, v in pairs]))
         for video, pairs in timed.items()
     }
-    return LabelTable(names, by_clip, by_time, times, path.name)
+    return LabelTable(names, by_clip, by_time, times, path.name, notes)
+
+
+def choose_emotions(
+    columns: Sequence[str], path: Source
+) -> tuple[list[str], tuple[str, ...]]:
+    """Which columns are labels when nobody says it, and what is to be told of it.
+
+    Where CMU-MOSEI's six emotions are all there, only columns that are called by a word
+    for an emotion are labels. Otherwise all are, as emotions have names in any
+    language.
+
+    Args:
+        columns: Those that may be.
+        path: The file, for the notes.
+
+    Example:
+        >>> six = ['happy', 'sad', 'angry', 'surprise', 'disgust', 'fear']
+        >>> choose_emotions([*six, 'duration'], 'a.csv')[0] == six
+        True
+        >>> choose_emotions(['happy', 'duration'], 'a.csv')[0]
+        ['happy', 'duration']
+    """
+    others = [name for name in columns if not is_emotion(label_name(name))]
+    if not others:
+        return list(columns), ()
+    if {label_name(name) for name in columns} >= set(LABEL_NAMES):
+        note = (
+            f"columns of '{path}' that are no label: {', '.join(others)}; with "
+            f'--emotions they can be'
+        )
+        return [name for name in columns if name not in others], (note,)
+    return list(columns), (unknown_labels(others, 'emotions'),)
 
 
 def read_emotions(path: Source) -> Emotions:
@@ -230,10 +300,10 @@ def _read_times(path: Path) -> dict[tuple[str, str], tuple[float, float]]:
 
 def _read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Names of the columns, in small letters, and the rows."""
+    text = read_text(path, 'a table')
     try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            header, *lines = csv.reader(file)
-    except (OSError, ValueError, csv.Error) as error:
+        header, *lines = csv.reader(io.StringIO(text))
+    except (ValueError, csv.Error) as error:
         raise InputError(f"'{path}' is not a table (CSV): {error}") from error
     names = [name.strip().lower() for name in header]
     if 'video_id' not in names or len(set(names)) < len(names):
@@ -249,6 +319,31 @@ def _read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
                 f'{len(line)} in row {i})'
             )
     return names, [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def _named(emotions: Sequence[str], columns: Sequence[str], path: Source) -> list[str]:
+    """The columns that are meant, however their emotion is spelled."""
+    wanted = [str(name).strip().lower() for name in emotions]
+    chosen = []
+    for name in wanted:
+        same = [c for c in columns if label_name(c) == label_name(name)]
+        if name not in columns and len(same) != 1:
+            raise InputError(
+                f"'emotions' names columns of '{path}' that hold scores (got '{name}', "
+                f'there are {list(columns)})'
+            )
+        chosen.append(name if name in columns else same[0])
+    return chosen
+
+
+def _score(text: str, column: str, where: str, emotions: Sequence[str] | None) -> float:
+    try:
+        return _number(text or 'nan', column, where)
+    except InputError as error:
+        if emotions is not None:
+            raise
+        hint = f"; if '{column}' is no emotion, say which are with --emotions"
+        raise InputError(f'{error}{hint}') from None
 
 
 def _number(text: str, column: str, where: str) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
 
 #: The emotions as M3ED spells them, in the order of their numbers.
@@ -37,8 +38,8 @@ def read_annotation(path: Path, *, frame_rate: float = 25.0) -> dict[str, Uttera
         InputError: For a file that is not laid out like that.
     """
     try:
-        shows = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        shows = json.loads(read_text(path, 'an annotation'))
+    except json.JSONDecodeError as error:
         raise InputError(f"'{path}' is no JSON ({error})") from error
     found: dict[str, Utterance] = {}
     try:

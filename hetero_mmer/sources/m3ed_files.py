@@ -9,6 +9,7 @@ or IS10 with 1582 numbers, [5] DenseFace with 342.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,8 @@ from hetero_mmer.sources.m3ed_annotation import (
     multi_hot,
     read_annotation,
 )
+from hetero_mmer.sources.split_names import find_splits, split_of
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.sources.unpickle import load_pickle
 from hetero_mmer.typing import InputError
 
@@ -30,11 +33,8 @@ from hetero_mmer.typing import InputError
 MODALITIES: Final = {'text': 3, 'visual': 5, 'audio': 4}
 
 _SPLITS: Final = {'train': 7, 'valid': 8, 'test': 9}
-_LISTS: Final = {
-    'train': 'movie_list_train.txt',
-    'valid': 'movie_list_val.txt',
-    'test': 'movie_list_test.txt',
-}
+_LISTS: Final = 'movie_list_train.txt, movie_list_val.txt, movie_list_test.txt'
+_LIST: Final = re.compile(r'movie_list_(.+)\.txt', re.IGNORECASE).fullmatch
 
 
 class Files(NamedTuple):
@@ -78,17 +78,17 @@ def find_files(sources: Sequence[Source]) -> Files:
         InputError: For anything but one pickle, with or without the others.
     """
     paths = [existing(source) for source in sources]
-    inside = [p / name for p in paths if p.is_dir() for name in _LISTS.values()]
-    files = [path for path in (*paths, *inside) if path.is_file()]
-    lists = {s: p for s, name in _LISTS.items() for p in files if p.name == name}
-    others = [path for path in files if path.name not in _LISTS.values()]
+    inside = [file for p in paths if p.is_dir() for file in sorted(p.iterdir())]
+    named = {p.resolve(): m[1] for p in (*inside, *paths) if (m := _LIST(p.name))}
+    find_splits(named.values(), 'the lists of shows')
+    lists = {s: p for s in _SPLITS for p, name in named.items() if split_of(name) == s}
+    others = [p for p in paths if p.is_file() and p.resolve() not in lists.values()]
     annotations = [path for path in others if path.suffix == '.json']
     pickles = [path for path in others if path.suffix != '.json']
-    if len(pickles) != 1 or len(annotations) > 1 or 0 < len(lists) < len(_LISTS):
+    if len(pickles) != 1 or len(annotations) > 1 or 0 < len(lists) < len(_SPLITS):
         raise InputError(
             f'M3ED is one feature pickle, with or without an annotation.json, and all '
-            f'or none of {", ".join(_LISTS.values())} (got '
-            f'{[str(path) for path in paths]})'
+            f'or none of {_LISTS} (got {[str(path) for path in paths]})'
         )
     return Files(pickles[0], annotations[0] if annotations else None, lists)
 
@@ -156,7 +156,7 @@ def _check(data: Any, path: Path) -> None:
 def _splits(data: Sequence[Any], files: Files) -> dict[str, str]:
     """The split of each dialogue; those in no list have none."""
     if files.lists:
-        names = {s: p.read_text(encoding='utf-8') for s, p in files.lists.items()}
+        names = {s: read_text(p, 'a list of shows') for s, p in files.lists.items()}
         found = _split_of({s: text.split() for s, text in names.items()}, 'show')
         return {name: found.get(_show(name), '') for name in data[0]}
     listed = {s: list(map(str, data[i])) for s, i in _SPLITS.items()}

@@ -26,6 +26,7 @@ from hetero_mmer.sources.download import download
 from hetero_mmer.sources.meld_encoders import encoders_like, new_encoders
 from hetero_mmer.sources.meld_rows import (
     EMOTIONS,
+    PARTS,
     SPLITS,
     count_notes,
     read_utterances,
@@ -36,6 +37,7 @@ from hetero_mmer.sources.meld_rows import (
     starts_dialogue,
     time_notes,
 )
+from hetero_mmer.sources.split_names import split_of
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
@@ -208,10 +210,10 @@ def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Pat
     for source in map(existing, sources):
         named = sorted(source.glob('*_sent_emo*.csv'))
         for path in named or (new and sorted(source.glob('*.csv'))) or [source]:
-            part = path.name.split('_')[0].lower()
-            if new and part not in SPLITS:
+            part = PARTS.get(split_of(path.name.split('_')[0]) or '')
+            if part is None and new:
                 part = path.stem
-            if (part not in SPLITS and not new) or path.is_dir():
+            if part is None or path.is_dir():
                 raise InputError(
                     f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
                     f"test_sent_emo.csv (got '{path}'); dialogues of your own are "

@@ -21,6 +21,8 @@ EMOTIONS: Final = (
 )
 #: The split of each part, as its file is called.
 SPLITS: Final = {'train': 'train', 'dev': 'valid', 'test': 'test'}
+#: The part of each split.
+PARTS: Final = {split: part for part, split in SPLITS.items()}
 _COLUMNS: Final = (
     *('Utterance', 'Speaker', 'Dialogue_ID', 'Utterance_ID', 'StartTime', 'EndTime'),
 )

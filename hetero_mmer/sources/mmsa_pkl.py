@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from hetero_mmer.sources.common import Source, default_clean, only_source
 from hetero_mmer.sources.joined import Clip, write_joined
 from hetero_mmer.sources.label_join import LabelTable, read_labels
-from hetero_mmer.sources.padded import Parts, column, size_of, take_arrays, text_of
+from hetero_mmer.sources.padded import (
+    Parts,
+    column,
+    size_of,
+    take_arrays,
+    text_of,
+    unread_parts,
+)
 from hetero_mmer.sources.padding import Padding, find_padding, use_lengths
 from hetero_mmer.sources.unpickle import load_pickle
 from hetero_mmer.store import Store, read_like
@@ -30,6 +37,7 @@ def convert(
     output: Source,
     *,
     labels: str | None = None,
+    emotions: list[str] | None = None,
     clips: str | None = None,
     tolerance: float = 0.01,
     like: str | Path | None = None,
@@ -49,14 +57,18 @@ def convert(
         labels: A CSV with the columns ``video_id``, ``clip_id`` and one per emotion,
             or the SDK's All Labels ``.csd`` together with ``clips``. Needed, unless
             samples are ``like`` others.
+        emotions: Which columns of the CSV are labels. By default, all that are called
+            by a word for an emotion, where the six of CMU-MOSEI are among them, and
+            otherwise all that hold no id, time, text or sentiment.
         clips: A CSV with ``video_id``, ``clip_id``, ``start`` and ``end``: when each
             clip is, for labels that are by time.
         tolerance: How far start and end of a clip may each be from those of the
             labels, in seconds.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
-        strict: Refuse dropped samples and, unless ``clean`` is given, values that are
-            not finite.
+        strict: Refuse dropped samples, labels whose sentiment is not that of the
+            features, parts that are no split and, unless ``clean`` is given, values
+            that are not finite.
         progress: Show a progress bar.
 
     Raises:
@@ -70,7 +82,7 @@ def convert(
             f"'clip_id' and one column per emotion, or with the SDK's All Labels .csd "
             f"and '--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
         )
-    table = None if labels is None else read_labels(labels, clips)
+    table = None if labels is None else read_labels(labels, clips, emotions)
     if table is not None and not table.by_clip and not table.times:
         raise InputError(
             f"labels in '{labels}' are by time and samples of '{path}' by clip: give "
@@ -78,6 +90,7 @@ def convert(
         )
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
+    others = unread_parts(data, _KEYS.values(), path, strict=strict)
     named, sentiment = {}, {}
     for split, arrays in parts.items():
         where = f"{split} in '{path}'"
@@ -100,7 +113,7 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
-        notes=[_NO_NOTE if table is None else table.note(), *notes],
+        notes=[_NO_NOTE if table is None else table.note(), *notes, *others],
     )
 
 

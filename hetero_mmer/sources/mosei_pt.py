@@ -27,6 +27,7 @@ from hetero_mmer.sources.padded import (
     specs_of,
     take_arrays,
     text_of,
+    unread_parts,
 )
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_torch
@@ -70,6 +71,7 @@ def convert(
     path = only_source(sources, 'a train_valid_test.pt')
     data = load_torch(path)
     parts = take_arrays(data, _KEYS, path)
+    others = unread_parts(data, _KEYS.values(), path, strict=strict)
     ids = _ids(data, path)
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
@@ -111,6 +113,8 @@ def convert(
             'the file has no ids: samples are called by split and row, and which of '
             'them share a video is not known'
         )
+        for note in others:
+            writer.note(note)
     return Store(output)
 
 

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from hetero_mmer.sources.common import Source, default_clean, only_source
 from hetero_mmer.sources.joined import Clip, write_joined
 from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
-from hetero_mmer.sources.padded import column, size_of, take_arrays, text_of
+from hetero_mmer.sources.padded import (
+    column,
+    size_of,
+    take_arrays,
+    text_of,
+    unread_parts,
+)
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_pickle
 from hetero_mmer.store import Store, read_like
@@ -36,6 +42,7 @@ def convert(
     output: Source,
     *,
     labels: str | None = None,
+    emotions: list[str] | None = None,
     tolerance: float = 0.01,
     like: str | Path | None = None,
     clean: Clean | None = None,
@@ -54,12 +61,16 @@ def convert(
         labels: The SDK's All Labels ``.csd``, or a CSV with the columns ``video_id``,
             ``start``, ``end`` and one per emotion. Needed for CMU-MOSEI, unless
             samples are ``like`` others.
+        emotions: Which columns of the CSV are labels. By default, all that are called
+            by a word for an emotion, where the six of CMU-MOSEI are among them, and
+            otherwise all that hold no id, time, text or sentiment.
         tolerance: How far start and end may each be from those of the labels, in
             seconds.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
-        strict: Refuse dropped samples and, unless ``clean`` is given, values that are
-            not finite.
+        strict: Refuse dropped samples, labels whose sentiment is not that of the
+            features, parts that are no split and, unless ``clean`` is given, values
+            that are not finite.
         progress: Show a progress bar.
 
     Raises:
@@ -69,9 +80,15 @@ def convert(
     path = only_source(sources, 'a mosei_senti_data.pkl of MulT')
     table: LabelTable | None = LabelTable(IEMOCAP, {}, {}, {}, path.name)
     if labels is not None:
-        table = read_labels(labels)
+        table = read_labels(labels, emotions=emotions)
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
+    others = unread_parts(data, _KEYS.values(), path, strict=strict)
+    if labels is None and emotions is not None:
+        raise InputError(
+            f"'emotions' are columns of the file of '--labels' (got {emotions}, but no "
+            f'file)'
+        )
     own = labels is None and all(_has_emotions(data[split]) for split in parts)
     if labels is None and not own:
         table = None
@@ -104,7 +121,10 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
-        notes=[_NO_NOTE if table is None else _OWN_NOTE if own else table.note()],
+        notes=[
+            _NO_NOTE if table is None else _OWN_NOTE if own else table.note(),
+            *others,
+        ],
     )
 
 

@@ -5,6 +5,7 @@ Each column of the raw table becomes one number of one item, see :func:`layout`.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -25,6 +26,7 @@ from hetero_mmer.sources.common import (
     sha256_of,
 )
 from hetero_mmer.sources.split import stratified_split
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
@@ -133,11 +135,9 @@ def read_arff(path: str | os.PathLike[str], *, new: bool = False) -> Table:
     """
     from scipy.io import arff
 
+    text = read_text(path, 'an ARFF file')
     try:
-        with open(path, encoding='utf-8') as file:
-            data, meta = arff.loadarff(file)
-    except OSError as error:
-        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+        data, meta = arff.loadarff(io.StringIO(text))
     except Exception as error:  # The parser fails in many ways.
         reason = ' '.join(str(error).split()) or type(error).__name__
         raise InputError(

@@ -26,8 +26,9 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
-from hetero_mmer.sources.padded import column, text_of
+from hetero_mmer.sources.padded import column, text_of, unread_parts
 from hetero_mmer.sources.padding import Side, padding_side
+from hetero_mmer.sources.split_names import find_splits
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
@@ -58,7 +59,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
     'audio': 'sequence',
 }
 _TEXTS: Final = ('lyrics', 'comments')
-_SPLITS: Final = {'train': ('train',), 'valid': ('valid', 'val'), 'test': ('test',)}
 _MARKS: Final = ('<blank>', '<unk>', '<s>', '</s>')
 
 
@@ -129,6 +129,8 @@ def convert(
     path = only_source(sources, "NEMu's joblib file")
     data = _load(path)
     songs = list(_songs(data, path))
+    keys = [k for short in _KEYS.values() for k in (f'src-{short}', short)]
+    notes = unread_parts(data, keys, path, strict=strict)
     place = _label_places(data, path)
     having = {m: [song for song in songs if m in song.items] for m in MODALITIES}
     sizes: dict[str, int] = {}
@@ -177,6 +179,8 @@ def convert(
         if any(_multi_hot(song.target) is not None for song in songs[:1]):
             writer.note('targets are multi-hot, in the order of the ids from 4 on')
         writer.note('the file has no names: songs are called by split and row')
+        for note in notes:
+            writer.note(note)
     return Store(output)
 
 
@@ -189,15 +193,13 @@ def _load(path: Path) -> Any:
 
 def _songs(data: Any, path: Path) -> Iterator[Song]:
     """All songs, split by split."""
-    found = {}
-    if isinstance(data, dict):
-        found = {n: s for s, names in _SPLITS.items() for n in names if n in data}
-    if not found or len(set(found.values())) < len(found):
+    found = find_splits(data, f"'{path}'") if isinstance(data, dict) else {}
+    if not found:
         got = list(data)[:5] if isinstance(data, dict) else type(data).__name__
         raise InputError(
             f"'{path}' holds a dictionary with train, valid and test (got {got})"
         )
-    for name, split in found.items():
+    for split, name in found.items():
         part, where = data[name], f"'{name}' in '{path}'"
         keys = {}
         if isinstance(part, dict) and isinstance(part.get('tgt'), list | np.ndarray):

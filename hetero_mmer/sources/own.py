@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +20,13 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.own_arrays import OwnArrays
+from hetero_mmer.sources.own_columns import find_columns
+from hetero_mmer.sources.own_splits import group_notes, split_notes
+from hetero_mmer.sources.split_names import one_spelling, split_of
 from hetero_mmer.sources.table import Table, read_table
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import SPLITS, Clean
 from hetero_mmer.typing import InputError
-
-#: Columns of the table that are no label.
-COLUMNS: Final = ('id', 'group', 'split')
 
 
 def convert(
@@ -37,6 +36,7 @@ def convert(
     features: dict[str, str] | None = None,
     kinds: dict[str, Kind] | None = None,
     labels: list[str] | None = None,
+    ignore: list[str] | None = None,
     seed: int = 0,
     like: str | Path | None = None,
     clean: Clean | None = None,
@@ -48,8 +48,9 @@ def convert(
     The table is CSV with a column ``id``, perhaps ``group`` (such as the video: splits
     never take a group apart) and ``split`` (``train``, ``valid``, ``test``), and a
     column of 0 and 1 for each label; with no label filled in at all, the samples have
-    none. An array holds the items of one sample, [S, F], or a single one, [F]; a sample
-    without an array lacks the modality.
+    none. Columns that are called otherwise but are clearly a group or a split, such as
+    ``video_id`` or ``set``, are taken as such and told. An array holds the items of one
+    sample, [S, F], or a single one, [F]; a sample without an array lacks the modality.
 
     Args:
         sources: The table.
@@ -60,7 +61,8 @@ def convert(
         kinds: ``set`` for modalities whose items have no order, such as
             ``'{comments: set}'``; others are a ``sequence``.
         labels: Which columns are labels; by default all but ``id``, ``group`` and
-            ``split``, or those of ``like``.
+            ``split`` and what is called like one of them, or those of ``like``.
+        ignore: Columns that are neither labels nor group nor split.
         seed: Of the split where the table has none: 70 % of the groups for train, 10 %
             for valid and 20 % for test. With ``like``, all of it is test.
         like: A store, or a run, whose modalities and labels these samples have to have;
@@ -74,10 +76,18 @@ def convert(
     """
     pattern = read_like(like)
     path = only_source(sources, 'a table')
-    table = read_table(path, ['id'])
-    ids = _ids(table, path)
-    names, y, notes = _targets(table, labels, pattern, path)
-    groups = [row.get('group') or row['id'] for row in table.rows]
+    table = read_table(path)
+    wanted = list(pattern.label_names) if pattern and labels is None else labels
+    absent = pattern is not None and labels is None
+    absent = absent and not set(wanted or ()) & set(table.columns)
+    columns = find_columns(
+        table, path, labels=[] if absent else wanted, ignore=ignore or ()
+    )
+    names = pattern.label_names if pattern and absent else columns.labels
+    ids = _ids(table, columns.id, path)
+    y = None if absent else _labels(table, ids, names, path, wanted is not None)
+    given = [row[columns.group] if columns.group else '' for row in table.rows]
+    groups = [group or id_ for group, id_ in zip(given, ids, strict=True)]
     if not features:
         raise InputError(
             "'features' says for each modality where its arrays lie (got none), such "
@@ -88,8 +98,14 @@ def convert(
         raise InputError(
             f"'kinds' are of the modalities {list(features)} (got '{unknown[0]}')"
         )
-    split, how = _split(table, groups, y is not None, seed, path, pattern)
-    notes += how
+    split, notes = _split(
+        table, columns.split, groups, y is not None, seed, path, pattern
+    )
+    if absent:
+        notes.append(
+            f'the table has none of the columns {wanted}: samples have no labels'
+        )
+    kept: list[str] = []
     with ExitStack() as stack:
         modalities = {
             name: stack.enter_context(closing(OwnArrays(name, Path(where), ids)))
@@ -119,17 +135,20 @@ def convert(
                 continue
             target = None if y is None else y[i]
             writer.add(ids[i], sample, target, group=groups[i], split=split[i])
+            kept.append(split[i])
         for arrays in modalities.values():
             notes += arrays.notes()
+        notes += [*columns.notes, *group_notes(given)]
+        notes += split_notes(kept) if y is not None else ()
         for note in notes:
             writer.note(note)
     return Store(output)
 
 
-def _ids(table: Table, path: Path) -> list[str]:
+def _ids(table: Table, column: str, path: Path) -> list[str]:
     lines: dict[str, int] = {}
     for row, line in zip(table.rows, table.lines, strict=True):
-        id_ = row['id']
+        id_ = row[column]
         where = f"line {line} of '{path}'"
         if id_ in ('', '.', '..') or re.search(r'[/\\\0]', id_):
             raise InputError(
@@ -145,41 +164,17 @@ def _ids(table: Table, path: Path) -> list[str]:
     return list(lines)
 
 
-def _targets(
-    table: Table, labels: list[str] | None, like: Like | None, path: Path
-) -> tuple[list[str], NDArray[np.uint8] | None, list[str]]:
-    """Names of the labels, which of them each sample has, and what to tell."""
-    if like is not None and labels is None:
-        labels = list(like.label_names)
-        if not set(labels) & set(table.columns):
-            note = f'the table has none of the columns {labels}: samples have no labels'
-            return labels, None, [note]
-    names = _label_names(table, labels, path)
-    return names, _labels(table, names, path, labels is not None), []
-
-
 def _kinds(features: Mapping[str, str], like: Like | None) -> dict[str, Kind]:
     specs = {} if like is None else like.specs
     return {name: specs[name].kind for name in features if name in specs}
 
 
-def _label_names(table: Table, labels: list[str] | None, path: Path) -> list[str]:
-    others = [name for name in table.columns if name not in COLUMNS]
-    if labels is None and not others:
-        raise InputError(
-            f'a table has a column for each label (got only {table.columns} in '
-            f"'{path}')"
-        )
-    names = others if labels is None else labels
-    if unknown := [name for name in names if name not in others]:
-        raise InputError(
-            f"there is no label column '{unknown[0]}' in '{path}' (got {others})"
-        )
-    return names
-
-
 def _labels(
-    table: Table, names: Sequence[str], path: Path, is_chosen: bool
+    table: Table,
+    ids: Sequence[str],
+    names: Sequence[str],
+    path: Path,
+    is_chosen: bool,
 ) -> NDArray[np.uint8] | None:
     cells = [[row[name] for name in names] for row in table.rows]
     if not any(map(any, cells)):
@@ -190,7 +185,7 @@ def _labels(
                 hint = f"; if '{name}' is none, say which are with --labels"
                 raise InputError(
                     f"labels are 0 or 1 (got '{cell}' for '{name}' of sample "
-                    f"'{table.rows[i]['id']}', line {table.lines[i]} of '{path}'"
+                    f"'{ids[i]}', line {table.lines[i]} of '{path}'"
                     f'{"" if is_chosen else hint})'
                 )
     return np.array(cells, np.uint8)
@@ -198,18 +193,24 @@ def _labels(
 
 def _split(
     table: Table,
+    column: str | None,
     groups: Sequence[str],
     labelled: bool,
     seed: int,
     path: Path,
     like: Like | None,
 ) -> tuple[Sequence[str], list[str]]:
-    given = [row.get('split', '') for row in table.rows]
-    for split, line in zip(given, table.lines, strict=True):
-        if split not in SPLITS:
+    cells = [row[column] if column else '' for row in table.rows]
+    given = []
+    for cell, line in zip(cells, table.lines, strict=True):
+        split = split_of(cell) if cell else ''
+        if split is None:
             raise InputError(
-                f"'split' is one of {SPLITS} (got '{split}' in line {line} of '{path}')"
+                f"'{column}' is one of {SPLITS} (got '{cell}' in line {line} of "
+                f"'{path}')"
             )
+        given.append(split)
+    one_spelling(filter(None, cells), f"'{column}' of '{path}'")
     if any(given) or not labelled:
         return given, []
     if like is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source
 from hetero_mmer.sources.mosei_facts import extractor
+from hetero_mmer.sources.split_names import find_splits, split_of
 from hetero_mmer.store import ModalitySpec
 from hetero_mmer.typing import InputError
 
@@ -22,7 +23,8 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
     """Takes the features out of what was loaded: of each split, by modality.
 
     They are gone from ``data`` afterwards, so that a split can be freed once it is
-    written.
+    written, and its splits are called train, valid and test, however the file spells
+    them.
 
     Args:
         data: What was loaded.
@@ -32,27 +34,28 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
     Raises:
         InputError: For anything that is not splits of arrays.
     """
-    if not isinstance(data, dict) or not any(split in data for split in SPLITS):
+    found = find_splits(data, f"'{path}'") if isinstance(data, dict) else {}
+    if not found:
         got = list(data)[:5] if isinstance(data, dict) else type(data).__name__
         raise InputError(
             f"'{path}' holds a dictionary with {', '.join(SPLITS)} (got {got})"
         )
     parts: Parts = {}
-    for split in (s for s in SPLITS if s in data):
-        part = data[split]
+    for split, name in found.items():
+        part = data[split] = data.pop(name)
         if not isinstance(part, dict):
             raise InputError(
                 f"'{split}' in '{path}' is a dictionary (got {type(part).__name__})"
             )
-        found = {m: key for m, key in keys.items() if part.get(key) is not None}
-        if not found:
+        present = {m: key for m, key in keys.items() if part.get(key) is not None}
+        if not present:
             raise InputError(
                 f"'{split}' in '{path}' has at least one of {list(keys.values())} "
                 f'(got {list(part)})'
             )
         parts[split] = {
             m: _array(part.pop(key), f"'{key}' of {split} in '{path}'")
-            for m, key in found.items()
+            for m, key in present.items()
         }
     if len(shapes := {_widths(arrays) for arrays in parts.values()}) > 1:
         raise InputError(
@@ -60,6 +63,51 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
             f'{" and ".join(map(str, sorted(map(dict, shapes), key=str)))}'
         )
     return parts
+
+
+def unread_parts(
+    data: Mapping[Any, Any],
+    keys: Collection[str],
+    path: Source,
+    *,
+    strict: bool = False,
+) -> list[str]:
+    """A note on parts that look like those of the splits, but have another name.
+
+    Args:
+        data: What was loaded.
+        keys: The keys of features; a part that has one holds samples.
+        path: The file, for messages.
+        strict: Whether to refuse such parts.
+
+    Raises:
+        InputError: For such a part where a split is missing, whose name it may be.
+
+    Example:
+        >>> data = dict.fromkeys(('train', 'valid', 'test', 'more'), {'text': [1]})
+        >>> unread_parts(data, ['text'], 'a.pkl')[0][:48]
+        "WARNING: 'more' of 'a.pkl' holds samples, but no"
+    """
+    others = [
+        text_of(name)
+        for name, part in data.items()
+        if split_of(name) is None
+        and isinstance(part, dict)
+        and any(isinstance(part.get(k), list | tuple | np.ndarray) for k in keys)
+    ]
+    if not others:
+        return []
+    names = ' and '.join(f"'{name}'" for name in others)
+    lacking = [s for s in SPLITS if s not in {split_of(name) for name in data}]
+    if lacking or strict:
+        raise InputError(
+            f"{names} of '{path}' holds samples, but no split is called so: rename it "
+            f'to {" or ".join(lacking or SPLITS)}, or remove it'
+        )
+    return [
+        f"WARNING: {names} of '{path}' holds samples, but no split is called so: it "
+        f'is left out'
+    ]
 
 
 def size_of(arrays: Mapping[str, NDArray]) -> int:

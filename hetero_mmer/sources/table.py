@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
 
 
@@ -17,7 +19,7 @@ class Table(NamedTuple):
 
 
 def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Table:
-    """Reads a CSV file: UTF-8, commas, names of the columns in the first line.
+    """Reads a CSV file: text, commas, names of the columns in the first line.
 
     Args:
         path: The file.
@@ -27,17 +29,10 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
         InputError: For a file that cannot be read, that lacks a column, names one
             twice, or has a row that is shorter or longer than the first line.
     """
+    text = read_text(path, 'a table')
     try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            reader = csv.reader(file, strict=True)
-            found = [(reader.line_num, row) for row in reader if row]
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"a table is UTF-8 text, but '{path}' has the byte "
-            f'0x{error.object[error.start]:02x} where none can be'
-        ) from error
-    except OSError as error:
-        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+        reader = csv.reader(io.StringIO(text), strict=True)
+        found = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise InputError(f"'{path}' is not CSV ({error})") from error
     if not found:
@@ -48,13 +43,7 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
             f"columns have names, all different (got {columns} in '{path}')"
         )
     if missing := [name for name in needed if name not in columns]:
-        hint = ''
-        if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
-            hint = ': are its columns separated by commas?'
-        raise InputError(
-            f"a column is called '{missing[0]}', but the columns of '{path}' are "
-            f'{columns}{hint}'
-        )
+        raise missing_column(missing[0], columns, path)
     rows = []
     for line, cells in found[1:]:
         if len(cells) != len(columns):
@@ -65,3 +54,22 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
         values = (cell.strip() for cell in cells)
         rows.append(dict(zip(columns, values, strict=True)))
     return Table(columns, rows, [line for line, _ in found[1:]])
+
+
+def missing_column(
+    name: str, columns: Sequence[str], path: str | os.PathLike[str]
+) -> InputError:
+    """What to say where a table lacks a column.
+
+    Args:
+        name: The column.
+        columns: Those that there are.
+        path: The file.
+    """
+    hint = ''
+    if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
+        hint = ': are its columns separated by commas?'
+    return InputError(
+        f"a column is called '{name}', but the columns of '{path}' are "
+        f'{list(columns)}{hint}'
+    )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hetero_mmer.output import claim, temporary_beside
-from hetero_mmer.schema import check_modality_names
+from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
@@ -95,8 +95,7 @@ class StoreWriter:
             raise InputError('a store has at least one modality (got none)')
         check_modality_names(modalities)
         names = list(label_names)
-        if not names or '' in names or len(set(names)) < len(names):
-            raise InputError(f'label names are present and all different (got {names})')
+        check_label_names(names)
         if clean not in (None, *get_args(Clean)):
             raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
         if unknown := sorted(set(timed) - set(modalities)):

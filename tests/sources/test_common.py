@@ -5,7 +5,13 @@ import hashlib
 import numpy as np
 import pytest
 
-from hetero_mmer.sources.common import only_source, sha256_of, split_groups, track
+from hetero_mmer.sources.common import (
+    hash_beside,
+    only_source,
+    sha256_of,
+    split_groups,
+    track,
+)
 from hetero_mmer.typing import InputError
 
 
@@ -51,3 +57,22 @@ def test_track_yields_all(progress, capsys):
     output = capsys.readouterr()
     assert ('Reading' in output.err) == progress
     assert not output.out
+
+
+def test_hashes_of_files_of_one_name(tmp_path):
+    names = ['a/x/f.npz', 'b/x/f.npz', 'b/f.npz', 'b/g.npz']
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    found = sha256_of([tmp_path / name for name in names])
+    assert found == hash_beside([tmp_path / name for name in names])()
+    assert {hashlib.sha256(name.encode()).hexdigest() for name in names} == set(
+        found.values()
+    )
+    assert list(found) == ['a/x/f.npz', 'b/x/f.npz', 'b/f.npz', 'g.npz']
+
+
+def test_a_file_that_is_given_twice_is_one(tmp_path, monkeypatch):
+    (tmp_path / 'f.npz').touch()
+    monkeypatch.chdir(tmp_path)
+    assert list(sha256_of(['f.npz', tmp_path / 'f.npz', './f.npz'])) == ['f.npz']

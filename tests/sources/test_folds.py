@@ -24,6 +24,10 @@ FOLDS = {'a': 'train', 'b': 'train', 'c': 'valid', '-d_': 'test'}
             json.dumps({'train': ['a', 'b'], 'val': ['c'], 'test': ['-d_']}),
         ),
         ('folds.csv', 'id,split\na,train\nb,Train\nc,validation\n-d_,test\n'),
+        ('folds.py', "Train: list = ['a', 'b']\ndevSet = ['c']\nx_test = ['-d_']\n"),
+        ('folds.JSON', json.dumps({'TST': ['-d_'], 'Dev': ['c'], 'trn': ['a', 'b']})),
+        ('folds.py', "tr=['a', 'b']\nva_mean = 0.3\nva=['c']\nte_x = -1\nte=['-d_']"),
+        ('folds.csv', 'ID, Split\ra , tr\rb,tr\rc,validation set\r-d_,test\r'),
         ('folds.CSV', '\ufeffsplit,id\r\ntrain,a\r\ntrain,b\r\ndev,c\r\ntest,-d_\r\n'),
     ],
 )
@@ -71,6 +75,10 @@ def test_nothing_in_a_python_file_runs(code, tmp_path):
         ('folds.csv', '', "columns 'id' and 'split'.*has none"),
         ('folds.csv', 'id,split\na', "train, valid or test .got 'None'"),
         ('folds.csv', 'id,split\na,train\na,dev', "'a' is in 'train' and 'valid'"),
+        ('folds.csv', 'id,split\na,val\nb,dev', "'val' and 'dev' both stand"),
+        ('folds.json', '{"val": ["a"], "dev": ["b"]}', "'val' and 'dev' both stand"),
+        ('folds.json', '{"val": ["a"], "val": ["b"]}', "'val' and 'val' both stand"),
+        ('folds.py', "val = ['a']\ndev = ['b']", "'val' and 'dev' both stand"),
         ('folds.txt', 'a', 'folds are a .py, .json or .csv file'),
     ],
 )
@@ -89,3 +97,20 @@ def test_folds_that_cannot_be_read(tmp_path):
     (tmp_path / 'folds.csv').write_bytes(b'id,split\n\xff\xfe,train')
     with pytest.raises(InputError, match=r'cannot read the folds'):
         read_folds(tmp_path / 'folds.csv')
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('folds.py', "train = ['ä', 'b\u2028']\r\ntest = ['c']\r\n"),
+        ('folds.json', '{"train": ["ä", "b\u2028"],\r\n "test": ["c"]}'),
+        ('folds.csv', 'id,split\r\nä,train\r\n"b\u2028",train\r\nc,test\r\n'),
+    ],
+)
+def test_folds_in_other_encodings(name, text, encoding, tmp_path):
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    folds = {
+        video.strip(): split for video, split in read_folds(tmp_path / name).items()
+    }
+    assert folds == {'ä': 'train', 'b': 'train', 'c': 'test'}

@@ -129,6 +129,7 @@ def test_the_same_time_twice():
         ('video_id,clip_id,happy\na,1\n', r'3 cells, as the first \(got 2 in row 2\)'),
         ('video_id,start,end,happy\na,x,1,1\n', r"'start' in row 2 .* \(got 'x'\)"),
         ('video_id,clip_id,happy\na,\0\xff,\0"', 'video_id|cells|a number|not a table'),
+        ('video_id,clip_id,happy,by\na,1,1,me\n', "'me'.; if 'by' is no emotion, say"),
     ],
 )
 def test_other_tables_are_refused(write, text, message):
@@ -164,3 +165,69 @@ def test_other_hdf5_files_are_refused(tmp_path):
         file['COVAREP/data/v/intervals'] = np.ones((9, 2))
     with pytest.raises(InputError, match=r"7 columns \(got 74 under .* 'COVAREP'"):
         read_labels(tmp_path / 'c.csd')
+
+
+SIX = 'happy,sad,anger,surprise,disgust,fear'
+EXTRA = f'video_id,clip_id,{SIX},duration,fold,by\na,1,1,0,0,0,0,0,9.5,3,me\n'
+
+
+def test_columns_that_are_no_emotion_are_left_out_of_moseis(write):
+    table = read_labels(write(EXTRA))
+    assert len(table.names) == 6
+    assert table.of_clip('a', '1', 0)[1:].tolist() == [1, 0, 0, 0, 0, 0]
+    assert 'no label: duration, fold, by; with --emotions' in table.notes[0]
+    more = read_labels(write(EXTRA.replace('fold', 'calm')))
+    assert more.names[6:] == ('calm',)
+    assert more.of_clip('a', '1', 0)[1:].tolist() == [1, 0, 0, 0, 0, 0, 3]
+
+
+def test_other_labels_are_taken_and_told(write):
+    table = read_labels(write('video_id,clip_id,happy,wut,zorn\na,1,0,1,2\n'))
+    assert table.names == ('happiness', 'wut', 'zorn')
+    assert table.notes[0].startswith(
+        'WARNING: these labels are no emotion that we know'
+    )
+    assert 'wut, zorn; say which columns are labels with --emotions' in table.notes[0]
+    assert not read_labels(write('video_id,clip_id,happy\na,1,0\n')).notes
+
+
+def test_emotions_may_be_chosen(write, tmp_path):
+    path = write(EXTRA)
+    table = read_labels(path, emotions=['fear', 'Duration', 'happiness'])
+    assert table.names == ('fear', 'duration', 'happiness')
+    assert table.of_clip('a', '1', 0)[1:].tolist() == [0, 9.5, 1]
+    assert not table.notes
+    for wrong in (['joi'], ['video_id'], ['fear', 'text']):
+        with pytest.raises(InputError, match=f"hold scores .got '{wrong[-1]}'"):
+            read_labels(path, emotions=wrong)
+    with h5py.File(tmp_path / 'a.csd', 'w') as file:
+        file['All Labels/data/v/features'] = np.arange(14.0).reshape(2, 7)
+        file['All Labels/data/v/intervals'] = [[0, 1], [4, 5]]
+    table = read_labels(tmp_path / 'a.csd', emotions=['fear', 'sad'])
+    assert table.names == ('fear', 'sadness')
+    assert table.of_interval('v', 4, 5, 0.1).tolist() == [7, 13, 9]
+
+
+def test_shifted_rows():
+    rows = np.arange(10.0).reshape(5, 2)
+    times = {'a': (np.zeros((2, 2)), rows[:2]), 'b': (np.ones((3, 2)), rows[2:])}
+    clips = {('a', str(i)): row for i, row in enumerate(rows)}
+    table = LabelTable(('calm',), clips, times, {}, 'x.csv')
+    for by in (1, -1, 2):
+        expected = [rows[(i + by) % 5].tolist() for i in range(5)]
+        found = table.shifted(by)
+        assert [x.tolist() for x in found.by_clip.values()] == expected
+        both = [x for _, values in found.by_time.values() for x in values.tolist()]
+        assert both == expected
+    assert table.by_clip['a', '0'].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('end', ['\r\n', '\r'])
+def test_other_text_files(tmp_path, encoding, end):
+    rows = ['video_id,clip_id,text,happy', 'ä,1,"a\u2028\x85",1', 'b,2,x,0', '']
+    (tmp_path / 'a.csv').write_bytes(end.join(rows).encode(encoding))
+    table = read_labels(tmp_path / 'a.csv')
+    assert {key: x[1] for key, x in table.by_clip.items()} == {
+        ('ä', '1'): 1, ('b', '2'): 0,
+    }  # fmt: skip

@@ -406,3 +406,31 @@ def test_new_utterances_are_like_others(files, tmp_path):
     sources, *_ = files(parts=parts)
     with pytest.raises(InputError, match=r'which has width \d+ for'):
         convert(sources, tmp_path / 'c.h5', like=out)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+def test_other_text_files(files, encoding, end):
+    sources, out, _ = files('annotation.json', 'splitInfo')
+    expected = convert(sources, out.with_name('a.h5'))
+    for path in (sources[1], *sources[2].iterdir()):
+        text = path.read_text(encoding='utf-8').replace('\n', end)
+        path.write_bytes(text.encode(encoding))
+    found = convert(sources, out.with_name('b.h5'))
+    assert found.split.tolist() == expected.split.tolist()
+    assert set(found.split) == {'train', 'valid', 'test'}
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+@pytest.mark.parametrize('word', ['dev', 'VAL', 'validation'])
+def test_other_names_of_lists(files, word):
+    sources, out, _ = files('splitInfo')
+    expected = convert(sources, out.with_name('a.h5'))
+    old = sources[1] / 'movie_list_val.txt'
+    new = old.rename(sources[1] / f'movie_list_{word}.txt')
+    found = convert([*sources, new], out.with_name('b.h5'))
+    assert found.split.tolist() == expected.split.tolist()
+    assert new.name in found.raw_sha256
+    old.write_text('more')
+    with pytest.raises(InputError, match=f"'{word}'.* stand for 'valid'"):
+        convert(sources, out)

@@ -346,3 +346,21 @@ def test_the_command(shared, tmp_path, capsys):
     with Store(output) as store:
         assert store.in_channels == {'text': 4, 'speaker': 2, 'timing': 5}
     assert 'share utterances' in output.with_suffix('.report.md').read_text()
+
+
+def test_other_names_of_files_and_encodings(folder, store, small, tmp_path):
+    (tmp_path / 'other').mkdir()
+    names = {'train': 'Train', 'dev': 'val', 'test': 'testing'}
+    for (part, name), encoding in zip(
+        names.items(), ('utf-16', 'utf-8-sig', 'utf-8'), strict=True
+    ):
+        text = (folder / f'{part}_sent_emo.csv').read_bytes().decode()
+        other = tmp_path / 'other' / f'{name}_sent_emo.csv'
+        other.write_bytes(text.replace('\r\n', '\r').encode(encoding))
+    again = convert(
+        [tmp_path / 'other'], tmp_path / 'b.h5', text_channels=3, num_speakers=2
+    )
+    assert again.ids.tolist() == store.ids.tolist()
+    assert again.split.tolist() == store.split.tolist()
+    np.testing.assert_array_equal(again.labels, store.labels)
+    np.testing.assert_array_equal(again.values('text'), store.values('text'))

@@ -240,3 +240,95 @@ def test_nothing_runs(tmp_path):
         with pytest.raises(InputError, match=r'asks for posix\.system'):
             convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
     assert not (tmp_path / 'created').exists()
+
+
+@pytest.mark.parametrize('word', ['val', 'Dev', 'validation_set'])
+def test_other_names_of_splits(tmp_path, word):
+    data, labels, truth = fake()
+    data = {'TRAINING': data['train'], 'tst': data['test'], word: data['valid']}
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    table = write_csv(tmp_path / 'l.csv', labels)
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    assert_holds(store, truth)
+    data['valid'] = data[word]
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    with pytest.raises(InputError, match=f"'{word}' and 'valid' both stand for"):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=table)
+
+
+def test_parts_that_are_no_split_are_told(tmp_path):
+    data, labels, truth = fake()
+    data |= {'unlabelled': dict(data['test']), 'notes': {'text': 'x'}, 'config': {}}
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    table = write_csv(tmp_path / 'l.csv', labels)
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    assert_holds(store, truth)
+    told = [note for note in store.attrs['notes'] if note.startswith('WARNING')]
+    assert len(told) == 1
+    assert "'unlabelled' of" in told[0]
+    with pytest.raises(InputError, match=r"'unlabelled' of .* rename it to train or v"):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=table, strict=True)
+    data['eval'] = data.pop('valid')
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    with pytest.raises(InputError, match=r"'eval' of .* rename it to valid, or rem"):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=table)
+    assert not (tmp_path / 'b.h5').exists()
+
+
+@pytest.mark.parametrize('by', [1, -1])
+def test_labels_that_are_shifted_by_a_row(tmp_path, by):
+    data, labels, _ = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    rows = [(*row[:2], *labels[(i + by) % 14][2:]) for i, row in enumerate(labels)]
+    lines = [','.join(['video_id', 'clip_id', 'label', *EMOTIONS])]
+    lines += [','.join(map(str, row)) for row in rows]
+    (tmp_path / 'l.csv').write_text('\n'.join(lines))
+    table = str(tmp_path / 'l.csv')
+    same = sum(a[2] == b[2] for a, b in zip(rows, labels, strict=True))
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    told = [note for note in store.attrs['notes'] if note.startswith('WARNING')]
+    assert len(told) == 1
+    where = 'after' if by < 0 else 'before'
+    assert f'features in {same} of 14 samples' in told[0]
+    assert f'labels of the row {where} it would be in 14 of 14' in told[0]
+    with pytest.raises(InputError, match=f'features in {same} of 14'):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=table, strict=True)
+    assert not list(tmp_path.glob('*b.h5*'))
+
+
+def test_emotions_from_the_command_line(tmp_path):
+    data, labels, _ = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    table, out = write_csv(tmp_path / 'l.csv', labels), str(tmp_path / 'a.h5')
+    words = ['data', 'convert', 'mmsa-pkl', str(tmp_path / 'a.pkl'), '--output', out]
+    assert main([*words, '--labels', table, '--emotions', '[sad, anger]']) == 0
+    with Store(out) as store:
+        assert store.label_names == ('sadness', 'anger')
+        scores = {f'{row[0]}$_${row[1]}': row[4:6] for row in labels}
+        expected = [[s > 0 for s in scores[i]] for i in store.ids]
+        np.testing.assert_array_equal(store.labels, expected)
+
+
+def test_labels_of_one_split_that_are_shifted(tmp_path, monkeypatch):
+    monkeypatch.setitem(SIZES, 'train', 60)
+    data, labels, _ = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    rows = labels[:60] + [(*labels[i][:2], i, *labels[i][3:]) for i in range(60, 63)]
+    table = write_csv(tmp_path / 'l.csv', rows + labels[63:])
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    told = [note for note in store.attrs['notes'] if note.startswith('WARNING')]
+    assert len(told) == 1
+    assert 'in 64 of 67 samples, but of 0 of 3 in valid; by chance' in told[0]
+
+
+def test_columns_that_are_no_label_are_told(tmp_path):
+    data, labels, truth = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    table = write_csv(tmp_path / 'l.csv', labels)
+    lines = (tmp_path / 'l.csv').read_text().split('\n')
+    ends = [',seconds', *(f',{i}.5' for i in range(14))]
+    lines = [line + end for line, end in zip(lines, ends, strict=True)]
+    (tmp_path / 'l.csv').write_text('\n'.join(lines))
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    assert_holds(store, truth)
+    assert any('no label: seconds;' in note for note in store.attrs['notes'])

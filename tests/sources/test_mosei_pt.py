@@ -237,3 +237,15 @@ def test_new_samples_are_like_others(source, tmp_path):
     torch.save(data, tmp_path / 'other.pt')
     with pytest.raises(InputError, match=r"got \['calm', 'tense'\]"):
         convert([tmp_path / 'other.pt'], tmp_path / 'c.h5', like=tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize('word', ['val', 'DEV', 'validation'])
+def test_other_names_of_splits(tmp_path, word):
+    data, truth = fake()
+    data[word] = data.pop('valid')
+    torch.save(data, tmp_path / 'a.pt')
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
+    torch.save({**data, 'extra': dict(data['test'])}, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'b.h5')
+    assert_holds(store, truth)
+    assert any(n.startswith("WARNING: 'extra' of") for n in store.attrs['notes'])

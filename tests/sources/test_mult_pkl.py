@@ -166,7 +166,11 @@ def test_another_label_file_is_noticed(tmp_path):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
     csd = write_csd(tmp_path / 'l.csd', labels)
     store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd)
-    assert any('features in 0 of 15 samples' in n for n in store.attrs['notes'])
+    note = next(n for n in store.attrs['notes'] if 'features in 0 of 15 samples' in n)
+    assert note.startswith('WARNING')
+    assert note.endswith('labels of other samples or on another scale')
+    with pytest.raises(InputError, match='features in 0 of 15 samples'):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=csd, strict=True)
 
 
 def test_videos_in_several_splits(tmp_path):
@@ -248,3 +252,15 @@ def test_nothing_runs(tmp_path):
         with pytest.raises(InputError, match=r'asks for posix\.system'):
             convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd)
     assert not (tmp_path / 'created').exists()
+
+
+def test_emotions_need_a_file(tmp_path):
+    data, labels, _ = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    with pytest.raises(InputError, match="'emotions' are columns of the file of '--la"):
+        convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', emotions=['fear'])
+    csd = write_csd(tmp_path / 'l.csd', labels)
+    store = convert(
+        [tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd, emotions=['fear']
+    )
+    assert store.label_names == ('fear',)

@@ -263,3 +263,15 @@ def test_the_real_split(real):
     columns = array[train, :, :64].sum(axis=1)  # each from its own item
     np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(columns.std(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_other_text_files(source, tmp_path, encoding, end):
+    other = tmp_path / 'other.arff'
+    other.write_bytes(source.read_text().replace('\n', end).encode(encoding))
+    for ours, theirs in zip(read_arff(source), read_arff(other), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    other.write_bytes('% für Musik\n'.encode('cp1252') + source.read_bytes())
+    with pytest.raises(InputError, match=r'the byte 0xfc in line 1'):
+        read_arff(other)

@@ -306,3 +306,23 @@ def test_from_the_file_to_a_run(tmp_path, capsys):
     with Store(out) as store:
         assert store.label_names == row.label_names
         assert store.modalities == row.modalities
+
+
+def test_other_names_of_splits(tmp_path):
+    songs = draw()
+    data = layout(songs, lists)
+    joblib.dump(data, tmp_path / 'a.job')
+    plain = convert([tmp_path / 'a.job'], tmp_path / 'a.h5')
+    data = {'Testing': data['test'], 'TRN': data['train'], 'dev_set': data['valid']}
+    joblib.dump(data, tmp_path / 'b.job')
+    other = convert([tmp_path / 'b.job'], tmp_path / 'b.h5')
+    assert plain.split.tolist() == other.split.tolist()
+    assert plain.ids.tolist() == other.ids.tolist()
+    np.testing.assert_array_equal(plain.labels, other.labels)
+    joblib.dump({**data, 'more': data['TRN']}, tmp_path / 'c.job')
+    told = convert([tmp_path / 'c.job'], tmp_path / 'c.h5').attrs['notes'][-1]
+    assert told.startswith("WARNING: 'more' of")
+    data['holdout'] = data.pop('Testing')
+    joblib.dump(data, tmp_path / 'd.job')
+    with pytest.raises(InputError, match=r"'holdout' of .* rename it to test"):
+        convert([tmp_path / 'd.job'], tmp_path / 'd.h5')

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 
@@ -80,6 +81,9 @@ def test_a_table_and_arrays_become_a_store(data):
     assert store.attrs['notes'] == [
         "1 rows of the table have no 'text'",
         "1 rows of the table have no 'audio'",
+        "WARNING: only 2 samples are in 'train'",
+        "WARNING: only 1 sample is in 'valid'",
+        "WARNING: only 1 sample is in 'test'",
     ]
 
 
@@ -197,7 +201,8 @@ def test_values_that_are_not_finite(data):
         ),
         ('b,v1,train,0', 'b,v1,train,0.5', "'0.5' for 'joy'.*if 'joy' is none, say"),
         ('b,v1,train,0', 'b,v1,train,', "got '' for 'joy' of sample 'b'"),
-        ('b,v1,train', 'b,v1,dev', "'split' is one of .*'dev' in line 3"),
+        ('b,v1,train', 'b,v1,eval', "'split' is one of .*'eval' in line 3"),
+        ('b,v1,train', 'b,v1,dev', "'dev' and 'valid' both stand for 'valid'"),
         ('b,v1,train', 'b,v1,test', "group lies in one split, but 'v1'"),
         ('joy,anger', 'joy,joy', 'all different'),
         ('b,v1,train,0,0', 'b,v1,train,0', '5 cells.*got 4 in line 3'),
@@ -365,3 +370,65 @@ def test_mistakes_in_the_command(data, options, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('head', 'words'),
+    [
+        ('ID,Video_ID,SET,joy,anger', {'train': 'Train', 'valid': 'DEV'}),
+        ('id,dialogue,Split,joy,anger', {'valid': 'validation', 'test': 'tst'}),
+        ('Id,Group,phase,joy,anger', {'train': 'trn', 'valid': 'val'}),
+    ],
+)
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_other_spellings_of_columns_and_splits(data, head, words, encoding):
+    table = TABLE.replace('id,group,split,joy,anger', head)
+    for split, word in words.items():
+        table = table.replace(split, word)
+    data.table.write_text(table, encoding=encoding)
+    store = data.convert(labels=['joy', 'anger'])
+    assert store.ids.tolist() == ['a', 'b', 'c', 'd']
+    assert store.groups.tolist() == ['v1', 'v1', 'v2', 'v3']
+    assert store.split.tolist() == ['train', 'train', 'valid', 'test']
+    assert store.labels.tolist() == [[1, 0], [0, 0], [1, 1], [0, 1]]
+
+
+def test_columns_that_are_left_out_are_told(data, capsys):
+    data.table.write_text(TABLE.replace('joy', 'fold').replace('split', 'part'))
+    words = ['data', 'convert', 'csv', str(data.table), '--output', str(data.output)]
+    features = yaml.safe_dump(data.features, default_flow_style=True).strip()
+    words += ['--features', features, '--labels', '[anger]', '--ignore', '[part]']
+    assert main(words) == 2  # A fold and no split: which clip is in which?
+    assert "'fold' of" in capsys.readouterr().err
+    assert main([*words[:-1], '[part, fold]']) == 0
+    out = capsys.readouterr().out
+    assert 'columns that are not used: part, fold' in out
+    assert 'its 3 groups were dealt out' in out
+    assert 'WARNING: ' in out
+
+
+def test_archives_of_one_name_have_both_their_hashes(data, tmp_path):
+    for name, size in (('one', 3), ('two', 5)):
+        (tmp_path / name).mkdir()
+        arrays = {i: np.full((2, size), size) for i in 'abcd'}
+        np.savez(tmp_path / name / 'x.npz', **arrays)
+    features = {m: str(tmp_path / m / 'x.npz') for m in ('one', 'two')}
+    store = data.convert(features=features)
+    expected = {f'{m}/x.npz': (tmp_path / m / 'x.npz').read_bytes() for m in features}
+    expected['table.csv'] = data.table.read_bytes()
+    assert store.raw_sha256 == {
+        name: hashlib.sha256(content).hexdigest() for name, content in expected.items()
+    }
+
+
+@pytest.mark.parametrize('name', ['joy_true', 'joy_predicted', 'sample_id'])
+def test_labels_that_collide_with_columns_of_predictions(data, name):
+    data.table.write_text(TABLE.replace('anger', name))
+    data.refused(f"a label cannot be called '{name}'")
+
+
+def test_groups_that_may_be_one_are_told(data):
+    data.table.write_text(TABLE.replace('v2', 'V1').replace('d,v3', 'd,'))
+    notes = data.convert().attrs['notes']
+    assert "WARNING: groups that may be one are several: 'v1' and 'V1'" in notes
+    assert '1 rows have no group: each is one of its own' in notes

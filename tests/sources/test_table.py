@@ -11,6 +11,7 @@ from hetero_mmer.typing import InputError
     [
         b'id,text\r\na,"one, ""two"""\r\n\r\nb,\r\n',
         b'\xef\xbb\xbfid, text \na,"one, ""two"""\n\nb, ',
+        'id,text\ra,"one, ""two"""\r\rb,\r'.encode('utf-16'),
     ],
 )
 def test_spellings_of_one_table(tmp_path, content):
@@ -38,7 +39,7 @@ def test_spellings_of_one_table(tmp_path, content):
         (b'id,text\na,"b\n', 'is not CSV'),
         (b'id,text\na,"b"c\n', 'is not CSV'),
         (b'id,text\na,you\x92re\n', 'UTF-8 text.*byte 0x92'),
-        ('id,text\n'.encode('utf-16'), 'UTF-8 text'),
+        ('id,text\n'.encode('utf-16-le'), 'UTF-8 text'),
     ],
 )
 def test_refusals(tmp_path, content, message):

@@ -343,3 +343,10 @@ def test_wrong_extra_arrays_are_refused(tmp_path, name, array):
         w.add('a', {'text': TEXT}, [0, 0])
         with pytest.raises(InputError, match='extra array'):
             w.extra(name, array)
+
+
+def test_labels_that_collide_with_columns_of_predictions(tmp_path):
+    for names in (['joy', 'joy_true'], ['joy_predicted', 'joy'], ['sample_id']):
+        with pytest.raises(InputError, match='a label cannot be called'):
+            StoreWriter(tmp_path / 'a.h5', SPECS, names)
+    StoreWriter(tmp_path / 'a.h5', SPECS, ['joy_true', 'anger'])

@@ -1,0 +1,255 @@
+"""What the columns of one's own table are: id, group, split, labels, or nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
+from hetero_mmer.sources.split_names import split_of
+from hetero_mmer.sources.table import Table, missing_column
+from hetero_mmer.typing import InputError
+
+_ROLES: Final = ('id', 'group', 'split')
+
+#: Other names of a split, without capitals, spaces and the like.
+_SPLITS: Final = frozenset(
+    ('splits', 'set', 'subset', 'partition', 'datasplit', 'fold', 'folds', 'cvfold')
+)
+
+#: Other names of a group: the clips of one video or turns of one dialogue belong
+#: together.
+_GROUPS: Final = frozenset(
+    (
+        *('groups', 'groupid', 'groupname', 'video', 'videoid', 'videoname', 'vid'),
+        *('youtubeid', 'dialogue', 'dialogueid', 'dialog', 'dialogid', 'diaid'),
+        *('conversation', 'conversationid', 'convid', 'thread', 'threadid'),
+        *('recording', 'recordingid', 'song', 'songid'),
+    )
+)
+
+#: What may be a group: whether a speaker of train may be in test is for its user to
+#: say.
+_MAYBE_GROUPS: Final = frozenset(
+    name + end
+    for name in (
+        *('speaker', 'subject', 'participant', 'person', 'actor', 'user', 'author'),
+        *('patient', 'session', 'movie', 'film', 'show', 'series', 'episode'),
+    )
+    for end in ('', 'id', 'name')
+)
+
+
+class Columns(NamedTuple):
+    """Names of columns; ``group`` and ``split`` may not be there."""
+
+    id: str
+    group: str | None
+    split: str | None
+    labels: list[str]
+    notes: list[str]
+
+
+def find_columns(
+    table: Table,
+    path: Path,
+    *,
+    labels: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+) -> Columns:
+    """Tells what each column is; one that may be a split or a group is never passed by.
+
+    Args:
+        table: The table.
+        path: Its file, for messages.
+        labels: Which columns are labels; if None, all that are nothing else.
+        ignore: Columns that are nothing.
+
+    Raises:
+        InputError: For no id, no labels, names that are no columns, and columns of
+            which more than one may be the group or the split.
+
+    Example:
+        >>> rows = [{'ID': 'a', 'set': 'train', 'joy': '1'}]
+        >>> table = Table(['ID', 'set', 'joy'], rows, [2])
+        >>> find_columns(table, Path('a.csv'))[:4]
+        ('ID', None, 'set', ['joy'])
+    """
+    if unknown := [name for name in ignore if name not in table.columns]:
+        raise InputError(
+            f"there is no column '{unknown[0]}' in '{path}' to ignore (got "
+            f'{table.columns})'
+        )
+    chosen = set(labels or ()) - set(_ROLES) - set(ignore)
+    free = [c for c in table.columns if c not in ignore and c not in chosen]
+    by_role = {role: _called(role, free, path) for role in _ROLES}
+    id_ = by_role['id']
+    if id_ is None:
+        raise missing_column('id', table.columns, path)
+    filled = {c: [row[c] for row in table.rows if row[c]] for c in table.columns}
+    others = [c for c in free if c not in by_role.values()]
+    known = _SPLITS | _GROUPS | _MAYBE_GROUPS
+    maybe = [c for c in others if plain(c) not in known]
+    is_labelled = any(filled.get(c) for c in (maybe if labels is None else chosen))
+    notes = [
+        f"the column '{name}' is taken as '{role}'"
+        for role, name in by_role.items()
+        if name not in (None, role)
+    ]
+    split, group = by_role['split'], by_role['group']
+    if split is None or not filled[split]:
+        found = _other_split(others, filled, is_labelled, path)
+        if found:
+            split = found
+            notes.append(_taken(found, 'split'))
+    deals = is_labelled and not (split and filled[split])
+    others = [c for c in others if c != split]
+    if group is None or not filled[group]:
+        group, told = _other_group(others, table, filled, split, deals, path)
+        notes += told
+    maybe = [c for c in maybe if c not in (split, group)]
+    names = _label_names(table, labels, [*maybe, *chosen], path)
+    used = {id_, group, split, *by_role.values(), *names}
+    if unused := [c for c in table.columns if c not in used]:
+        notes.append(f'columns that are not used: {", ".join(unused)}')
+    strange = [name for name in names if not is_emotion(name)]
+    if labels is None and strange:
+        notes.append(unknown_labels(strange, 'labels'))
+    return Columns(id_, group, split, names, notes)
+
+
+def plain(name: str) -> str:
+    """A name without capitals, spaces, dashes and the like.
+
+    Args:
+        name: The name.
+
+    Example:
+        >>> plain('Video ID') == plain('video_id') == 'videoid'
+        True
+    """
+    text = unicodedata.normalize('NFKC', name).casefold()
+    return re.sub(r'[\W_]+', '', text)
+
+
+def divided(groups: Iterable[str], splits: Iterable[str]) -> list[str]:
+    """Groups with samples in more than one split.
+
+    Args:
+        groups: The group of each sample, empty for none.
+        splits: The split of each sample, empty for none.
+
+    Example:
+        >>> divided(['a', 'a', 'b'], ['train', 'test', 'test'])
+        ['a']
+    """
+    first: dict[str, str] = {}
+    pairs = [(g, s) for g, s in zip(groups, splits, strict=True) if g and s]
+    return sorted({g for g, s in pairs if first.setdefault(g, s) != s})
+
+
+def _called(role: str, columns: Sequence[str], path: Path) -> str | None:
+    """The column of a role's own name, whatever its capitals and spaces."""
+    found = [name for name in columns if plain(name) == role]
+    if len(found) > 1:
+        raise _several(found, role, path)
+    return found[0] if found else None
+
+
+def _other_split(
+    columns: Sequence[str],
+    filled: dict[str, list[str]],
+    is_labelled: bool,
+    path: Path,
+) -> str | None:
+    """A column of another name that says the split."""
+    splits = {c: {split_of(cell) for cell in filled[c]} for c in columns}
+    found = [c for c in columns if splits[c] and None not in splits[c]]
+    # A column of nothing but 'test' may be anything.
+    sure = [c for c in found if plain(c) in _SPLITS or {'train'} < splits[c]]
+    if len(sure) > 1:
+        raise _several(sure, 'split', path)
+    if sure:
+        return sure[0]
+    maybe = found or [c for c in columns if plain(c) in _SPLITS and filled[c]]
+    if not maybe or not is_labelled:
+        return None
+    raise InputError(
+        f"'{maybe[0]}' of '{path}' may say the split (got '{filled[maybe[0]][0]}'): "
+        f"call it 'split', with train, valid and test, or leave it out with --ignore "
+        f"'[{maybe[0]}]'"
+    )
+
+
+def _other_group(
+    columns: Sequence[str],
+    table: Table,
+    filled: dict[str, list[str]],
+    split: str | None,
+    deals: bool,
+    path: Path,
+) -> tuple[str | None, list[str]]:
+    """A column of another name that says the group, and what is to be told of it."""
+    groups = [c for c in columns if plain(c) in _GROUPS and filled[c]]
+    # Zeros and ones under 'video' may say whether there is one.
+    found = [
+        c for c in groups if plain(c).endswith('id') or not set(filled[c]) <= {'0', '1'}
+    ]
+    if len(found) > 1 and deals:
+        raise _several(found, 'group', path)
+    if len(found) > 1:
+        names = ' and '.join(f"'{name}'" for name in found)
+        return None, [f"{names} may be the group: none is; call one of them 'group'"]
+    if found:
+        name = found[0]
+        splits = [split_of(row[split]) or '' for row in table.rows] if split else []
+        torn = split and divided((row[name] for row in table.rows), splits)
+        if not torn:
+            return name, [_taken(name, 'group')]
+        return None, [
+            f"the column '{name}' is not taken as the group: the split of the table "
+            f"divides {len(torn)} of its values, such as '{torn[0]}'"
+        ]
+    maybe = [c for c in columns if plain(c) in _MAYBE_GROUPS and filled[c]] or groups
+    if maybe and deals:
+        return None, [
+            f'WARNING: samples that are dealt out have no group, so those of one '
+            f"'{maybe[0]}' may lie in several splits; if they are to stay together, "
+            f"call that column 'group'"
+        ]
+    return None, []
+
+
+def _label_names(
+    table: Table, labels: Sequence[str] | None, others: Sequence[str], path: Path
+) -> list[str]:
+    if labels is None and not others:
+        raise InputError(
+            f'a table has a column for each label (got only {table.columns} in '
+            f"'{path}')"
+        )
+    known = [name for name in table.columns if name in others]
+    names = known if labels is None else list(labels)
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(
+            f"there is no label column '{unknown[0]}' in '{path}' (got {known})"
+        )
+    return names
+
+
+def _taken(name: str, role: str) -> str:
+    return (
+        f"the column '{name}' is taken as '{role}'; if it is none, leave it out with "
+        f"--ignore '[{name}]'"
+    )
+
+
+def _several(names: Sequence[str], role: str, path: Path) -> InputError:
+    return InputError(
+        f"one column is the {role}, but {' and '.join(map(repr, names))} of '{path}' "
+        f"may be it: call one of them '{role}' and leave the others out with --ignore "
+        f"'[{names[-1]}]'"
+    )

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hetero_mmer.sources.own_columns import divided, find_columns
+from hetero_mmer.sources.own_splits import group_notes, split_notes
+from hetero_mmer.sources.table import Table
+from hetero_mmer.typing import InputError
+
+SPLIT = ['train'] * 6 + ['dev'] * 2 + ['test'] * 4
+CLIPS = [f'c{i}' for i in range(12)]
+VIDEO = [f'v{i // 2}' for i in range(12)]
+JOY = [str(i % 2) for i in range(12)]
+FOLD = [str(i % 5) for i in range(12)]
+
+
+def find(columns, **options):
+    names = list(columns)
+    cells = zip(*columns.values(), strict=True)
+    rows = [dict(zip(names, row, strict=True)) for row in cells]
+    table = Table(names, rows, list(range(2, 2 + len(rows))))
+    return find_columns(table, Path('a.csv'), **options)
+
+
+def refused(message, columns, **options):
+    with pytest.raises(InputError, match=message) as error:
+        find(columns, **options)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('id_', ['id', 'ID', 'Id', '_id'])
+@pytest.mark.parametrize('split', ['split', 'Split', 'SPLIT ', 's-plit'])
+@pytest.mark.parametrize('group', ['group', 'GROUP', 'Gr oup'])
+@pytest.mark.parametrize('labels', [None, ['joy']])
+def test_reserved_names_in_any_spelling(id_, split, group, labels):
+    found = find({split: SPLIT, group: VIDEO, id_: CLIPS, 'joy': JOY}, labels=labels)
+    assert found[:4] == (id_, group, split, ['joy'])
+    others = {id_: 'id', split: 'split', group: 'group'}
+    for name, role in others.items():
+        told = f"the column '{name}' is taken as '{role}'" in found.notes
+        assert told == (name != role)
+
+
+@pytest.mark.parametrize('name', ['set', 'SET', 'partition', 'Fold', 'phase', 'x'])
+@pytest.mark.parametrize('labels', [None, ['joy']])
+def test_a_column_of_split_names_is_the_split(name, labels):
+    found = find({'id': CLIPS, name: SPLIT, 'joy': JOY}, labels=labels)
+    assert found[:4] == ('id', None, name, ['joy'])
+    assert any(f"'{name}' is taken as 'split'" in note for note in found.notes)
+    left_out = find({'id': CLIPS, name: SPLIT, 'joy': JOY}, ignore=[name])
+    assert left_out[:4] == ('id', None, None, ['joy'])
+    assert left_out.notes == [f'columns that are not used: {name}']
+
+
+@pytest.mark.parametrize(
+    'name', ['video_id', 'Video ID', 'VIDEO', 'vid', 'dialogue_id', 'Dialogue', 'song']
+)
+@pytest.mark.parametrize('labels', [None, ['joy']])
+def test_videos_and_dialogues_are_the_group(name, labels):
+    for split in ({}, {'split': SPLIT}):
+        found = find({'id': CLIPS, name: VIDEO, 'joy': JOY, **split}, labels=labels)
+        assert (found.group, found.labels) == (name, ['joy'])
+        assert any(f"'{name}' is taken as 'group'" in note for note in found.notes)
+    left_out = find({'id': CLIPS, name: VIDEO, 'joy': JOY}, ignore=[name])
+    assert left_out.group is None
+
+
+def test_a_group_that_the_split_divides_is_not_taken():
+    video = [f'v{i % 3}' for i in range(12)]
+    found = find({'id': CLIPS, 'video': video, 'set': SPLIT, 'joy': JOY})
+    assert (found.group, found.split, found.labels) == (None, 'set', ['joy'])
+    assert any('divides 3 of its values' in note for note in found.notes)
+    assert 'columns that are not used: video' in found.notes
+
+
+@pytest.mark.parametrize('name', ['speaker', 'Speaker ID', 'actor', 'subject_id'])
+def test_a_speaker_is_told_where_samples_are_dealt_out(name):
+    found = find({'id': CLIPS, name: VIDEO, 'joy': JOY})
+    assert (found.group, found.labels) == (None, ['joy'])
+    assert any(n.startswith('WARNING') and f"'{name}'" in n for n in found.notes)
+    found = find({'id': CLIPS, name: VIDEO, 'joy': JOY, 'split': SPLIT})
+    assert found.notes == [f'columns that are not used: {name}']
+
+
+def test_zeros_and_ones_under_video():
+    found = find({'id': CLIPS, 'video': JOY, 'joy': JOY})
+    assert (found.group, found.labels) == (None, ['joy'])
+    assert any(note.startswith('WARNING') for note in found.notes)
+    assert find({'id': CLIPS, 'video_id': JOY, 'joy': JOY}).group == 'video_id'
+    found = find({'id': CLIPS, 'video': JOY, 'joy': JOY}, labels=['video'])
+    assert found.labels == ['video']
+
+
+@pytest.mark.parametrize(
+    ('columns', 'message'),
+    [
+        ({'split': SPLIT, 'Split': SPLIT}, "split, but 'split' and 'Split' of 'a.csv'"),
+        ({'group': VIDEO, 'GROUP': VIDEO}, "group, but 'group' and 'GROUP'"),
+        ({'ID': CLIPS}, "id, but 'id' and 'ID'"),
+        ({'phase': SPLIT, 'part': SPLIT[::-1]}, "split, but 'phase' and 'part'"),
+        ({'video': VIDEO, 'dialogue': VIDEO}, "group, but 'video' and 'dialogue'"),
+        ({'fold': FOLD}, r"'fold' .* may say the split .got '0'.*--ignore '\[fold\]'"),
+        ({'Set': JOY}, "'Set' .* may say the split"),
+        ({'set': [*SPLIT[:-1], 'x']}, "'set' .* may say the split"),
+        ({'phase': ['test'] * 12}, "'phase' .* may say the split .got 'test'"),
+    ],
+)
+def test_what_may_be_a_split_or_a_group_is_refused(columns, message):
+    columns = {'id': CLIPS, **columns, 'joy': JOY}
+    refused(message, columns)
+    refused(message, columns, labels=['joy'])
+
+
+def test_without_labels_nothing_is_dealt_out():
+    blank = [''] * 12
+    table = {'id': CLIPS, 'fold': FOLD, 'video': VIDEO, 'dialog': VIDEO, 'joy': blank}
+    found = find(table)
+    assert found[:4] == ('id', None, None, ['joy'])
+
+
+def test_a_split_that_is_given_makes_others_useless():
+    table = {'id': CLIPS, 'split': SPLIT, 'fold': FOLD, 'official': SPLIT[::-1]}
+    found = find({**table, 'joy': JOY}, labels=['joy'])
+    assert found.split == 'split'
+    assert found.notes == ['columns that are not used: fold, official']
+    found = find({**table, 'split': [''] * 12, 'joy': JOY}, labels=['joy'])
+    assert found.split == 'official'
+
+
+def test_labels_that_are_no_emotion_are_told():
+    table = {'id': CLIPS, 'split': SPLIT, 'joy': JOY, 'is_female': JOY, 'rain': JOY}
+    found = find(table)
+    assert found.labels == ['joy', 'is_female', 'rain']
+    assert [n.split(';')[0] for n in found.notes] == [
+        'WARNING: these labels are no emotion that we know: is_female, rain'
+    ]
+    assert find(table, labels=found.labels).notes == []
+    chosen = find(table, labels=['rain'])
+    assert chosen.notes == ['columns that are not used: joy, is_female']
+
+
+def test_names_that_are_no_columns():
+    table = {'id': CLIPS, 'joy': JOY}
+    refused("no column 'x' in 'a.csv' to ignore", table, ignore=['x'])
+    refused("no label column 'x'", table, labels=['x'])
+    refused("no label column 'joy'", table, labels=['joy'], ignore=['joy'])
+    refused("a column is called 'id'", {'name': CLIPS, 'joy': JOY})
+    refused(r"for each label .got only \['id', 'set'", {'id': CLIPS, 'set': SPLIT})
+
+
+def test_divided_agrees_with_a_loop():
+    groups = ['a', 'b', '', 'a', 'b', 'c', 'c', '']
+    splits = ['test', 'test', 'train', 'train', '', 'test', 'test', 'test']
+    assert divided(groups, splits) == ['a']
+
+
+def test_groups_that_differ_in_spelling_only():
+    names = ['v1', 'V1', 'v1.mp4', 'my clip', 'my_clip', 'v11', 'v-11', '', 'v2.5']
+    warning, lacking = group_notes(names)
+    assert warning.endswith(": 'v1' and 'V1' and 'v1.mp4'; 'my clip' and 'my_clip'")
+    assert lacking == '1 rows have no group: each is one of its own'
+    assert list(group_notes(['v1', 'v2', 'v1'])) == []
+    assert list(group_notes(['', ''])) == []
+
+
+@pytest.mark.parametrize(
+    ('counts', 'words'),
+    [
+        ((7, 3, 4, 0), []),
+        ((7, 2, 4, 0), ["only 2 samples are in 'valid'"]),
+        ((1, 3, 0, 0), ["only 1 sample is in 'train'", "no sample is in 'test'"]),
+        ((7, 3, 4, 2), ['2 of 16 samples have no split']),
+        ((0, 0, 4, 0), ["no sample is in 'train': these"]),
+        ((0, 0, 0, 5), []),
+        ((0, 0, 0, 0), []),
+    ],
+)
+def test_splits_that_are_empty_or_tiny(counts, words):
+    pairs = zip(('train', 'valid', 'test', ''), counts, strict=True)
+    found = list(split_notes([name for name, n in pairs for _ in range(n)]))
+    assert len(found) == len(words)
+    for note, word in zip(found, words, strict=True):
+        assert word in note
