@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import h5py
@@ -75,11 +76,13 @@ def write_report(store: Store) -> Path:
 def _is_store(path: Path) -> bool:
     if not path.stat().st_size:
         return True  # Nothing is lost.
-    try:
-        with h5py.File(path, 'r', locking=False) as file:
+    for options in ({}, {'locking': False}):  # As it may be open already.
+        with (
+            contextlib.suppress(OSError, RuntimeError),  # No HDF5, or a damaged one.
+            h5py.File(path, 'r', **options) as file,
+        ):
             return file.attrs.get('format') == FORMAT
-    except (OSError, RuntimeError):  # No HDF5, or a damaged one.
-        return False
+    return False
 
 
 def _is_report(path: Path, store: Path) -> bool:
