@@ -120,6 +120,7 @@ def write_joined(
             name_counts(kept, known),
             padding.note(),
             *notes,
+            *table.notes,
             *_agreement(np.array(scores).reshape(-1, 2)),
         ):
             writer.note(note)

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
-from hetero_mmer.sources.csd import CsdFile, label_columns
+from hetero_mmer.sources.csd import CsdFile
+from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.mosei_facts import (
     LABEL_NAMES,
     SENTIMENT,
@@ -54,6 +55,8 @@ class LabelTable(NamedTuple):
     by_time: Emotions
     times: Mapping[tuple[str, str], tuple[float, float]]
     path: str
+    #: What is to be told of the choice of emotions.
+    notes: tuple[str, ...] = ()
 
     def of_clip(self, video: str, clip: str, tolerance: float) -> NDArray[np.float64]:
         """Values of a clip: its own, or those of its interval.
@@ -150,8 +153,8 @@ def read_labels(labels: Source, clips: Source | None = None) -> LabelTable:
     path = existing(labels)
     times = {} if clips is None else _read_times(existing(clips))
     if path.suffix.lower() in _HDF5:
-        by_time = read_emotions(path)
-        return LabelTable(LABEL_NAMES, {}, by_time, times, path.name)
+        by_time, notes = _read_csd(path)
+        return LabelTable(LABEL_NAMES, {}, by_time, times, path.name, notes)
     header, rows = _read_csv(path)
     columns = [column for column in header if column not in _OTHERS]
     found = [label_name(column) for column in columns]
@@ -200,8 +203,13 @@ def read_emotions(path: Source) -> Emotions:
     Raises:
         InputError: For another file.
     """
+    return _read_csd(path)[0]
+
+
+def _read_csd(path: Source) -> tuple[Emotions, tuple[str, ...]]:
+    """The emotions of an All Labels ``.csd``, and what is to be told of its columns."""
     with CsdFile(path) as file:
-        columns = label_columns(file)
+        columns, notes = label_columns(file)
         order = [columns.index(name) for name in LABEL_NAMES]
         emotions = {}
         for video in file.videos:
@@ -211,7 +219,7 @@ def read_emotions(path: Source) -> Emotions:
             if SENTIMENT in columns:
                 values[:, 0] = features[:, columns.index(SENTIMENT)]
             emotions[video] = intervals, values
-    return emotions
+    return emotions, notes
 
 
 def _read_times(path: Path) -> dict[tuple[str, str], tuple[float, float]]:
