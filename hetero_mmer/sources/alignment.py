@@ -44,6 +44,18 @@ class Aligned(NamedTuple):
     ptr: NDArray[np.int64]  # [R + 1]
 
 
+class Parts(NamedTuple):
+    """Rows of what was aligned, by the numbers of the reference's intervals.
+
+    Those of ``numbers[i]`` are ``ptr[i]:ptr[i + 1]``; numbers ascend, with gaps.
+    """
+
+    features: NDArray  # [T, F]
+    intervals: NDArray[np.float64]  # [T, 2]
+    ptr: NDArray[np.int64]  # [E + 1]
+    numbers: NDArray[np.int64]  # [E]
+
+
 class Overlap(NamedTuple):
     """Which rows overlap which interval of a reference, and when."""
 
@@ -121,21 +133,68 @@ def align(reference: NDArray, items: Items, collapse: Collapse = 'none') -> Alig
         >>> out.features.tolist(), out.intervals.tolist(), out.ptr.tolist()
         ([[2.0]], [[0.0, 1.8]], [0, 1, 1])
     """
-    rows, spans, ptr = overlap(reference, items.intervals)
+    return collapse_rows(items.features, overlap(reference, items.intervals), collapse)
+
+
+def collapse_rows(features: NDArray, found: Overlap, collapse: Collapse) -> Aligned:
+    """The rows of each interval of a reference, as they are or as one row.
+
+    Args:
+        features: All rows, [T, F].
+        found: Which of them belong to which interval, and when they are.
+        collapse: What one interval's rows become, see :func:`align`.
+
+    Example:
+        >>> times = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+        >>> found = Overlap(np.arange(3), times, np.array([0, 1, 3]))
+        >>> out = collapse_rows(np.array([[1.0], [2.0], [4.0]]), found, 'mean')
+        >>> out.features.tolist(), out.intervals.tolist()
+        ([[1.0], [3.0]], [[0.0, 1.0], [1.0, 3.0]])
+    """
+    rows, spans, ptr = found
     if collapse == 'none':
-        return Aligned(items.features[rows], spans, ptr)
+        return Aligned(features[rows], spans, ptr)
     has_rows = np.diff(ptr) > 0
     heads, tails = ptr[:-1][has_rows], ptr[1:][has_rows] - 1
     if collapse == 'mean':
-        features = _mean(items.features, rows, ptr)[has_rows]
+        collapsed = _mean(features, rows, ptr)[has_rows]
     elif collapse in ('first', 'last'):
-        features = items.features[rows[heads if collapse == 'first' else tails]]
+        collapsed = features[rows[heads if collapse == 'first' else tails]]
     else:
-        features = _reduce(_REDUCE[collapse], items.features[rows], heads)
+        collapsed = _reduce(_REDUCE[collapse], features[rows], heads)
     low = _reduce(np.minimum, spans.min(axis=1, initial=np.inf), heads)
     high = _reduce(np.maximum, spans.max(axis=1, initial=-np.inf), heads)
     ptr = np.concatenate([[0], np.cumsum(has_rows)])
-    return Aligned(features, np.stack([low, high], axis=1), ptr)
+    return Aligned(collapsed, np.stack([low, high], axis=1), ptr)
+
+
+def take_parts(parts: Parts, numbers: NDArray) -> Overlap:
+    """Which rows have each of some numbers, in the order of their start.
+
+    Rows without a finite time are left out, and a number that is not there has none.
+
+    Args:
+        parts: What was aligned.
+        numbers: The numbers, [R].
+
+    Example:
+        >>> times = np.array([[4.0, 5.0], [0.5, 1.0], [0.0, 0.5]])
+        >>> parts = Parts(times, times, np.array([0, 1, 3]), np.array([2, 7]))
+        >>> found = take_parts(parts, np.array([7, 3, 2]))
+        >>> found.rows.tolist(), found.ptr.tolist()
+        ([2, 1, 0], [0, 2, 2, 3])
+    """
+    part = np.repeat(np.arange(len(parts.numbers)), np.diff(parts.ptr))
+    order = np.lexsort([parts.intervals[:, 0], part])  # Equal starts stay in order.
+    order = order[np.isfinite(parts.intervals[order]).all(axis=1)]
+    place = {number: i for i, number in enumerate(parts.numbers.tolist())}
+    which = np.array([place.get(n, -1) for n in numbers.tolist()], np.int64)
+    low = np.searchsorted(part[order], which)
+    high = np.searchsorted(part[order], which, side='right')
+    counts = np.where(which >= 0, high - low, 0)
+    _, rows = _pairs(low, counts)
+    ptr = np.concatenate([[0], np.cumsum(counts)])
+    return Overlap(order[rows], parts.intervals[order[rows]], ptr)
 
 
 def impute(aligned: Aligned, reference: NDArray) -> Items:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.alignment import (
@@ -21,6 +20,7 @@ from hetero_mmer.sources.alignment import (
     Collapse,
     Items,
     Keep,
+    Parts,
     align,
     pool,
     word_align,
@@ -33,9 +33,20 @@ from hetero_mmer.sources.common import (
     split_groups,
     track,
 )
-from hetero_mmer.sources.csd import CsdFile, find_roles, label_columns
+from hetero_mmer.sources.csd import CsdFile, find_roles
+from hetero_mmer.sources.csd_entries import (
+    Kind,
+    Segments,
+    by_segment,
+    by_word,
+    check_kind,
+    kind_of_entries,
+    read_segments,
+)
+from hetero_mmer.sources.csd_labels import label_columns
+from hetero_mmer.sources.csd_times import check_times
 from hetero_mmer.sources.folds import read_folds
-from hetero_mmer.sources.segments import SegmentWriter
+from hetero_mmer.sources.segments import Arrange, SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
@@ -76,7 +87,9 @@ def convert(
     """Writes the store of CMU-MOSEI's ``.csd`` files, one sample per labelled segment.
 
     Samples are called ``<video>[i]`` with i the row of the label file, as the SDK does;
-    an emotion is present if its intensity is above zero.
+    an emotion is present if its intensity is above zero. Files that the SDK has aligned
+    are not aligned a second time: entries of segments keep their rows, entries of words
+    are only gathered by segment.
 
     Args:
         sources: The ``.csd`` files of labels, words, and other modalities, or a folder.
@@ -133,6 +146,10 @@ def convert(
             if role in paths
         }
         label_file = files.pop('labels')
+        columns = label_columns(label_file)
+        kind = kind_of_entries(files, label_file)
+        _check_kind_options(kind, aligns, collapse, impute)
+        times = check_times(label_file, files)
         writer = StoreWriter(
             output,
             {modality: _spec(file) for modality, file in files.items()},
@@ -148,10 +165,8 @@ def convert(
         )
         segments = SegmentWriter(
             writer,
-            partial(_word_aligned, collapse=collapse, imputed=impute)
-            if aligns
-            else partial(_unaligned, rates=rates),
-            label_columns=label_columns(label_file),
+            _arrange(kind, aligns, collapse, impute, rates),
+            label_columns=columns.names,
             complete=aligns or not impute,
             even=aligns and collapse != 'none',
             length=sequence_length,
@@ -159,7 +174,9 @@ def convert(
         )
         hashes = hash_beside(raw)
         with writer:
-            writer.note(_how(mode, collapse, impute, rates))
+            writer.note(_how(kind, mode, collapse, impute, rates))
+            for sentence in (*columns.notes, *times):
+                writer.note(sentence)
             if split_of is None and pattern is not None:
                 split_of = dict.fromkeys(label_file.videos, 'test')
                 writer.note('there are no folds: all of it is test')
@@ -169,14 +186,15 @@ def convert(
                     f'the videos were split at random with seed {seed}; the official '
                     f'folds are given with --folds'
                 )
-            _add_videos(segments, label_file, files, split_of, progress)
+            _add_videos(segments, kind, label_file, files, split_of, progress)
             segments.finish()
             writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
                 writer.note(sentence)
             writer.attrs['options'] = {
                 'mode': mode,
-                'collapse': collapse if aligns else None,
+                'entries': kind,
+                'collapse': collapse if aligns and kind != 'segment' else None,
                 'impute': impute,
                 'sequence_length': sequence_length,
                 'keep': keep,
@@ -203,6 +221,7 @@ def fetch(output: Path) -> Store:
 
 def _add_videos(
     segments: SegmentWriter,
+    kind: Kind,
     label_file: CsdFile,
     files: Mapping[str, CsdFile],
     split_of: Mapping[str, str],
@@ -211,46 +230,76 @@ def _add_videos(
     """One video after the other, in the order of the label file."""
     videos = label_file.videos
     for video in track(videos, 'Converting', total=len(videos), progress=progress):
-        rows = label_file.read(video)
+        rows = read_segments(label_file, video)
         lacking = [m for m, file in files.items() if video not in file]
-        if lacking:
+        if not len(rows.numbers):
+            segments.writer.drop(video, 'the video has no labels')
+        elif lacking:
             path = files[lacking[0]].path.name
             segments.drop(video, rows, f"its video has no {lacking[0]} in '{path}'")
         elif video not in split_of:
             segments.drop(video, rows, 'its video is in none of the folds')
         else:
-            items = {m: file.read(video) for m, file in files.items()}
-            segments.add(video, rows, items, split_of[video])
+            parts = {m: file.read_parts(video) for m, file in files.items()}
+            check_kind(kind, video, parts, rows, label_file)
+            segments.add(video, rows, parts, split_of[video])
+            if kind == 'segment':
+                found = np.unique(np.concatenate([p.numbers for p in parts.values()]))
+                for number in np.setdiff1d(found, rows.numbers):
+                    segments.writer.drop(
+                        f'{video}[{number}]', 'the segment has no labels'
+                    )
     others = {video for file in files.values() for video in file.videos}
     for video in sorted(others - set(videos)):
         segments.writer.drop(video, 'the video has no labels')
 
 
+def _arrange(
+    kind: Kind,
+    aligns: bool,
+    collapse: Collapse,
+    imputed: bool,
+    rates: Mapping[str, float | None],
+) -> Arrange:
+    """What gives each segment its items."""
+    if kind == 'segment':
+        return partial(by_segment, rates=rates)
+    if kind == 'word':
+        return partial(by_word, collapse=collapse, imputed=imputed)
+    if aligns:
+        return partial(_word_aligned, collapse=collapse, imputed=imputed)
+    return partial(_unaligned, rates=rates)
+
+
 def _word_aligned(
-    items: Mapping[str, Items],
-    intervals: NDArray,
+    items: Mapping[str, Parts],
+    segments: Segments,
     *,
     collapse: Collapse,
     imputed: bool,
 ) -> dict[str, Aligned]:
     """Align to the words, impute, align to the segments: the SDK's pipeline."""
-    others = {m: rows for m, rows in items.items() if m != 'text'}
-    words, by_word = word_align(items['text'], others, collapse, imputed=imputed)
+    rows = {m: Items(*parts[:2]) for m, parts in items.items()}
+    others = {m: frames for m, frames in rows.items() if m != 'text'}
+    words, by_word = word_align(rows['text'], others, collapse, imputed=imputed)
     rows = {'text': words, **by_word}
-    return {modality: align(intervals, rows[modality]) for modality in items}
+    return {modality: align(segments.intervals, rows[modality]) for modality in items}
 
 
 def _unaligned(
-    items: Mapping[str, Items],
-    intervals: NDArray,
+    items: Mapping[str, Parts],
+    segments: Segments,
     *,
     rates: Mapping[str, float | None],
 ) -> dict[str, Aligned]:
     aligned = {}
-    for modality, rows in items.items():
+    for modality, parts in items.items():
+        rows = Items(*parts[:2])
         rate = rates.get(modality)
         aligned[modality] = (
-            align(intervals, rows) if rate is None else pool(intervals, rows, rate)
+            align(segments.intervals, rows)
+            if rate is None
+            else pool(segments.intervals, rows, rate)
         )
     return aligned
 
@@ -286,6 +335,24 @@ def _check_options(
             )
 
 
+def _check_kind_options(
+    kind: Kind, aligns: bool, collapse: Collapse, imputed: bool
+) -> None:
+    """Refuses options that can do nothing on files that the SDK has aligned."""
+    if kind == 'word' and not aligns:
+        raise InputError(
+            'the features were aligned to words by the SDK, which other frames are '
+            "gone from: 'mode' is word-aligned for them, or give the files it made "
+            'them from'
+        )
+    if kind == 'segment' and aligns and (collapse != 'mean' or not imputed):
+        raise InputError(
+            "the features were aligned to the segments by the SDK: 'collapse' and "
+            "'impute' are for files that are not, as words of their own are gone "
+            f'(got collapse={collapse}, impute={imputed})'
+        )
+
+
 def _check_roles(paths: Mapping[str, Path]) -> None:
     for role in ('labels', 'text'):
         if role not in paths:
@@ -296,11 +363,21 @@ def _check_roles(paths: Mapping[str, Path]) -> None:
 
 
 def _how(
-    mode: Mode, collapse: Collapse, impute: bool, rates: Mapping[str, float | None]
+    kind: Kind,
+    mode: Mode,
+    collapse: Collapse,
+    impute: bool,
+    rates: Mapping[str, float | None],
 ) -> str:
+    pooled = [f'{m} pooled to {rate:g} Hz' for m, rate in rates.items() if rate]
+    if kind == 'segment':
+        rows = (
+            'rows of the entries that the SDK has aligned to the segments, as they are'
+        )
+        return ', '.join([rows, *pooled])
     if mode == 'unaligned':
-        pooled = [f'{m} pooled to {rate:g} Hz' for m, rate in rates.items() if rate]
         return ', '.join(['unaligned: all words and frames of a segment', *pooled])
     frames = 'all frames' if collapse == 'none' else f'the {collapse} of the frames'
     rest = 'zeros for words without' if impute else 'nothing for words without'
-    return f'word-aligned: {frames} that overlap a word, {rest}'
+    entries = ', as the SDK has aligned them' if kind == 'word' else ''
+    return f'word-aligned: {frames} that overlap a word{entries}, {rest}'

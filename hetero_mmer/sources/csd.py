@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import re
@@ -20,8 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.sources import mosei_facts
-from hetero_mmer.sources.alignment import Items
+from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.typing import InputError
 
@@ -33,12 +33,16 @@ ROLES: Final = {
     'labels': ('labels',),
 }
 
+#: What the SDK calls an entry it has aligned: the video, and a number in brackets.
+_PART: Final = re.compile(r'(.+)\[([0-9]{1,9})\]', re.DOTALL)
+
 
 class CsdFile:
     """One ``.csd`` file, read video by video.
 
     Entries ``<video>[0]``, ``<video>[1]``, ... of a file that the SDK has aligned are
-    one video.
+    parts of one video, in the order of their numbers. Other brackets in an id mean
+    nothing.
 
     Args:
         path: The file.
@@ -65,22 +69,49 @@ class CsdFile:
     def _load(self) -> None:
         with self._reading():
             roots = list(self._file)
-            #: Name of the root group: what the file calls itself.
-            self.root: str = roots[0] if roots else ''
-            group = self._file[self.root] if roots else None
-            data = group.get('data') if isinstance(group, h5py.Group) else None
-            if not isinstance(data, h5py.Group) or not len(data):
+            found = [root for root in roots if _data(self._file[root])]
+            if not found:
                 raise InputError(
                     f"a .csd file has a root with the 'data' of videos, but the roots "
                     f"of '{self.path}' are {roots}"
                 )
-            self._data = data
-            self._entries: dict[str, list[str]] = {}
-            for entry in data:
-                self._entries.setdefault(entry.split('[')[0], []).append(entry)
-        first = next(iter(self._entries.values()))[0]
+            if len(found) > 1:
+                raise InputError(
+                    f"a .csd file is one sequence, but '{self.path}' has the data of "
+                    f'{len(found)}, {found}: write each to a file of its own'
+                )
+            #: Name of the root group: what the file calls itself.
+            self.root: str = found[0]
+            self._data = self._file[self.root]['data']
+            self._entries = self._numbered(list(self._data))
+        first = next(iter(next(iter(self._entries.values())).values()))
         #: Width of a row.
         self.channels: int = self._datasets(first)[0].shape[1]
+
+    def _numbered(self, entries: Sequence[str]) -> dict[str, dict[int, str]]:
+        """The entries of each video by their numbers, which ascend."""
+        parts = [(entry, _PART.fullmatch(entry)) for entry in entries]
+        plain = [entry for entry, part in parts if part is None]
+        #: Whether the SDK has aligned the file: its entries are parts of videos.
+        self.is_aligned: bool = not plain
+        if plain and len(plain) < len(parts):
+            other = next(entry for entry, part in parts if part)
+            raise InputError(
+                f"the entries of '{self.path}' are videos, or parts of videos that the "
+                f"SDK has aligned (called '<video>[0]', ...), but '{plain[0]}' and "
+                f"'{other}' are there"
+            )
+        if plain:
+            return {entry: {0: entry} for entry in plain}
+        found: dict[str, dict[int, str]] = {}
+        for entry, part in parts:
+            video, number = part.groups() if part else (entry, 0)
+            same = found.setdefault(video, {}).setdefault(int(number), entry)
+            if same != entry:
+                raise InputError(
+                    f"'{same}' and '{entry}' of '{self.path}' have one number"
+                )
+        return {video: dict(sorted(e.items())) for video, e in found.items()}
 
     @property
     def videos(self) -> tuple[str, ...]:
@@ -90,11 +121,22 @@ class CsdFile:
     @property
     def metadata(self) -> dict[str, Any]:
         """What the file says about itself; empty where it says nothing."""
-        metadata: dict[str, Any] = {}
-        with contextlib.suppress(OSError, KeyError, AttributeError):
-            for key, value in self._file[self.root]['metadata'].items():
-                metadata[key] = _decode(value)
-        return metadata
+        with self._reading('metadata'):
+            groups = (self._file[self.root], self._file)
+            names = [(group, name) for group in groups for name in group]
+            found = [g[name] for g, name in names if plain_name(name) == 'metadata']
+            metadata = _decode(found[0]) if found else {}
+        return metadata if isinstance(metadata, dict) else {}
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """HDF5 attributes of the file, its root and the groups of that."""
+        root = self._file[self.root]
+        with self._reading('attributes'):
+            nodes = (self._file, root, *root.values())
+            return {
+                name: _decode(v) for node in nodes for name, v in node.attrs.items()
+            }
 
     def __contains__(self, video: object) -> bool:
         return video in self._entries
@@ -108,17 +150,47 @@ class CsdFile:
         Raises:
             InputError: For a video that is not there, damaged, or of another shape.
         """
+        features, intervals, *_ = self.read_parts(video)
+        return Items(features, intervals)
+
+    def read_parts(self, video: str) -> Parts:
+        """The same, with what belongs to which entry; a file of videos has one of each.
+
+        Args:
+            video: Its id.
+
+        Raises:
+            InputError: As :meth:`read`.
+        """
         if video not in self:
             raise InputError(f"'{self.path}' has no video '{video}'")
-        parts = []
-        for entry in self._entries[video]:
-            features, intervals = self._datasets(entry)
+        numbers = np.array(list(self._entries[video]), np.int64)
+        features, intervals = [], []
+        for entry in self._entries[video].values():
+            rows, times = self._datasets(entry)
             with self._reading(entry):
-                parts.append((_floats(features[()]), intervals[()].astype(np.float64)))
-        if len(parts) == 1:
-            return Items(*parts[0])
-        features, intervals = zip(*parts, strict=True)
-        return Items(np.concatenate(features), np.concatenate(intervals))
+                features.append(_floats(rows[()]))
+                intervals.append(times[()].astype(np.float64))
+        ptr = np.concatenate([[0], np.cumsum([len(rows) for rows in features])])
+        if len(features) == 1:
+            return Parts(features[0], intervals[0], ptr, numbers)
+        return Parts(np.concatenate(features), np.concatenate(intervals), ptr, numbers)
+
+    def read_times(self, video: str) -> NDArray[np.float64]:
+        """The times of a video's rows alone, [T, 2].
+
+        Args:
+            video: Its id.
+
+        Raises:
+            InputError: As :meth:`read`.
+        """
+        times = []
+        for entry in self._entries[video].values():
+            _, intervals = self._datasets(entry)
+            with self._reading(entry):
+                times.append(intervals[()].astype(np.float64))
+        return np.concatenate(times)
 
     def _datasets(self, entry: str) -> tuple[h5py.Dataset, h5py.Dataset]:
         where = f"of '{entry}' in '{self.path}'"
@@ -174,29 +246,6 @@ class CsdFile:
         self.close()
 
 
-def label_columns(file: CsdFile) -> tuple[str, ...]:
-    """What each column of a label file is: as it says, or in the SDK's order.
-
-    Args:
-        file: The file.
-
-    Raises:
-        InputError: For a file of other things.
-    """
-    default = (mosei_facts.SENTIMENT, *mosei_facts.LABEL_NAMES)[-file.channels :]
-    if file.channels not in (6, 7):
-        raise InputError(
-            f'labels are sentiment and six emotions, 7 columns (got {file.channels} '
-            f"under the root '{file.root}' of '{file.path}')"
-        )
-    names = file.metadata.get('dimension names')
-    if isinstance(names, list):
-        named = tuple(mosei_facts.label_name(str(name)) for name in names)
-        if sorted(named) == sorted(default):
-            return named
-    return default
-
-
 def find_roles(
     sources: Sequence[Source], chosen: Mapping[str, str | None]
 ) -> tuple[dict[str, Path], list[str]]:
@@ -223,7 +272,7 @@ def find_roles(
     for path, root in roots.items():
         if path.resolve() in taken:
             continue
-        plain = _plain(root)
+        plain = plain_name(root)
         role = next((r for r in ROLES if any(name in plain for name in ROLES[r])), '')
         if not role and path in listed:
             raise InputError(
@@ -263,7 +312,9 @@ def _roots(sources: Sequence[Source]) -> tuple[set[Path], dict[Path, str]]:
 def _chosen(role: str, value: str, roots: Mapping[Path, str]) -> Path:
     if Path(value).is_file():
         return Path(value)
-    paths = [path for path, root in roots.items() if _plain(root) == _plain(value)]
+    paths = [
+        path for path, root in roots.items() if plain_name(root) == plain_name(value)
+    ]
     if len(paths) != 1:
         raise InputError(
             f"--{role} is a file or the root of one (got '{value}', the roots are "
@@ -272,7 +323,16 @@ def _chosen(role: str, value: str, roots: Mapping[Path, str]) -> Path:
     return paths[0]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name in small letters and digits.
+
+    Args:
+        name: The name.
+
+    Example:
+        >>> plain_name('FACET_4.2')
+        'facet42'
+    """
     return re.sub(r'[^a-z0-9]', '', name.lower())
 
 
@@ -283,11 +343,44 @@ def _floats(features: NDArray) -> NDArray:
     return features.astype(wanted if is_float else np.float64, copy=False)
 
 
-def _decode(dataset: h5py.Dataset) -> Any:
-    value = dataset[()]
-    text = value.flat[0] if isinstance(value, np.ndarray) and value.size else value
-    text = text.decode(errors='replace') if isinstance(text, bytes) else str(text)
+def _data(root: Any) -> bool:
+    """Whether a group has the data of a video."""
+    data = root.get('data') if isinstance(root, h5py.Group) else None
+    return isinstance(data, h5py.Group) and bool(len(data))
+
+
+def _decode(node: Any) -> Any:
+    """What a group, a data set or a value of HDF5 says, as plain Python."""
+    if isinstance(node, h5py.Group):
+        return {name: _decode(child) for name, child in node.items()}
+    value = node[()] if isinstance(node, h5py.Dataset) else node
+    if isinstance(value, h5py.Empty):
+        return None
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list):
+        return [_decode(part) for part in value]
+    text = value.decode(errors='replace') if isinstance(value, bytes) else str(value)
+    return parse(text)
+
+
+def parse(text: str) -> Any:
+    """What a text says as JSON, or as Python writes lists; else the text.
+
+    Args:
+        text: The text.
+
+    Example:
+        >>> parse('["a", "b"]'), parse("('a', 'b')"), parse('a, b')
+        (['a', 'b'], ('a', 'b'), 'a, b')
+    """
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
-from hetero_mmer.sources.csd import CsdFile, label_columns
+from hetero_mmer.sources.csd import CsdFile
+from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
 from hetero_mmer.sources.mosei_facts import (
     LABEL_NAMES,
@@ -179,12 +180,12 @@ def read_labels(
     path = existing(labels)
     times = {} if clips is None else _read_times(existing(clips))
     if path.suffix.lower() in _HDF5:
-        by_time = read_emotions(path)
+        by_time, told = _read_csd(path)
         chosen = _named(emotions or LABEL_NAMES, LABEL_NAMES, path)
         names = label_order([label_name(name) for name in chosen])
         places = [0, *(1 + LABEL_NAMES.index(name) for name in names)]
         by_time = {v: (spans, x[:, places]) for v, (spans, x) in by_time.items()}
-        return LabelTable(names, {}, by_time, times, path.name)
+        return LabelTable(names, {}, by_time, times, path.name, told)
     header, rows = _read_csv(path)
     columns = [column for column in header if column not in _OTHERS]
     notes: tuple[str, ...] = ()
@@ -270,8 +271,13 @@ def read_emotions(path: Source) -> Emotions:
     Raises:
         InputError: For another file.
     """
+    return _read_csd(path)[0]
+
+
+def _read_csd(path: Source) -> tuple[Emotions, tuple[str, ...]]:
+    """The emotions of an All Labels ``.csd``, and what is to be told of its columns."""
     with CsdFile(path) as file:
-        columns = label_columns(file)
+        columns, notes = label_columns(file)
         order = [columns.index(name) for name in LABEL_NAMES]
         emotions = {}
         for video in file.videos:
@@ -281,7 +287,7 @@ def read_emotions(path: Source) -> Emotions:
             if SENTIMENT in columns:
                 values[:, 0] = features[:, columns.index(SENTIMENT)]
             emotions[video] = intervals, values
-    return emotions
+    return emotions, notes
 
 
 def _read_times(path: Path) -> dict[tuple[str, str], tuple[float, float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -43,28 +45,68 @@ _EXTRACTORS: Final[Mapping[tuple[str, int], str]] = {
 }
 
 _SPELLINGS: Final[Mapping[str, str]] = {
+    **{name: name for name in (SENTIMENT, *LABEL_NAMES)},
+    'sentiments': SENTIMENT,
     'happy': 'happiness',
     'joy': 'happiness',
+    'joyful': 'happiness',
     'sad': 'sadness',
     'angry': 'anger',
     'surprised': 'surprise',
+    'surprising': 'surprise',
     'disgusted': 'disgust',
+    'disgusting': 'disgust',
     'fearful': 'fear',
 }
 
+#: What people write around the name of an emotion that does not change what it is.
+_FILLERS: Final = frozenset(
+    (
+        *('emotion', 'emotions', 'emo', 'score', 'scores', 'intensity', 'intensities'),
+        *('strength', 'level', 'label', 'labels', 'rating', 'value', 'degree'),
+        *('presence', 'present', 'mean', 'average', 'avg'),
+    )
+)
+
+#: The range of a score, as in ``anger (0-3)``.
+_RANGE: Final = re.compile(
+    r'(?<![\w.])[-+]?\d+(\.\d+)?\s*(-|,|;|:|\.\.+|to)\s*[-+]?\d+(\.\d+)?(?!\w)'
+)
+
 
 def label_name(name: str) -> str:
-    """An emotion as we call it.
+    """An emotion (or the sentiment) as we call it, another name in small letters.
+
+    Args:
+        name: As a file calls it: perhaps beside words such as "score" or "intensity",
+            with the range of the score, or as Python prints bytes.
+
+    Example:
+        >>> label_name(' Happy'), label_name('Anger_intensity [0, 3]')
+        ('happiness', 'anger')
+        >>> label_name('Boredom'), label_name('not happy')
+        ('boredom', 'not happy')
+    """
+    words = label_words(name)
+    plain = name.strip().lower()
+    return _SPELLINGS.get(words[0], plain) if len(words) == 1 else plain
+
+
+def label_words(name: str) -> list[str]:
+    """The words of a column's name, without those that do not change what it is.
 
     Args:
         name: As a file calls it.
 
     Example:
-        >>> label_name(' Happy'), label_name('boredom')
-        ('happiness', 'boredom')
+        >>> label_words('emotion_HappySad'), label_words('anger score (0-3)')
+        (['happy', 'sad'], ['anger'])
     """
-    plain = name.strip().lower()
-    return _SPELLINGS.get(plain, plain)
+    text = unicodedata.normalize('NFKC', name).strip()
+    text = re.sub(r'[\u2010-\u2015\u2212]', '-', text)  # Dashes, and the minus sign.
+    text = re.sub(r'^b([\'"])(.*)\1$', r'\2', text)
+    text = re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', _RANGE.sub(' ', text))
+    return [w for w in re.findall(r'[^\W_]+', text.lower()) if w not in _FILLERS]
 
 
 def label_order(names: Sequence[str]) -> tuple[str, ...]:

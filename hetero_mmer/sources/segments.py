@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.alignment import (
     Aligned,
-    Items,
     Keep,
     hard_unify,
     long_enough,
     trim,
 )
+from hetero_mmer.sources.csd_entries import Segments
 from hetero_mmer.sources.mosei_facts import SENTIMENT
 from hetero_mmer.store import StoreWriter
 
-#: The items of a video and the times of its segments become the items of each segment.
-Arrange = Callable[[Mapping[str, Items], NDArray], dict[str, Aligned]]
+#: The items of a video (or its parts) become the items of each of its segments.
+Arrange = Callable[[Mapping[str, Any], Segments], dict[str, Aligned]]
 
 
 class SegmentWriter:
-    """Adds the segments of one video after the other to a store, called ``<video>[i]``.
+    """Adds the segments of one video after the other to a store, called ``<video>[i]``
+    by their own numbers.
 
     A label is present if its intensity is above zero. The store gets the time of each
     segment as ``extra('interval')``, and its sentiment as ``extra('sentiment')``.
@@ -67,26 +69,27 @@ class SegmentWriter:
         self._counts: Counter[str] = Counter()
 
     def add(
-        self, video: str, segments: Items, items: Mapping[str, Items], split: str
+        self, video: str, segments: Segments, items: Mapping[str, Any], split: str
     ) -> None:
         """Adds the segments of a video, or drops those that cannot be samples.
 
         Args:
             video: Its id, the group of its samples.
-            segments: Labels and times of the segments.
-            items: Features and times of each modality.
+            segments: Labels, times and numbers of the segments.
+            items: What each modality has, which ``arrange`` takes.
             split: The split of the video.
 
         Raises:
             InputError: For a sample that contradicts the store, or one that is dropped
                 if the store is strict.
         """
-        aligned = self.arrange(items, segments.intervals)
+        aligned = self.arrange(items, segments)
         whole = hard_unify(*aligned.values())
         for rows in items.values():
             self._counts['untimed'] += int(_untimed(rows.intervals).sum())
-        for i, (labels, interval) in enumerate(zip(*segments, strict=True)):
-            sample_id = f'{video}[{i}]'
+        same = Counter(map(tuple, segments.intervals.tolist()))
+        for i, (labels, interval, number) in enumerate(zip(*segments, strict=True)):
+            sample_id = f'{video}[{number}]'
             parts = {m: slice(*rows.ptr[i : i + 2]) for m, rows in aligned.items()}
             reason = self._reason(labels, interval, parts, bool(whole[i]))
             if reason:
@@ -95,6 +98,7 @@ class SegmentWriter:
             lengths = [part.stop - part.start for part in parts.values()]
             self._counts['long'] += max(lengths) > (self.length or max(lengths))
             self._counts['uneven'] += self.even and len(set(lengths)) > 1
+            self._counts['repeated'] += same[tuple(interval.tolist())] > 1
             self._counts['negative'] += bool(interval.min() < 0)
             strength = labels[self._emotions]
             self.writer.add(
@@ -111,19 +115,19 @@ class SegmentWriter:
             if self._sentiment is not None:
                 self._sentiments.append(float(labels[self._sentiment]))
 
-    def drop(self, video: str, segments: Items, reason: str) -> None:
+    def drop(self, video: str, segments: Segments, reason: str) -> None:
         """Leaves out all segments of a video.
 
         Args:
             video: Its id.
-            segments: Labels and times of the segments.
+            segments: Labels, times and numbers of the segments.
             reason: One sentence.
 
         Raises:
             InputError: If the store is strict.
         """
-        for i in range(len(segments.intervals)):
-            self.writer.drop(f'{video}[{i}]', reason)
+        for number in segments.numbers:
+            self.writer.drop(f'{video}[{number}]', reason)
 
     def finish(self) -> None:
         """Writes what belongs to all samples, and notes what is odd about them."""
@@ -133,6 +137,7 @@ class SegmentWriter:
         sentences = {
             'long': f'samples cut to their {self.keep} {self.length} items',
             'uneven': 'samples with more items in one modality than in another',
+            'repeated': 'segments that another one of their video has the same time as',
             'negative': 'segments that start or end before 0 s',
             'untimed': 'words and frames left out, as their time is not finite',
         }
@@ -158,6 +163,8 @@ class SegmentWriter:
             return f'it has no length (between {between})'
         if not np.isfinite(labels).all():
             return f'its labels are not finite ({labels.tolist()})'
+        if interval[0] > interval[1] and not is_whole:
+            return f'it ends before it starts (between {between})'
         empty = [m for m, part in parts.items() if part.start == part.stop]
         if not is_whole and (self.complete or len(empty) == len(parts)):
             return f'it has no {" and no ".join(empty)} between {between}'

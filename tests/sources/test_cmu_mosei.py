@@ -361,7 +361,6 @@ def test_values_that_are_not_finite(folder, tmp_path):
         (None, 'sentiment happy sad anger surprise disgust fear'),
         ('sentiment happy sad anger surprise disgust fear', None),
         ('Fear disgust surprise anger sad happy Sentiment', None),
-        ('a b c d e f g', 'sentiment happy sad anger surprise disgust fear'),
         ('happy sad anger surprise disgust fear', None),
     ],
 )
