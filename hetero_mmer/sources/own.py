@@ -81,7 +81,11 @@ def convert(
     absent = pattern is not None and labels is None
     absent = absent and not set(wanted or ()) & set(table.columns)
     columns = find_columns(
-        table, path, labels=[] if absent else wanted, ignore=ignore or ()
+        table,
+        path,
+        labels=[] if absent else wanted,
+        ignore=ignore or (),
+        deals=pattern is None,
     )
     names = pattern.label_names if pattern and absent else columns.labels
     ids = _ids(table, columns.id, path)
@@ -139,7 +143,7 @@ def convert(
         for arrays in modalities.values():
             notes += arrays.notes()
         notes += [*columns.notes, *group_notes(given)]
-        notes += split_notes(kept) if y is not None else ()
+        notes += split_notes(kept) if y is not None and pattern is None else ()
         for note in notes:
             writer.note(note)
     return Store(output)

@@ -59,6 +59,7 @@ def find_columns(
     *,
     labels: Sequence[str] | None = None,
     ignore: Sequence[str] = (),
+    deals: bool = True,
 ) -> Columns:
     """Tells what each column is; one that may be a split or a group is never passed by.
 
@@ -67,6 +68,7 @@ def find_columns(
         path: Its file, for messages.
         labels: Which columns are labels; if None, all that are nothing else.
         ignore: Columns that are nothing.
+        deals: Whether samples with labels and no split are dealt out.
 
     Raises:
         InputError: For no id, no labels, names that are no columns, and columns of
@@ -101,11 +103,11 @@ def find_columns(
     ]
     split, group = by_role['split'], by_role['group']
     if split is None or not filled[split]:
-        found = _other_split(others, filled, is_labelled, path)
+        found = _other_split(others, filled, deals and is_labelled, path)
         if found:
             split = found
             notes.append(_taken(found, 'split'))
-    deals = is_labelled and not (split and filled[split])
+    deals = deals and is_labelled and not (split and filled[split])
     others = [c for c in others if c != split]
     if group is None or not filled[group]:
         group, told = _other_group(others, table, filled, split, deals, path)
@@ -162,7 +164,7 @@ def _called(role: str, columns: Sequence[str], path: Path) -> str | None:
 def _other_split(
     columns: Sequence[str],
     filled: dict[str, list[str]],
-    is_labelled: bool,
+    deals: bool,
     path: Path,
 ) -> str | None:
     """A column of another name that says the split."""
@@ -175,7 +177,7 @@ def _other_split(
     if sure:
         return sure[0]
     maybe = found or [c for c in columns if plain(c) in _SPLITS and filled[c]]
-    if not maybe or not is_labelled:
+    if not maybe or not deals:
         return None
     raise InputError(
         f"'{maybe[0]}' of '{path}' may say the split (got '{filled[maybe[0]][0]}'): "

@@ -432,3 +432,16 @@ def test_groups_that_may_be_one_are_told(data):
     notes = data.convert().attrs['notes']
     assert "WARNING: groups that may be one are several: 'v1' and 'V1'" in notes
     assert '1 rows have no group: each is one of its own' in notes
+
+
+def test_new_samples_are_not_dealt_out(data, tmp_path):
+    data.convert().close()
+    rows = ['a,s1,0,1,0', 'b,s1,1,0,1', 'c,s2,2,1,1', 'd,s2,3,0,0']
+    data.table.write_text('\n'.join(['id,speaker,fold,joy,anger', *rows]))
+    store = convert(
+        [data.table], tmp_path / 'b.h5', features=data.features, like=data.output
+    )
+    assert set(store.split) == {'test'}
+    assert not any('WARNING' in note for note in store.attrs['notes'])
+    data.output.unlink()
+    data.refused(r"'fold' of .* may say the split", labels=['joy', 'anger'])
