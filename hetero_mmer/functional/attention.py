@@ -213,7 +213,8 @@ def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
         return BlockRows(rows, length, None, None, ordered)
     kept = real.flatten().nonzero().squeeze(-1)
     ordered = torch.equal(rows.flatten()[kept], order)
-    return BlockRows(rows.clamp(max=num_rows - 1), length, real, kept, ordered)
+    # Only what is not real may point anywhere: a row that is not there is an error.
+    return BlockRows(rows.where(real, 0), length, real, kept, ordered)
 
 
 def _attend(
