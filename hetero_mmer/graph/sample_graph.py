@@ -11,7 +11,7 @@ from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.graph.all_pairs import AllPairs
-from hetero_mmer.graph.storage import RelationStorage, SampleStorage
+from hetero_mmer.graph.storage import NodesStorage, RelationStorage, SampleStorage
 
 
 class SampleGraph(HeteroData):
@@ -37,6 +37,13 @@ class SampleGraph(HeteroData):
             for name, value in values.items():
                 setattr(store, name, value)
         return out
+
+    def get_node_store(self, key: str) -> NodesStorage:
+        """Where the nodes of a type are kept."""
+        if key not in self._node_store_dict:
+            self._check_type_name(key)
+            self._node_store_dict[key] = NodesStorage(_parent=self, _key=key)
+        return self._node_store_dict[key]
 
     def get_edge_store(self, src: str, rel: str, dst: str) -> RelationStorage:
         """Where a relation is kept."""

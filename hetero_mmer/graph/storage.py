@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
-from torch_geometric.data.storage import BaseStorage, EdgeStorage
+from torch_geometric.data.storage import BaseStorage, EdgeStorage, NodeStorage
 
 from hetero_mmer import schema
 from hetero_mmer.graph.all_pairs import AllPairs
@@ -47,6 +47,21 @@ class SampleStorage(BaseStorage):
         names = (schema.SAMPLE_ID, schema.SAMPLE_LAYOUT)
         keys = [key for key in self.keys(*args) if key not in names]
         return super().apply(func, *keys) if keys else self
+
+
+class NodesStorage(NodeStorage):
+    """Nodes of one type."""
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._mapping  # PyG asks often, and an error takes its time.
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._mapping:
+            raise MissingAttribute(
+                f"{_owner(self)} has no {key!r} for its '{self._key}' nodes, which "
+                'others of its batch have'
+            )
+        return super().__getitem__(key)
 
 
 class RelationStorage(EdgeStorage):
@@ -90,7 +105,10 @@ class RelationStorage(EdgeStorage):
         return AllPairs.from_range_index(ranges, loops=self._key[0] != self._key[-1])
 
     def _called(self) -> str:
-        parent = self.__dict__['_parent']()
-        name = None if parent is None else parent._global_store.get(schema.SAMPLE_ID)
-        of = called(name) if isinstance(name, str) else 'a graph'
-        return f'the relation {self._key} of {of}'
+        return f'the relation {self._key} of {_owner(self)}'
+
+
+def _owner(store: BaseStorage) -> str:
+    parent = store.__dict__['_parent']()
+    name = None if parent is None else parent._global_store.get(schema.SAMPLE_ID)
+    return called(name) if isinstance(name, str) else 'a graph'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import torch
@@ -37,7 +37,7 @@ def validate(data: HeteroData) -> None:
         hetero_mmer.typing.InputError: 'text' has 2 items and 3 places
     """
     check_counts(data)
-    check_ranges(data, data.edge_index_dict)
+    check_relations(data, data.edge_index_dict)
     check_cells(data)
 
 
@@ -82,20 +82,24 @@ def check_counts(data: HeteroData) -> None:
         raise InputError(f"'y' has {y.numel()} values for {sum(labels)} labels")
 
 
-def check_ranges(
+def check_relations(
     data: HeteroData, relations: Mapping[EdgeType, Tensor | AllPairs]
 ) -> None:
-    """Refuses complete relations that do not reach each item once.
+    """Refuses relations that do not fit the items.
+
+    Ranges reach each item once; edges start at items that are there and end in cells
+    of the same modality and sample.
 
     Args:
         data: One sample's graph, or a batch.
-        relations: Its relations. Layers that take them find the work done.
+        relations: Its relations. Layers that take them find the work on ranges done.
 
     Raises:
-        InputError: Names the modality.
+        InputError: Names the modality, and the sample where it is known.
     """
     if torch.compiler.is_compiling():  # Values would break its graph.
         return
+    explicit = []
     for m in schema.modalities(data.node_types):
         relation = relations.get(schema.f2l(m))
         if isinstance(relation, AllPairs):
@@ -106,10 +110,13 @@ def check_ranges(
                     f'{num_items} items: to add or take away items, use the graph '
                     "that 'hetero_mmer.graph.explicit' makes"
                 )
+        elif isinstance(relation, Tensor):
+            explicit.append(m)
+    _check_targets(data, relations, explicit)
 
 
 def check_cells(data: HeteroData) -> None:
-    """Refuses items that reach cells of another modality or sample.
+    """Refuses cells in another order, and items that reach those of others.
 
     Args:
         data: One sample's graph, or a batch.
@@ -117,10 +124,9 @@ def check_cells(data: HeteroData) -> None:
     Raises:
         InputError: Names the sample and the modality.
     """
-    labels = _per_sample(data, schema.LABEL)
-    if labels:
+    if labels := _per_sample(data, schema.LABEL):
         _check_order(data, labels)
-        _check_targets(data, labels[0])
+        _check_targets(data, data.edge_index_dict, schema.modalities(data.node_types))
 
 
 def _check_order(data: HeteroData, labels: list[int]) -> None:
@@ -143,38 +149,50 @@ def _check_order(data: HeteroData, labels: list[int]) -> None:
                 )
 
 
-def _check_targets(data: HeteroData, num_labels: int) -> None:
-    """Items reach the cells of their own modality and sample."""
-    modalities, relations = schema.modalities(data.node_types), data.edge_index_dict
-    for k, m in enumerate(modalities):
-        relation = relations.get(schema.f2l(m))
-        if relation is None:
-            continue
-        if isinstance(relation, AllPairs):
-            full = relation.src[:, 1] > relation.src[:, 0]
-            item, cell = relation.src[full, 0], relation.dst[full, 0]
-        else:
-            item, cell = relation
-        if item.numel() and int(item.max()) >= len(data[m].x):
-            raise InputError(
-                f"edges of '{m}' come from item {int(item.max())} of "
-                f'{len(data[m].x)} (counted from 0)'
-            )
-        batch = data[m].get('batch')
-        sample = torch.zeros_like(item) if batch is None else batch[item]
-        modality = cell // num_labels % len(modalities)
-        target = cell // (num_labels * len(modalities))
-        wrong = ((modality != k) | (target != sample)).nonzero()
-        if len(wrong):
-            first = int(wrong[0])
-            reached = (
-                f"'{modalities[int(modality[first])]}' of "
-                f'{_name(data, int(target[first]))}'
-            )
-            raise InputError(
-                f"{_name(data, int(sample[first]))} has items of '{m}' at the cells of "
-                f'{reached}'
-            )
+def _check_targets(
+    data: HeteroData,
+    relations: Mapping[EdgeType, Tensor | AllPairs],
+    chosen: Sequence[str],
+) -> None:
+    """Items of the chosen modalities are there and reach their own sample's cells."""
+    modalities = schema.modalities(data.node_types)
+    labels = _per_sample(data, schema.LABEL)
+    wrong = {}
+    for m in chosen if labels else ():
+        if (relation := relations.get(schema.f2l(m))) is not None:
+            source, target = _ends(relation)
+            batch, last = data[m].get('batch'), len(data[m].x) - 1
+            sample = torch.zeros_like(source)
+            if batch is not None and last >= 0:
+                sample = batch[source.clamp(max=last)]
+            place = sample * len(modalities) + modalities.index(m)
+            wrong[m] = (source > last) | (target // labels[0] != place)
+    # One look at all of them.
+    if not wrong or not bool(torch.stack([w.any() for w in wrong.values()]).any()):
+        return
+    m = next(m for m, w in wrong.items() if bool(w.any()))
+    ends = _ends(relations[schema.f2l(m)])
+    item, cell = (int(end[wrong[m]][0]) for end in ends)
+    if item >= len(data[m].x):
+        raise InputError(
+            f"the edges of '{m}' start at items up to {item} (counted from 0), but it "
+            f'has {len(data[m].x)}'
+        )
+    batch = data[m].get('batch')
+    own = 0 if batch is None else int(batch[item])
+    reached, k = divmod(cell // labels[0], len(modalities))
+    raise InputError(
+        f"{_name(data, own)} has items of '{m}' at the cells of '{modalities[k]}' of "
+        f'{_name(data, reached)}'
+    )
+
+
+def _ends(relation: Tensor | AllPairs) -> tuple[Tensor, Tensor]:
+    """Source and target of each edge; of ranges, the first of each."""
+    if isinstance(relation, AllPairs):
+        full = relation.src[:, 1] > relation.src[:, 0]
+        return relation.src[full, 0], relation.dst[full, 0]
+    return relation[0], relation[1]
 
 
 def _check_collation(data: Batch) -> None:
