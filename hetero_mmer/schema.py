@@ -38,6 +38,11 @@ LABEL: Final = 'label'
 #: Where a graph keeps the name of its sample, and a batch those of its samples.
 SAMPLE_ID: Final = 'sample_id'
 
+#: Where a graph keeps what it must have in common with others of its batch (modalities
+#: in order, their kinds, widths and vocabularies, number of labels, label graph); a
+#: :class:`~hetero_mmer.graph.layout.Layout`.
+SAMPLE_LAYOUT: Final = 'sample_layout'
+
 L2L: Final[EdgeType] = (MODALITY, 'l2l', MODALITY)
 M2L: Final[EdgeType] = (MODALITY, 'm2l', LABEL)
 
@@ -68,7 +73,7 @@ def check_modality_names(names: Iterable[str]) -> None:
             and single ``_``.
     """
     for name in names:
-        if name in (MODALITY, LABEL, SAMPLE_ID):
+        if name in (MODALITY, LABEL, SAMPLE_ID, SAMPLE_LAYOUT):
             raise InputError(f"a modality cannot be called '{name}': it is reserved")
         # PyG writes a relation's name with '__' between its parts.
         if '__' in name or not name.replace('_', '').replace('-', '').isalnum():

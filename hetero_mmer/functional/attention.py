@@ -12,6 +12,7 @@ from torch_geometric.utils import softmax
 
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.sparse import EdgeLayout, edge_dot, edge_sum
+from hetero_mmer.typing import InputError
 
 
 def edge_attention(
@@ -81,6 +82,9 @@ def sparse_attention(
         The message of each target, ``[N_t, H, C]``, zero for one without an edge; and
         the weight of each edge before dropout, ``[E, H]``.
 
+    Raises:
+        InputError: If an edge joins a node that is not there.
+
     Example:
         >>> q, k = torch.zeros(2, 1, 4), torch.zeros(3, 1, 4)
         >>> v = torch.tensor([1.0, 3.0, 5.0]).view(3, 1, 1)
@@ -93,6 +97,7 @@ def sparse_attention(
     if bool((edge_index[1].diff() < 0).any()):
         order = edge_index[1].argsort(stable=True)
         edge_index = edge_index[:, order]
+    _check_edges(edge_index, key.size(0), query.size(0))
     layout = EdgeLayout.of(edge_index, key.size(0), query.size(0))
     score = edge_dot(query, key, layout) * scale
     alpha = softmax(score, edge_index[1], ptr=layout.ptr, num_nodes=query.size(0))
@@ -100,6 +105,23 @@ def sparse_attention(
     if order is not None:
         alpha = torch.empty_like(alpha).index_copy(0, order, alpha)
     return out, alpha
+
+
+def _check_edges(edge_index: Tensor, num_src: int, num_dst: int) -> None:
+    """Of sorted edges: a sparse product would read memory that is not its own."""
+    if edge_index.numel() == 0:
+        return
+    src, dst = (
+        (int(x) for x in edge_index[0].aminmax()),
+        edge_index[1, [0, -1]].tolist(),
+    )
+    ends = {'source': (*src, num_src), 'target': (*dst, num_dst)}
+    for end, (low, high, number) in ends.items():
+        if low < 0 or high >= number:
+            raise InputError(
+                f'edges have one of {number} nodes as their {end}, counted from 0 '
+                f'(got {low} to {high})'
+            )
 
 
 def block_attention(
@@ -213,7 +235,8 @@ def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
         return BlockRows(rows, length, None, None, ordered)
     kept = real.flatten().nonzero().squeeze(-1)
     ordered = torch.equal(rows.flatten()[kept], order)
-    return BlockRows(rows.clamp(max=num_rows - 1), length, real, kept, ordered)
+    # Only what is not real may point anywhere: a row that is not there is an error.
+    return BlockRows(rows.where(real, 0), length, real, kept, ordered)
 
 
 def _attend(

@@ -1,8 +1,10 @@
 """Samples as heterogeneous graphs."""
 
 from hetero_mmer.graph.all_pairs import AllPairs
-from hetero_mmer.graph.build import SampleGraph, build_graph, explicit, label_nodes
+from hetero_mmer.graph.build import build_graph, label_nodes
 from hetero_mmer.graph.connect import connect, prior_label_graph
+from hetero_mmer.graph.sample_graph import SampleGraph, explicit
+from hetero_mmer.graph.validate import validate
 
 __all__ = [
     'AllPairs',
@@ -12,4 +14,5 @@ __all__ = [
     'explicit',
     'label_nodes',
     'prior_label_graph',
+    'validate',
 ]

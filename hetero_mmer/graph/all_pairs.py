@@ -70,6 +70,12 @@ class AllPairs:
         """What :func:`block_attention` takes as ``dst``, made once for many layers."""
         return self._layout('dst', num_rows)
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"a complete relation kept as ranges has no '{name}': give what looks at "
+            "edges the graph that 'hetero_mmer.graph.explicit' makes"
+        )
+
     def _layout(self, side: str, num_rows: int) -> BlockRows:
         key = side, num_rows
         if key not in self.memo:

@@ -9,45 +9,15 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric.data import Batch, HeteroData
-from torch_geometric.typing import EdgeType, NodeType
+from torch_geometric.typing import NodeType
 
 from hetero_mmer import schema
-from hetero_mmer.graph.all_pairs import AllPairs
 from hetero_mmer.graph.connect import connect
+from hetero_mmer.graph.layout import Layout, describe
+from hetero_mmer.graph.sample_graph import SampleGraph, explicit
 from hetero_mmer.typing import InputError
 
-
-class SampleGraph(HeteroData):
-    """A ``HeteroData`` whose ``edge_index_dict`` holds complete relations too.
-
-    Complete relations are stored as ``range_index`` ``[2, 2K]``, which batches like
-    any edge index, and read as :class:`AllPairs`; a relation from a node type to
-    itself has no self-loops. Transforms and tools that look for ``edge_index`` see all
-    relations in what :func:`explicit` makes.
-    """
-
-    @property
-    def edge_index_dict(self) -> dict[EdgeType, Tensor | AllPairs]:
-        """Each relation: explicit edges ``[2, E]`` or :class:`AllPairs`."""
-        out: dict[EdgeType, Tensor | AllPairs] = {}
-        for edge_type, store in self.edge_items():
-            if 'edge_index' in store:
-                out[edge_type] = store.edge_index
-            elif 'range_index' in store:
-                loops = edge_type[0] != edge_type[-1]
-                out[edge_type] = AllPairs.from_range_index(
-                    store.range_index, loops=loops
-                )
-        return out
-
-    @property
-    def num_edges(self) -> int:
-        """Number of edges, those of complete relations included."""
-        return sum(
-            relation.num_edges if isinstance(relation, AllPairs) else relation.size(1)
-            for relation in self.edge_index_dict.values()
-        )
+__all__ = ['SampleGraph', 'build_graph', 'explicit', 'label_nodes']
 
 
 def build_graph(
@@ -119,16 +89,18 @@ def build_graph(
     if not num_labels:
         raise InputError(f"{name} needs 'labels' or a positive 'num_labels'")
 
+    ptr = {m: torch.tensor([0, x.size(0)]) for m, x in items.items()}
+    nodes = label_nodes(1, len(items), num_labels, y)
+    relations = connect(ptr, num_labels, label_graph)
+    text = describe(kinds or {}, items, sizes, num_labels, relations)
     data = SampleGraph()
+    data.sample_layout = Layout(text, sample_id)  # First, for PyG to ask for it first.
     if sample_id is not None:
         data.sample_id = sample_id
     for m, x in items.items():
         data[m].x = x
         if (kinds or {}).get(m, 'sequence') == 'sequence':
             data[m].pos = torch.arange(x.size(0))
-    ptr = {m: torch.tensor([0, x.size(0)]) for m, x in items.items()}
-    nodes = label_nodes(1, len(items), num_labels, y)
-    relations = connect(ptr, num_labels, label_graph)
     for key, attributes in [*nodes.items(), *relations.items()]:
         data[key].update(attributes)
     return data
@@ -156,34 +128,6 @@ def label_nodes(
 
 def _repeated(x: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(np.broadcast_to(x, shape).flatten())
-
-
-def explicit(data: HeteroData) -> HeteroData:
-    """A copy of a graph or batch whose relations are all explicit edges.
-
-    For layers and tools that know no :class:`AllPairs`, outside of
-    :class:`~hetero_mmer.nn.conv.Stage`.
-
-    Example:
-        >>> graph = explicit(build_graph({'text': np.zeros((3, 8))}, labels=[1, 0]))
-        >>> graph['text', 'f2f', 'text'].edge_index.shape
-        torch.Size([2, 6])
-    """
-    out = data.__copy__()
-    is_batch = isinstance(data, Batch)
-    if is_batch:
-        out._slice_dict, out._inc_dict = dict(data._slice_dict), dict(data._inc_dict)
-    for edge_type, relation in data.edge_index_dict.items():
-        if isinstance(relation, AllPairs):
-            del out[edge_type]['range_index']
-            out[edge_type].edge_index = relation.edge_index()
-            if is_batch:  # What `to_data_list` cuts the batch up by.
-                edges = relation.block_sizes().view(data.num_graphs, -1).sum(dim=1)
-                slices = torch.cat([edges.new_zeros(1), edges.cumsum(0)])
-                out._slice_dict[edge_type] = {'edge_index': slices}
-                incs = data._inc_dict[edge_type]['range_index']
-                out._inc_dict[edge_type] = {'edge_index': incs}
-    return out
 
 
 def _ids(

@@ -74,7 +74,7 @@ def connect(
     ends = np.empty((2, num_samples, num_labels, len(names)), np.int64)
     ends[0], ends[1] = cell[:, None] + label[0], label
     present = np.broadcast_to((np.diff(starts) > 0).T[:, None], ends.shape[1:])
-    m2l = ends.reshape(2, -1)[:, present.flatten()]
+    m2l = ends.reshape(2, -1).compress(present.flatten(), axis=1)
     out[schema.M2L] = {'edge_index': torch.from_numpy(m2l)}
     return out
 

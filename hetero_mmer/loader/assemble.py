@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from hetero_mmer import schema
 from hetero_mmer.graph import SampleGraph, connect, label_nodes
+from hetero_mmer.graph.layout import Layout, describe
 
 #: Made once: PyG makes a class whenever it is asked for the batch of another one.
 _SampleGraphBatch = type(Batch(_base_cls=SampleGraph))
@@ -22,6 +23,7 @@ def assemble(
     *,
     kinds: Mapping[str, schema.Kind],
     num_labels: int,
+    num_embeddings: Mapping[str, int] | None = None,
     y: Tensor | None = None,
     label_graph: Tensor | None = None,
     sample_ids: Sequence[str],
@@ -37,6 +39,7 @@ def assemble(
         lengths: Number of items of each sample, ``[B]``.
         kinds: ``sequence`` or ``set`` for each modality.
         num_labels: Number of labels.
+        num_embeddings: Size of the vocabulary of each modality whose items are ids.
         y: Labels, ``[B, L]``, if known.
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
         sample_ids: Names of the samples.
@@ -52,10 +55,16 @@ def assemble(
     starts = _starts(counts)  # [nodes, B + 1]
     ptr = dict(zip(nodes, torch.from_numpy(starts).unbind(), strict=True))
     data = type.__call__(_SampleGraphBatch)  # Past PyG's search for the class.
-    slices: dict = {schema.SAMPLE_ID: torch.from_numpy(samples)}
-    incs: dict = {schema.SAMPLE_ID: None}
+    relations = connect({m: ptr[m] for m in features}, num_labels, label_graph)
+    text = describe(
+        kinds, features, num_embeddings or {}, num_labels, relations, num_samples
+    )
+    each = torch.from_numpy(samples)
+    slices: dict = {schema.SAMPLE_LAYOUT: {text: each}, schema.SAMPLE_ID: each}
+    incs: dict = {schema.SAMPLE_LAYOUT: {text: None}, schema.SAMPLE_ID: None}
     unshifted = torch.zeros(num_samples, dtype=torch.long)
 
+    data.sample_layout = Layout(text, list(sample_ids))
     data.sample_id = list(sample_ids)
     for (node, attributes), start, count in zip(
         nodes.items(), starts, counts, strict=True
@@ -74,7 +83,6 @@ def assemble(
         if 'num_nodes' in attributes:
             store._num_nodes = count.tolist()
 
-    relations = connect({m: ptr[m] for m in features}, num_labels, label_graph)
     widths_of = [
         next(iter(r.values())).size(1) // num_samples for r in relations.values()
     ]

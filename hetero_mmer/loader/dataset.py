@@ -159,6 +159,7 @@ class StoreDataset(Dataset):
             lengths,
             kinds=self.kinds,
             num_labels=self.num_labels,
+            num_embeddings=self.num_embeddings,
             y=y,
             label_graph=self.label_graph,
             sample_ids=[self.sample_ids[i] for i in index.tolist()],

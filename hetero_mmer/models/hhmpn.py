@@ -19,6 +19,7 @@ from torch_geometric.typing import EdgeType, NodeType
 
 from hetero_mmer import schema
 from hetero_mmer.functional.position import sinusoidal_encoding
+from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
 from hetero_mmer.nn.dropout import Dropout
@@ -170,6 +171,7 @@ class HHMPN(Module):
         """Probabilities of the labels, and the logits of every round."""
         check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
         edge_index_dict = data.edge_index_dict
+        check_relations(data, edge_index_dict)
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
         logits: list[Tensor] = []

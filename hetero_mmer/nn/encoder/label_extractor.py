@@ -13,6 +13,7 @@ from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.graph import AllPairs
+from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.nn.conv import LabelAttentionConv, Stage
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
@@ -141,6 +142,7 @@ class LabelExtractor(Module):
     def forward(self, data: HeteroData, return_attention: bool = False) -> Extracted:
         """The label states of all samples."""
         relations = dict(data.edge_index_dict)
+        check_relations(data, relations)
         x_dict, there = {}, []
         for k, m in enumerate(self.encoders):
             x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')

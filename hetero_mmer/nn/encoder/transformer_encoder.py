@@ -41,8 +41,8 @@ class TransformerEncoder(Module):
         - **output**: ``[N, out_channels]``
 
     Raises:
-        InputError: If ``heads`` does not divide ``out_channels``, or ids are wider
-            than 1.
+        InputError: If ``heads`` does not divide ``out_channels``, ids are wider than
+            1, or ``ptr`` leaves items out.
 
     Example:
         >>> encoder = TransformerEncoder(3, 8, num_layers=1)
@@ -88,6 +88,11 @@ class TransformerEncoder(Module):
             x = x + self.position(pos.clamp(max=self.position.num_embeddings - 1))
         x = self.dropout(self.norm(x))
         rows = block_rows(torch.stack([ptr[:-1], ptr[1:]], dim=-1), x.size(0))
+        if not rows.ordered:
+            raise InputError(
+                f"'ptr' does not lead through all {x.size(0)} items: make the batch "
+                'after items were added or taken away, not before'
+            )
         for layer in self.layers:
             x = layer(x, rows)
         return x
