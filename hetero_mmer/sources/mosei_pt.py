@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.common import (
@@ -20,6 +17,7 @@ from hetero_mmer.sources.common import (
     sha256_of,
     track,
 )
+from hetero_mmer.sources.mosei_targets import read_targets
 from hetero_mmer.sources.padded import (
     column,
     each_row,
@@ -75,12 +73,17 @@ def convert(
     ids = _ids(data, path)
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
-    place: dict[int, int | None] = {ids[n]: None for n in _MARKS if n in ids}
-    place |= {ids[n]: names.index(mosei_facts.label_name(n)) for n in labels}
-    targets = {
-        split: _multi_hot(data[split], split, size_of(arrays), place, path)
-        for split, arrays in parts.items()
-    }
+    found = read_targets(
+        {
+            split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
+            for split, arrays in parts.items()
+        },
+        [ids[name] for name in labels],
+        [ids[name] for name in _MARKS if name in ids],
+        str(path),
+    )
+    order = [labels.index(n) for n in _in_order(labels, names)]
+    targets = {split: y[:, order] for split, y in found.labels.items()}
     padding = find_padding(parts)
     writer = StoreWriter(
         output,
@@ -109,6 +112,8 @@ def convert(
         writer.note(name_counts(splits, mosei_facts.KNOWN_COUNTS))
         writer.note(padding.note())
         writer.note(f'labels are named as in the file: {", ".join(labels)}')
+        if found.are_vectors:
+            writer.note(_vectors(labels, strict))
         writer.note(
             'the file has no ids: samples are called by split and row, and which of '
             'them share a video is not known'
@@ -135,26 +140,27 @@ def _ids(data: Any, path: Source) -> dict[str, int]:
     return ids
 
 
-def _multi_hot(
-    part: Mapping[str, Any],
-    split: str,
-    num_samples: int,
-    place: Mapping[int, int | None],
-    path: Source,
-) -> NDArray[np.uint8]:
-    """Labels of a split, [N, L], from lists of ids."""
-    targets = column(part, 'tgt', num_samples, f"{split} in '{path}'")
-    num_labels = sum(k is not None for k in place.values())
-    labels = np.zeros((num_samples, num_labels), np.uint8)
-    for i, target in enumerate(targets):
-        found = [int(t) for t in np.asarray(target).reshape(-1)]
-        if unknown := [t for t in found if t not in place]:
-            raise InputError(
-                f"a target holds ids of dict['tgt'], but that of '{split}-{i:05d}' in "
-                f"'{path}' has {unknown[0]} (known: {sorted(place)})"
-            )
-        labels[i, [k for t in found if (k := place[t]) is not None]] = 1
-    return labels
+def _in_order(labels: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The file's labels in the order of ours."""
+    ours = {mosei_facts.label_name(label): label for label in labels}
+    return [ours[name] for name in names]
+
+
+def _vectors(labels: Sequence[str], strict: bool) -> str:
+    """How vectors are read; nothing but the ids says which entry is which label."""
+    note = (
+        f'targets are vectors of zeros and ones, in the order of the ids in '
+        f"dict['tgt']: {', '.join(labels)}"
+    )
+    ours = tuple(map(mosei_facts.label_name, labels))
+    if ours == mosei_facts.LABEL_NAMES or sorted(ours) != sorted(
+        mosei_facts.LABEL_NAMES
+    ):
+        return note
+    note += ", which is not the SDK's order of emotions: is it that of the vectors?"
+    if strict:
+        raise InputError(note)
+    return f'WARNING: {note}'
 
 
 def _plain(settings: Any) -> dict[str, Any]:

@@ -249,3 +249,104 @@ def test_other_names_of_splits(tmp_path, word):
     store = convert([tmp_path / 'a.pt'], tmp_path / 'b.h5')
     assert_holds(store, truth)
     assert any(n.startswith("WARNING: 'extra' of") for n in store.attrs['notes'])
+
+
+ORDERS = {
+    'the SDK': ['happy', 'sad', 'anger', 'surprise', 'disgust', 'fear'],
+    'as the file': list(IDS)[4:],
+    'turned': list(IDS)[:3:-1],
+    'mixed': ['sad', 'fear', 'anger', 'surprise', 'happy', 'disgust'],
+}
+FORMS = {
+    'lists': lambda y: y.tolist(),
+    'int64': lambda y: y,
+    'bool': lambda y: y.astype(bool),
+    'float tensor': lambda y: torch.tensor(y, dtype=torch.float32),
+    'list of arrays': lambda y: list(y.astype(np.int8)),
+}
+
+
+def with_vectors(order, first, form):
+    """Vectors whose columns are the labels in the order of their ids."""
+    ids = {name: i for i, name in enumerate(order, start=first)}
+    marks = {'<s>': 2, '</s>': 3} if first > 3 else {}
+    data, truth = fake({'<s>': 90, '</s>': 91, **IDS})
+    data['dict']['tgt'] = {**marks, **ids}
+    for split in SIZES:
+        names = [v for key, (_, v) in truth.items() if key.startswith(split)]
+        y = np.array([[name in some for name in order] for some in names], np.int64)
+        data[split]['tgt'] = FORMS[form](y)
+    return data, truth
+
+
+@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('first', [0, 1, 4])
+@pytest.mark.parametrize('order', ORDERS.values(), ids=ORDERS)
+def test_targets_may_be_vectors(order, first, form, tmp_path):
+    data, truth = with_vectors(order, first, form)
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert_holds(store, truth)
+    note = f"in the order of the ids in dict['tgt']: {', '.join(order)}"
+    (told,) = (n for n in store.attrs['notes'] if note in n)
+    assert told.startswith('WARNING') == (order != ORDERS['the SDK'])
+    if order != ORDERS['the SDK']:
+        with pytest.raises(InputError, match="not the SDK's order"):
+            convert([tmp_path / 'a.pt'], tmp_path / 'b.h5', strict=True, clean='zero')
+
+
+def test_lists_of_ids_may_be_padded_and_from_zero(tmp_path):
+    data, truth = fake()
+    for split in SIZES:  # Six entries, as a vector would have, or more.
+        rows = [[*t, *[0] * (9 - len(t))] for t in data[split]['tgt']]
+        data[split]['tgt'] = np.array(rows)
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert_holds(store, truth)
+    assert not any('vectors' in n for n in store.attrs['notes'])
+    zero = {name: i for i, name in enumerate(list(IDS)[4:])}
+    for split in SIZES:
+        names = [v for key, (_, v) in truth.items() if key.startswith(split)]
+        data[split]['tgt'] = [[zero[n] for n in sorted(some)] for some in names]
+    data['dict']['tgt'] = zero
+    torch.save(data, tmp_path / 'b.pt')
+    assert_holds(convert([tmp_path / 'b.pt'], tmp_path / 'b.h5'), truth)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ([0, 1, 0, 0, 2, 0], "zeros and ones, as most are, but that of 'valid-00001'"),
+        ([0, 1, 0, 0, 0.5, 0], "'valid-00001'"),
+        ([0, 1, 0, 0, float('nan'), 0], "'valid-00001'"),
+        ([0, 1, 0], "'valid-00001'"),
+    ],
+)
+def test_vectors_of_other_values_are_refused(change, message, tmp_path):
+    data, _ = with_vectors(ORDERS['mixed'], 4, 'lists')
+    data['valid']['tgt'][1] = change
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match=message):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+def test_ids_are_whole_numbers(tmp_path):
+    data, _ = fake()
+    data['test']['tgt'][2] = [2, 4.5, 3]
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match=r"'test-00002' .* has 4\.5"):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+def test_targets_that_may_be_both_are_refused(tmp_path):
+    data, _ = fake({'<s>': 8, '</s>': 9, 'calm': 4, 'tense': 5})
+    data['dict']['tgt'] = {'calm': 0, 'tense': 1}
+    for split, size in SIZES.items():
+        data[split]['tgt'] = [[i % 2, 1 - i % 2] for i in range(size)]
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match='say different labels'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    data['test']['tgt'][0] = [1, 1]  # No list names a label twice.
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.labels[:2].tolist() == [[0, 1], [1, 0]]
