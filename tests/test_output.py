@@ -91,9 +91,11 @@ def test_a_claim_waits_where_asked(tmp_path):
     process = holding(path)
     try:
         process.stdout.readline()
-        threading.Timer(0.3, kill, [process]).start()
+        timer = threading.Timer(0.3, process.send_signal, [signal.SIGKILL])
+        timer.start()
         with claim(path, wait=True):
-            assert process.poll() is not None
+            assert process.wait(timeout=10) == -signal.SIGKILL  # Not before it died.
+        timer.join()
     finally:
         kill(process)
 
