@@ -14,6 +14,7 @@ from torch import Tensor
 from hetero_mmer.graph import prior_label_graph
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.loader.scale import EQUAL
+from hetero_mmer.schema import check_label_names
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
 from hetero_mmer.typing import InputError, InputWarning
@@ -58,12 +59,13 @@ def load_splits(
 
     Raises:
         InputError: For a store without labels, a split or statistics that are needed,
-            features that are not finite, a modality that is not there, or a sample
-            without items.
+            names of labels that no predictions can have, features that are not finite,
+            a modality that is not there, or a sample without items.
     """
     rows = {split: store.rows(split) for split in ('train', 'valid', 'test')}
     if store.labels is None:
         raise _no_labels(store)
+    check_label_names(store.label_names)  # Older stores may hold any.
     edges = None
     if label_graph == 'prior':
         y = torch.from_numpy(store.labels[rows['train']])

@@ -89,6 +89,12 @@ class Recorder(Checkpoint):
         self._start = now
         self.rows.append({**row, **dict(sorted(logged.items()))})
         score = self._score(logged)
+        if not math.isfinite(score):
+            raise InputError(
+                f"epochs are chosen by '{self.monitor}', which is {abs(score)} on "
+                f'valid in epoch {len(self.rows)}: lower the learning rate or the '
+                'gradient clip'
+            )
         if score > self.best or self.monitor == 'last':
             self.best = score
             self.best_epoch = len(self.rows)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,9 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, f1_score
 
 from hetero_mmer.cli import main
+from hetero_mmer.models import HHMPN
 from hetero_mmer.store import Store
-from hetero_mmer.training import evaluate, predict, train
+from hetero_mmer.training import evaluate, fit, predict, train
 from hetero_mmer.typing import InputError, InputWarning
 
 METRICS = ('f1_micro', 'f1_macro', 'map', 'acc_jaccard')
@@ -138,3 +141,34 @@ def test_the_command_line_tells_too(tmp_path, data, capfd):
     shown, err = capfd.readouterr()
     assert 'monitor' in shown
     assert err.startswith('hetero-mmer: warning: the best of 2 epochs is the first')
+
+
+class Unsure(HHMPN):
+    """Its loss on valid is no number, its probabilities are."""
+
+    def loss(self, out, y):
+        parts = super().loss(out, y)
+        return parts if self.training else {'total': parts['total'] * torch.nan}
+
+
+def test_a_loss_that_is_no_number_chooses_nothing(tmp_path, data, options, monkeypatch):
+    monkeypatch.setattr(fit, 'check_model', lambda *args: None)
+    monkeypatch.setattr(
+        fit, 'build_model', lambda *args: Unsure({'text': 5, 'audio': 4}, 3)
+    )
+    with pytest.raises(InputError, match=r"chosen by 'loss', which is nan .* epoch 1"):
+        train(HHMPN, data, tmp_path / 'run', epochs=2, monitor='loss', **options)
+
+
+def test_labels_that_no_predictions_can_have(tmp_path, data, model, options):
+    copy = tmp_path / 'old.h5'
+    shutil.copy(data, copy)
+    with h5py.File(copy, 'r+') as file:
+        about = json.loads(file['about'][()])
+        first = about['label_names'][0]
+        about['label_names'][1] = f'{first}_predicted'
+        del file['about']
+        file['about'] = json.dumps(about)
+    with pytest.raises(InputError, match=f'{first}_predicted'):
+        train(model, copy, tmp_path / 'run', epochs=1, **options)
+    assert not (tmp_path / 'run').exists()
