@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.common import (
     Source,
@@ -44,6 +46,7 @@ def convert(
     sources: Sequence[Source],
     output: Source,
     *,
+    vector_order: list[str] | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -57,6 +60,8 @@ def convert(
     Args:
         sources: The one raw file.
         output: The store to write.
+        vector_order: The labels in the order of the entries, for a file whose targets
+            are vectors of zeros and ones in another order than the SDK's.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
@@ -82,7 +87,10 @@ def convert(
         [ids[name] for name in _MARKS if name in ids],
         str(path),
     )
-    order = [labels.index(n) for n in _in_order(labels, names)]
+    entries = labels
+    if found.are_vectors or vector_order is not None:
+        entries = _entries(labels, vector_order, found.are_vectors, path)
+    order = [entries.index(n) for n in _in_order(labels, names)]
     targets = {split: y[:, order] for split, y in found.labels.items()}
     padding = find_padding(parts)
     writer = StoreWriter(
@@ -113,7 +121,7 @@ def convert(
         writer.note(padding.note())
         writer.note(f'labels are named as in the file: {", ".join(labels)}')
         if found.are_vectors:
-            writer.note(_vectors(labels, strict))
+            writer.note(f'targets are vectors of zeros and ones: {", ".join(entries)}')
         writer.note(
             'the file has no ids: samples are called by split and row, and which of '
             'them share a video is not known'
@@ -126,8 +134,8 @@ def convert(
 def _ids(data: Any, path: Source) -> dict[str, int]:
     """The ids of targets by name."""
     try:
-        ids = {text_of(name): int(i) for name, i in data['dict']['tgt'].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+        ids = {text_of(name): _whole(i) for name, i in data['dict']['tgt'].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         ids = {}
     labels = set(ids) - set(_SPECIAL)
     if not labels or len(set(ids.values())) < len(ids):
@@ -140,27 +148,50 @@ def _ids(data: Any, path: Source) -> dict[str, int]:
     return ids
 
 
+def _whole(value: Any) -> int:
+    """A whole number, which an id is; int() alone would cut 4.7 to 4."""
+    number = int(value)
+    if isinstance(value, bool | np.bool_) or number != float(value):
+        raise ValueError(value)
+    return number
+
+
 def _in_order(labels: Sequence[str], names: Sequence[str]) -> list[str]:
     """The file's labels in the order of ours."""
     ours = {mosei_facts.label_name(label): label for label in labels}
     return [ours[name] for name in names]
 
 
-def _vectors(labels: Sequence[str], strict: bool) -> str:
-    """How vectors are read; nothing but the ids says which entry is which label."""
-    note = (
-        f'targets are vectors of zeros and ones, in the order of the ids in '
-        f"dict['tgt']: {', '.join(labels)}"
-    )
-    ours = tuple(map(mosei_facts.label_name, labels))
-    if ours == mosei_facts.LABEL_NAMES or sorted(ours) != sorted(
-        mosei_facts.LABEL_NAMES
-    ):
-        return note
-    note += ", which is not the SDK's order of emotions: is it that of the vectors?"
-    if strict:
-        raise InputError(note)
-    return f'WARNING: {note}'
+def _entries(
+    labels: Sequence[str],
+    vector_order: Sequence[str] | None,
+    are_vectors: bool,
+    path: Source,
+) -> list[str]:
+    """Which label each entry of a vector is: as chosen, or by the ids of the labels.
+
+    Raises:
+        InputError: For ids in another order of CMU-MOSEI's emotions than the SDK's:
+            nothing tells which of the two orders the vectors have.
+    """
+    ours = {mosei_facts.label_name(label): label for label in labels}
+    if vector_order is not None:
+        chosen = [mosei_facts.label_name(name) for name in vector_order]
+        if not are_vectors or sorted(chosen) != sorted(ours):
+            found = list(labels) if are_vectors else 'lists of ids'
+            raise InputError(
+                f"'vector_order' has each label of '{path}' once, where its targets "
+                f'are vectors (got {list(vector_order)} for {found})'
+            )
+        return [ours[name] for name in chosen]
+    is_mosei = sorted(ours) == sorted(mosei_facts.LABEL_NAMES)
+    if is_mosei and tuple(ours) != mosei_facts.LABEL_NAMES:
+        raise InputError(
+            f"targets of '{path}' are vectors of zeros and ones, but nothing says "
+            f"whether in the order of its ids ({', '.join(labels)}) or the SDK's "
+            f'({", ".join(mosei_facts.LABEL_NAMES)}): say it with --vector_order'
+        )
+    return list(labels)
 
 
 def _plain(settings: Any) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def read_targets(
 ) -> MultiHot:
     """Reads all targets of a file in the one way that fits all of them.
 
-    A list of ids may hold marks anywhere and any number of times. A vector has an entry
-    for each label, in the order of their ids.
+    A list of ids may hold marks anywhere and any number of times. A vector
+    has an entry for each label, in the order of their ids.
 
     Args:
         targets: One target for each sample, by split.
@@ -45,13 +45,16 @@ def read_targets(
         >>> read_targets({'train': [[0, 1], [1, 1]]}, [4, 5], [2, 3], 'a.pt')[1]
         True
     """
-    raw = {s: [np.asarray(t).reshape(-1) for t in some] for s, some in targets.items()}
+    raw = {
+        s: [_flat(t, f"'{s}-{i:05d}' in '{path}'") for i, t in enumerate(some)]
+        for s, some in targets.items()
+    }
     every = [t for some in raw.values() for t in some]
     place = {id_: k for k, id_ in enumerate(labels)}
     as_vectors = as_ids = None
     if all(_is_vector(t, len(labels)) for t in every):
         as_vectors = {s: _stack(some, len(labels)) for s, some in raw.items()}
-    if all(_are_ids(t, {*labels, *marks}) for t in every):
+    if all(_are_ids(t, labels, marks) for t in every):
         as_ids = {
             s: np.array([np.isin(labels, t) for t in some], np.uint8).reshape(
                 len(some), len(labels)
@@ -67,7 +70,7 @@ def read_targets(
     if all((as_vectors[s] == as_ids[s]).all() for s in raw):
         return MultiHot(as_ids, False)
     # A list names a label once; a vector with two equal entries would name it twice.
-    if any(len(t) > len(np.unique(t)) for t in map(_without(marks), every)):
+    if any(_repeats(t, labels) for t in every):
         return MultiHot(as_vectors, True)
     raise InputError(
         f"targets of '{path}' may be lists of ids and vectors of zeros and ones, which "
@@ -80,18 +83,32 @@ def _is_vector(target: NDArray, size: int) -> bool:
     return is_numbers and bool(((target == 0) | (target == 1)).all())
 
 
-def _are_ids(target: NDArray, known: set[int]) -> bool:
+def _are_ids(target: NDArray, labels: Sequence[int], marks: Sequence[int]) -> bool:
     if not target.size:
         return True
+    known = {*labels, *marks}
     return target.dtype.kind in 'iuf' and known.issuperset(target.tolist())
+
+
+def _repeats(target: NDArray, labels: Sequence[int]) -> bool:
+    named = target[np.isin(target, labels)]
+    return len(np.unique(named)) < len(named)
 
 
 def _stack(vectors: Sequence[NDArray], size: int) -> NDArray[np.uint8]:
     return np.array(vectors, np.uint8).reshape(len(vectors), size)
 
 
-def _without(marks: Sequence[int]) -> Any:
-    return lambda target: target[~np.isin(target, marks)]
+def _flat(target: Any, where: str) -> NDArray:
+    try:
+        flat = np.asarray(target).reshape(-1)
+        if flat.dtype.kind == 'O':  # Rows of an array of objects hold plain numbers.
+            flat = np.array(flat.tolist()).reshape(-1)
+    except ValueError:  # Entries of different lengths.
+        flat = np.array([None])
+    if flat.dtype.kind == 'O':
+        raise InputError(f'a target is one list of numbers, but that of {where} is not')
+    return flat
 
 
 def _neither(
@@ -108,7 +125,7 @@ def _neither(
     split, i, target = next(
         (s, i, t)
         for (s, i, t), is_vector in zip(every, vectors, strict=True)
-        if not (is_vector if mostly_vectors else _are_ids(t, known))
+        if not (is_vector if mostly_vectors else _are_ids(t, list(place), marks))
     )
     where = f"that of '{split}-{i:05d}' in '{path}'"
     if mostly_vectors:

@@ -285,14 +285,52 @@ def with_vectors(order, first, form):
 def test_targets_may_be_vectors(order, first, form, tmp_path):
     data, truth = with_vectors(order, first, form)
     torch.save(data, tmp_path / 'a.pt')
-    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
-    assert_holds(store, truth)
-    note = f"in the order of the ids in dict['tgt']: {', '.join(order)}"
-    (told,) = (n for n in store.attrs['notes'] if note in n)
-    assert told.startswith('WARNING') == (order != ORDERS['the SDK'])
-    if order != ORDERS['the SDK']:
-        with pytest.raises(InputError, match="not the SDK's order"):
-            convert([tmp_path / 'a.pt'], tmp_path / 'b.h5', strict=True, clean='zero')
+    is_ours = order == ORDERS['the SDK']
+    if not is_ours:
+        with pytest.raises(InputError, match='say it with --vector_order'):
+            convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    for chosen in (order, [OURS.get(name, name) for name in order]):
+        store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5', vector_order=chosen)
+        assert_holds(store, truth)
+    if is_ours:
+        assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
+    note = f'targets are vectors of zeros and ones: {", ".join(order)}'
+    assert note in store.attrs['notes']
+
+
+def test_vectors_may_have_another_order_than_the_ids(tmp_path):
+    data, truth = with_vectors(ORDERS['the SDK'], 4, 'lists')
+    names = ORDERS['turned']
+    data['dict']['tgt'] = {name: i for i, name in enumerate(names, start=4)}
+    torch.save(data, tmp_path / 'a.pt')
+    words = ['data', 'convert', 'mosei-pt', str(tmp_path / 'a.pt'), '--output']
+    words = [*words, str(tmp_path / 'a.h5')]
+    assert main(words) == 2
+    order = f'[{",".join(ORDERS["the SDK"])}]'
+    assert main([*words, '--vector_order', order]) == 0
+    assert_holds(Store(tmp_path / 'a.h5'), truth)
+
+
+@pytest.mark.parametrize(
+    'order', [['happy'], [*ORDERS['mixed'][:5], 'joy'], [*ORDERS['mixed'], 'calm']]
+)
+def test_an_order_has_each_label_once(order, tmp_path):
+    data, _ = with_vectors(ORDERS['mixed'], 4, 'lists')
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match="'vector_order' has each label"):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5', vector_order=order)
+    data, _ = fake()
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match='lists of ids'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5', vector_order=list(IDS)[4:])
+
+
+def test_a_list_may_name_a_label_twice(tmp_path):
+    data, truth = fake()
+    for split in SIZES:
+        data[split]['tgt'] = [[*t, *t] for t in data[split]['tgt']]
+    torch.save(data, tmp_path / 'a.pt')
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
 
 
 def test_lists_of_ids_may_be_padded_and_from_zero(tmp_path):
@@ -348,5 +386,73 @@ def test_targets_that_may_be_both_are_refused(tmp_path):
         convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
     data['test']['tgt'][0] = [1, 1]  # No list names a label twice.
     torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.labels[:2].tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize('first', [0, 4])
+def test_vectors_may_be_rows_of_objects(first, tmp_path):
+    data, truth = with_vectors(ORDERS['mixed'], first, 'int64')
+    for split in SIZES:
+        data[split]['tgt'] = data[split]['tgt'].astype(object)
+    torch.save(data, tmp_path / 'a.pt')
+    order = {'vector_order': ORDERS['mixed']}
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5', **order), truth)
+
+
+@pytest.mark.parametrize(
+    ('target', 'message'),
+    [
+        ([2, [4, 5], 3], "one list of numbers, but that of 'test-00001'"),
+        ({7: 1}, "one list of numbers, but that of 'test-00001'"),
+        (None, "one list of numbers, but that of 'test-00001'"),
+        ([True, False], "'test-00001'"),
+    ],
+)
+def test_lists_of_something_else_are_refused(target, message, tmp_path):
+    data, _ = fake()
+    data['test']['tgt'][1] = target
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match=message):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert not (tmp_path / 'a.h5').exists()
+
+
+@pytest.mark.parametrize('value', [7.5, float('inf'), float('nan'), True])
+def test_ids_of_labels_are_whole_numbers(value, tmp_path):
+    data, _ = fake()
+    del data['dict']['tgt']['<unk>']  # Its id is True, too.
+    data['dict']['tgt']['happy'] = value
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match='which id is which label'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+def tiny(ids, targets):
+    """Two or three labels, so that lists of ids may look like vectors."""
+    data, _ = fake({'<s>': 8, '</s>': 9, 'calm': 4, 'tense': 5})
+    data['dict']['tgt'] = ids
+    for split, size in SIZES.items():
+        data[split]['tgt'] = [targets[i % len(targets)] for i in range(size)]
+    return data
+
+
+def test_both_ways_that_say_the_same_are_taken(tmp_path):
+    data = tiny({'<blank>': 0, 'calm': 1, 'tense': 2}, [[1, 0], [0, 0]])
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.labels[:2].tolist() == [[1, 0], [0, 0]]
+
+
+def test_marks_may_be_repeated_and_decide_nothing(tmp_path):
+    ids = {'<blank>': 0, 'calm': 1, 'tense': 2, 'dull': 3}
+    torch.save(tiny(ids, [[0, 0, 1], [0, 1, 0]]), tmp_path / 'a.pt')
+    with pytest.raises(InputError, match='say different labels'):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+def test_booleans_are_no_ids(tmp_path):
+    ids = {'calm': 0, 'tense': 1}
+    torch.save(tiny(ids, [[False, True], [True, False]]), tmp_path / 'a.pt')
     store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
     assert store.labels[:2].tolist() == [[0, 1], [1, 0]]
