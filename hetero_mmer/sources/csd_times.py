@@ -14,8 +14,12 @@ from hetero_mmer.typing import InputError
 #: So many videos are looked at, evenly spread.
 _VIDEOS: Final = 25
 
-#: Labels may end long before or after the frames, but not so many times as late.
-_FACTOR: Final = 20
+#: Labels end with the frames at the latest, or nearly; so many times as late is another
+#: unit.
+_LATE: Final = 20
+
+#: They may end much earlier. Frames in milliseconds end a thousand times as late.
+_EARLY: Final = 500
 
 #: A word or a sentence lasts for less, in seconds.
 _LONG: Final = 60
@@ -46,7 +50,7 @@ def check_times(labels: CsdFile, files: Mapping[str, CsdFile]) -> list[str]:
                 lasting.append(np.abs(np.diff(times, axis=1)))
     for modality, ratios in ends.items():
         ratio = float(np.median(ratios)) if ratios else 1.0
-        if not 1 / _FACTOR <= ratio <= _FACTOR:
+        if not 1 / _LATE <= ratio <= _EARLY:
             raise InputError(
                 f"times are in seconds in all files, but those of '{labels.path}' and "
                 f"'{files[modality].path}' are in different units: the rows of a video "

@@ -69,6 +69,8 @@ def read_targets(
         return MultiHot(found, as_vectors is not None)
     if all((as_vectors[s] == as_ids[s]).all() for s in raw):
         return MultiHot(as_ids, False)
+    if not any(y.any() for y in as_ids.values()):  # Zeros and ones are marks alone.
+        return MultiHot(as_vectors, True)
     # A list names a label once; a vector with two equal entries would name it twice.
     if any(_repeats(t, labels) for t in every):
         return MultiHot(as_vectors, True)

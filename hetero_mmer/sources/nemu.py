@@ -28,7 +28,7 @@ from hetero_mmer.sources.common import (
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
 from hetero_mmer.sources.padded import column, text_of, unread_parts
 from hetero_mmer.sources.padding import Side, padding_side
-from hetero_mmer.sources.split_names import find_splits
+from hetero_mmer.sources.split_names import find_parts
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
@@ -193,7 +193,7 @@ def _load(path: Path) -> Any:
 
 def _songs(data: Any, path: Path) -> Iterator[Song]:
     """All songs, split by split."""
-    found = find_splits(data, f"'{path}'") if isinstance(data, dict) else {}
+    found = find_parts(data, f"'{path}'") if isinstance(data, dict) else {}
     if not found:
         got = list(data)[:5] if isinstance(data, dict) else type(data).__name__
         raise InputError(

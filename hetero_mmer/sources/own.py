@@ -64,7 +64,8 @@ def convert(
             ``split`` and what is called like one of them, or those of ``like``.
         ignore: Columns that are neither labels nor group nor split.
         seed: Of the split where the table has none: 70 % of the groups for train, 10 %
-            for valid and 20 % for test. With ``like``, all of it is test.
+            for valid and 20 % for test. With ``like``, labelled samples are test and
+            others in no split.
         like: A store, or a run, whose modalities and labels these samples have to have;
             kinds are taken from it, and columns of labels may be absent.
         clean: What replaces values that are not finite, zero by default.

@@ -172,11 +172,13 @@ def _other_split(
     found = [c for c in columns if splits[c] and None not in splits[c]]
     # A column of nothing but 'test' may be anything.
     sure = [c for c in found if plain(c) in _SPLITS or {'train'} < splits[c]]
-    if len(sure) > 1:
+    if len({tuple(map(split_of, filled[c])) for c in sure}) > 1:
         raise _several(sure, 'split', path)
     if sure:
         return sure[0]
     maybe = found or [c for c in columns if plain(c) in _SPLITS and filled[c]]
+    # Two splits among the cells are no chance, whatever the others say.
+    maybe = maybe or [c for c in columns if len(splits[c] - {None}) > 1]
     if not maybe or not deals:
         return None
     raise InputError(

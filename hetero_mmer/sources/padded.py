@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source
 from hetero_mmer.sources.mosei_facts import extractor
-from hetero_mmer.sources.split_names import find_splits, split_of
+from hetero_mmer.sources.split_names import find_parts, split_of
 from hetero_mmer.store import ModalitySpec
 from hetero_mmer.typing import InputError
 
@@ -34,7 +34,7 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
     Raises:
         InputError: For anything that is not splits of arrays.
     """
-    found = find_splits(data, f"'{path}'") if isinstance(data, dict) else {}
+    found = find_parts(data, f"'{path}'") if isinstance(data, dict) else {}
     if not found:
         got = list(data)[:5] if isinstance(data, dict) else type(data).__name__
         raise InputError(

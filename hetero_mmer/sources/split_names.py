@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from hetero_mmer.typing import InputError
 
@@ -91,6 +91,28 @@ def find_splits(names: Iterable[Name], where: str) -> dict[str, Name]:
                 f'remove one of them'
             )
         found[split] = name
+    return {s: found[s] for s in ('train', 'valid', 'test') if s in found}
+
+
+def find_parts(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """The key of each split of a dictionary; what is no dictionary counts by need.
+
+    A list such as ``train_ids`` beside ``train`` is no second train.
+
+    Args:
+        data: Parts by name.
+        where: Where they are, for the message.
+
+    Raises:
+        InputError: For two parts of one split.
+
+    Example:
+        >>> find_parts({'train': {}, 'train_ids': [], 'val': {}, 'test': None}, 'it')
+        {'train': 'train', 'valid': 'val', 'test': 'test'}
+    """
+    parts = find_splits((k for k, v in data.items() if isinstance(v, dict)), where)
+    others = [k for k in data if len(split_words(k)) == 1 and split_of(k) not in parts]
+    found = parts | find_splits((k for k in others if k not in parts.values()), where)
     return {s: found[s] for s in ('train', 'valid', 'test') if s in found}
 
 

@@ -84,8 +84,8 @@ class HashedNgrams:
             self._arrays[f'{name}_idf'] = idf.astype(np.float32)
         joint = self._weigh(counted)
         svd = TruncatedSVD(self.channels, random_state=self.seed).fit(joint)
-        # Half precision is enough, and hides in which order threads have summed up:
-        # equal texts have equal directions, whatever the machine.
+        # Half precision is enough, and almost always hides in which order threads have
+        # summed up.
         self._arrays['directions'] = svd.components_.astype(np.float16)
         self._arrays['mean'] = np.zeros(self.channels, np.float32)
         self._arrays['scale'] = np.ones(1, np.float32)

@@ -74,10 +74,13 @@ def _items(run: Run, modality: str, items: ArrayLike | None, name: str) -> NDArr
         x = empty
     if is_ids:
         return x  # Which build_graph looks at.
+    if x.shape == (width,):
+        x = x[None]  # A single item.
     if x.dtype.kind not in 'biuf' or x.ndim != 2 or x.shape[1] != width:
         raise InputError(
-            f"modality '{modality}' of sample '{name}' has items of shape [S, {width}] "
-            f"(got {list(x.shape)} of type '{x.dtype}')"
+            f"modality '{modality}' of sample '{name}' has items of shape "
+            f'[S, {width}], or [{width}] for one (got {list(x.shape)} of type '
+            f"'{x.dtype}')"
         )
     given = x
     with np.errstate(over='ignore'):

@@ -68,7 +68,7 @@ def check_options(options: dict[str, Any]) -> None:
     if options['monitor'] == 'last' and options['patience'] is not None:
         raise InputError(
             "'patience' waits for a better epoch, so it needs another 'monitor' than "
-            "'last', which takes the last one"
+            "'last', which takes the last one: leave it out by `--patience null`"
         )
     check_threshold(options['threshold'])
     device = check_device(options['device'])

@@ -113,7 +113,7 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_start(path: Path, start: Mapping[str, Any]) -> None:
-    """Writes with what a run starts, for :func:`hetero_mmer.training.start.check`."""
+    """Writes what a run starts with; see :mod:`hetero_mmer.training.start`."""
     body = yaml.safe_dump(dict(start), sort_keys=False, allow_unicode=True)
     with replacing(path) as temporary:
         temporary.write_text(body, encoding='utf-8')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -214,9 +214,11 @@ def _run(
             files.write_start(folder / files.START, start)
             files.write_config(folder / files.CONFIG, options)
         keep_encoders(folder, fitted, store.fill)
-        going_on = checkpoint is not None
+        kept = None if checkpoint is None else recorded(checkpoint)
+        if checkpoint is not None and kept and kept['best_epoch'] == len(kept['rows']):
+            _restore_weights(network, checkpoint, folder / files.WEIGHTS)
         del checkpoint  # Lightning reads it again.
-        recorder = _fit(network, splits, options, folder, device, progress, going_on)
+        recorder = _fit(network, splits, options, folder, device, progress, kept)
         files.load_weights(network, folder / files.WEIGHTS)
         return _test(network, store, splits, options, folder, device, recorder)
 
@@ -228,8 +230,12 @@ def _fit(
     folder: Path,
     device: torch.device,
     progress: bool,
-    going_on: bool,
+    kept: Mapping[str, Any] | None,
 ) -> Recorder:
+    monitored_at = options['threshold']
+    if kept is not None:  # Runs of version 0.1 chose at 0.5 where it was to be tuned.
+        old = isinstance(monitored_at, str) and 'options' not in kept
+        monitored_at = kept.get('monitored_at', 0.5 if old else monitored_at)
     module = MultilabelModule(
         network,
         seed=options['seed'],
@@ -238,7 +244,7 @@ def _fit(
         weight_decay=options['weight_decay'],
         warmup=options['warmup'],
         schedule=options['schedule'],
-        threshold=options['threshold'],
+        threshold=monitored_at,
         label_names=splits.train.store.label_names,
     )
     monitor = options['monitor']
@@ -247,6 +253,7 @@ def _fit(
         monitor=monitor,
         patience=options['patience'],
         start=start_of(options, splits.train.store.sha256()),
+        monitored_at=monitored_at,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
     with quiet():
@@ -286,10 +293,20 @@ def _fit(
                 **workers,
             ),
             StoreLoader(splits.valid, size, **workers),
-            ckpt_path=folder / files.CHECKPOINT if going_on else None,
+            ckpt_path=folder / files.CHECKPOINT if kept is not None else None,
             weights_only=True,
         )
     return recorder
+
+
+def _restore_weights(
+    network: Module, checkpoint: Mapping[str, Any], path: Path
+) -> None:
+    """Writes the best weights, which a kill may have kept from being written."""
+    state = checkpoint['state_dict']
+    own = {k.removeprefix('model.'): v for k, v in state.items() if k[:6] == 'model.'}
+    network.load_state_dict(own)
+    files.save_weights(network, path)
 
 
 def _test(

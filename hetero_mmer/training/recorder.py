@@ -43,6 +43,7 @@ class Recorder(Checkpoint):
         patience: Epochs without improvement after which training stops.
         start: The run's options and the sha256 of its data, for the checkpoint; one
             for other data is refused.
+        monitored_at: The threshold of the metrics on valid, or how it is tuned.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Recorder(Checkpoint):
         monitor: Monitor = 'f1_micro',
         patience: int | None,
         start: Mapping[str, Any],
+        monitored_at: float | str = 0.5,
     ) -> None:
         self.folder = folder
         self.monitor = monitor
+        self.monitored_at = monitored_at
         self.patience = patience
         self.start = dict(start)
         self.sha256: str = self.start['sha256']
@@ -98,13 +101,16 @@ class Recorder(Checkpoint):
         if score > self.best or self.monitor == 'last':
             self.best = score
             self.best_epoch = len(self.rows)
-            files.save_weights(module.model, self.folder / files.WEIGHTS)
         header = list(dict.fromkeys(name for row in self.rows for name in row))
         table = ([row.get(name, '') for name in header] for row in self.rows)
         files.write_csv(self.folder / files.HISTORY, header, table)
         self.events.add(self.rows[-1], trainer.global_step)
         with files.replacing(self.folder / files.CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
+        # After the checkpoint, which says whose weights they are: where a kill keeps
+        # them from being written, resuming takes them from there.
+        if self.best_epoch == len(self.rows):
+            files.save_weights(module.model, self.folder / files.WEIGHTS)
         (self.folder / files.START).unlink(missing_ok=True)  # The checkpoint has it.
         trainer.should_stop = trainer.should_stop or self.exhausted
 
@@ -131,6 +137,7 @@ class Recorder(Checkpoint):
             'rows': self.rows,
             'best_epoch': self.best_epoch,
             'best': self.best,
+            'monitored_at': self.monitored_at,
             **self.start,
         }
 

@@ -89,11 +89,13 @@ class Run:
         """Predicts the labels of arrays, prepared as the run's own samples were.
 
         Scale, kinds, order of modalities, label graph and thresholds are the run's.
+        Values that are not finite are for their owner to clean: `data convert` makes
+        them 0 or the mean.
 
         Args:
-            samples: The items of each modality, ``[S, F]``, or ids, ``[S]`` or
-                ``[S, 1]``; a modality that is absent, None or has no rows is missing.
-                One such dictionary, or several.
+            samples: The items of each modality, ``[S, F]`` or ``[F]``, or ids,
+                ``[S]`` or ``[S, 1]``; a modality that is absent, None or has no rows
+                is missing. One such dictionary, or several.
             threshold: See :meth:`threshold`.
             batch_size: Samples in a batch.
             device: Where to compute; a GPU by default if there is one.

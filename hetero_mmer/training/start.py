@@ -64,7 +64,9 @@ def check_resumed(
                 f"the data of the run in '{folder}' have changed since it started"
             )
     weights = folder / files.WEIGHTS
-    if checkpoint and checkpoint['best_epoch'] and not weights.is_file():
+    # Those of the last epoch are in the checkpoint.
+    earlier = checkpoint and 0 < checkpoint['best_epoch'] < len(checkpoint['rows'])
+    if earlier and not weights.is_file():
         raise InputError(
             f"the weights of the best epoch so far, '{weights}', are missing; without "
             f"the checkpoint '{folder / files.CHECKPOINT}' the run starts anew"

@@ -139,3 +139,14 @@ def test_times_in_another_unit_are_refused(name, tmp_path):
         write_csd(tmp_path / file, root, videos, about)
     with pytest.raises(InputError, match='different units'):
         convert([tmp_path], tmp_path / 'a.h5')
+
+
+def test_labels_may_cover_the_start_of_a_long_video(tmp_path):
+    words = words_of(0, num_segments=200)  # Ten minutes, of which six seconds count.
+    labels = segments_of(0, num_segments=2)
+    about = {'dimension names': as_json(NAMES)}
+    write_csd(tmp_path / 'l.csd', 'All Labels', {'x': labels, 'y': labels}, about)
+    write_csd(tmp_path / 'w.csd', 'glove_vectors', {'x': words, 'y': words})
+    store = convert([tmp_path], tmp_path / 'a.h5')
+    assert len(store) == 4
+    assert store.read('text', 1)[:, 0].tolist() == [3.0, 4.0, 5.0]

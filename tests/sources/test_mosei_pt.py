@@ -456,3 +456,21 @@ def test_booleans_are_no_ids(tmp_path):
     torch.save(tiny(ids, [[False, True], [True, False]]), tmp_path / 'a.pt')
     store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
     assert store.labels[:2].tolist() == [[0, 1], [1, 0]]
+
+
+def test_vectors_are_seen_where_marks_are_zero_and_one(tmp_path):
+    ids = {'<s>': 0, '</s>': 1, 'calm': 2, 'tense': 3}
+    torch.save(tiny(ids, [[0, 1], [1, 1]]), tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert store.labels[:2].tolist() == [[0, 1], [1, 1]]
+
+
+def test_lists_beside_the_splits_are_no_splits(tmp_path):
+    data, truth = fake()
+    data |= {'train_ids': ['a'], 'test_list': [1], 'valid_dataset': None}
+    torch.save(data, tmp_path / 'a.pt')
+    assert_holds(convert([tmp_path / 'a.pt'], tmp_path / 'a.h5'), truth)
+    data['dev'] = dict(data['valid'])
+    torch.save(data, tmp_path / 'a.pt')
+    with pytest.raises(InputError, match="'valid' and 'dev' both stand for 'valid'"):
+        convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')

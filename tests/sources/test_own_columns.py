@@ -183,3 +183,20 @@ def test_splits_that_are_empty_or_tiny(counts, words):
     assert len(found) == len(words)
     for note, word in zip(found, words, strict=True):
         assert word in note
+
+
+@pytest.mark.parametrize('third', ['eval', 'holdout', 'PublicTest'])
+@pytest.mark.parametrize('name', ['usage', 'purpose'])
+def test_two_split_names_among_others_are_never_passed_by(name, third):
+    cells = [third if cell == 'test' else cell for cell in SPLIT]
+    columns = {'id': CLIPS, name: cells, 'joy': JOY}
+    refused(f"'{name}' of 'a.csv' may say the split", columns, labels=['joy'])
+    assert find(columns, labels=['joy'], ignore=[name]).split is None
+    assert find(columns, labels=['joy'], deals=False).split is None
+
+
+def test_two_columns_that_say_the_same_split_are_one():
+    columns = {'id': CLIPS, 'set': SPLIT, 'subset': SPLIT, 'joy': JOY}
+    assert find(columns, labels=['joy']).split == 'set'
+    other = {**columns, 'subset': SPLIT[::-1]}
+    refused('one column is the split', other, labels=['joy'])

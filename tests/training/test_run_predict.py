@@ -108,7 +108,7 @@ def test_arrays_are_not_changed(run):
             {'voice': np.ones((2, 4))},
             r"'voice' of sample '0' has items of shape \[S, 3\]",
         ),
-        ({'voice': np.ones(3)}, r'\[S, 3\]'),
+        ({'voice': np.ones(4)}, r'\[S, 3\]'),
         ({'voice': [['a', 'b', 'c']]}, r'\[S, 3\]'),
         ({'voices': np.ones((2, 3))}, "did you mean 'voice'"),
         ({'words': [9]}, 'ids from 0 to 8'),
@@ -157,3 +157,9 @@ def test_no_sample_with_items_is_refused(tmp_path):
     run = load_run(tmp_path / 'run')
     one, two = (run.predict(s).probs for s in (other, {'voice': other['voice']}))
     assert (one == two).all()
+
+
+def test_one_item_may_stand_alone(run):
+    item = np.array([310.0, 290.0, 300.0])
+    one, other = (run.predict({'voice': x}).probs for x in (item, item[None]))
+    assert (one == other).all()

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
+from hetero_mmer.metrics import MultilabelMetrics
 from hetero_mmer.models import HHMPN
 from hetero_mmer.sources import synthesize
 from hetero_mmer.store import ModalitySpec, StoreWriter
-from hetero_mmer.training import MultilabelModule, resume, train
+from hetero_mmer.training import MultilabelModule, files, resume, train
+from hetero_mmer.training.recorder import Recorder, recorded
 from hetero_mmer.training.start import MAY_DIFFER, check_resumed, start_of
 from hetero_mmer.typing import InputError
 
@@ -158,7 +161,11 @@ def test_options_that_python_alone_knows_are_kept_as_files_give_them(tmp_path):
     resume(folder)
 
 
-def test_best_weights_that_are_gone_are_told_at_once(tmp_path, data, model, options):
+def test_best_weights_that_are_gone_are_told_at_once(
+    tmp_path, data, model, options, monkeypatch
+):
+    # The first epoch is the best: the checkpoint has the weights of the last one.
+    monkeypatch.setattr(Recorder, '_score', lambda self, logged: -float(len(self.rows)))
     folder = stopped(tmp_path / 'run', 2, model, data, options)
     (folder / 'model.safetensors').unlink()
     with pytest.raises(InputError, match=r'model\.safetensors.* are missing'):
@@ -172,3 +179,66 @@ def test_a_key_that_is_given_twice_is_refused(unfinished, tmp_path):
         file.write('seed: 0\n')
     with pytest.raises(InputError, match=r"'seed' is given twice in .*config\.yaml"):
         resume(folder)
+
+
+@pytest.mark.parametrize('place', [1, 2])
+def test_a_kill_leaves_no_weights_of_another_epoch(
+    place, tmp_path, data, model, options, monkeypatch
+):
+    """Killed between the files of an epoch, resumed where no other one is better."""
+    folder, calls = tmp_path / 'run', []
+    save = files.save_weights
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) == place:
+            raise KeyboardInterrupt
+        save(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, 'save_weights', killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(model, data, folder, epochs=9, monitor='map', seed=1, **options)
+    state = torch.load(folder / files.CHECKPOINT, weights_only=True)
+    epoch = len(recorded(state)['rows'])
+    assert recorded(state)['best_epoch'] == epoch
+    monkeypatch.setattr(Recorder, '_score', lambda self, logged: -2.0)
+    assert resume(folder)['best_epoch'] == epoch
+    for name, value in load_file(folder / files.WEIGHTS).items():
+        assert value.equal(state['state_dict'][f'model.{name}']), name
+
+
+def test_a_tuned_run_of_an_older_version_goes_on_choosing_at_a_half(
+    tmp_path, data, model, options, monkeypatch
+):
+    folder = tmp_path / 'run'
+    chosen = {'epochs': 4, 'threshold': 'tuned', **options}
+    seen = []
+    update = MultilabelMetrics.compute
+
+    def compute(self):
+        seen.append(self.threshold)
+        return update(self)
+
+    monkeypatch.setattr(MultilabelMetrics, 'compute', compute)
+    for epoch in (1, 2):  # Twice, as what was chosen has to last.
+        with monkeypatch.context() as patch:
+            original = MultilabelModule.training_step
+
+            def step(self, batch, i, stop=epoch, original=original):
+                if self.current_epoch == stop:
+                    raise KeyboardInterrupt
+                return original(self, batch, i)
+
+            patch.setattr(MultilabelModule, 'training_step', step)
+            with pytest.raises(KeyboardInterrupt):
+                train(model, data, folder, **chosen) if epoch == 1 else resume(folder)
+        if epoch == 1:
+            assert set(seen) == {'tuned'}
+            state = torch.load(folder / files.CHECKPOINT, weights_only=True)
+            kept = recorded(state)
+            del kept['options'], kept['monitored_at']
+            torch.save(state, folder / files.CHECKPOINT)
+            seen.clear()
+    assert resume(folder)['threshold'] != 0.5
+    assert set(seen) == {0.5}
