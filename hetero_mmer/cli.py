@@ -11,7 +11,6 @@ import contextlib
 import inspect
 import os
 import re
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,16 +58,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for bad input, 130 after an interrupt.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='backslashreplace')  # As stderr has it.
     # Threads that spin while they wait make small models 20 times slower wherever
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     try:
-        with _plain_output(), _plain_warnings():
+        with _plain_warnings():
             return _run(words)
     except SystemExit as stop:  # After the help of a command.
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        _tell(f'hetero-mmer: {stop or "interrupted"}')
+        _tell(str(stop) or 'interrupted')
         return 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
@@ -78,26 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, OSError | InputError):
             raise
         message = str(error)
-    _tell(f'hetero-mmer: error: {message}')
+    _tell(f'error: {message}')
     return 2
-
-
-@contextlib.contextmanager
-def _plain_output() -> Iterator[None]:
-    """Writes letters that the terminal's encoding lacks as escapes."""
-    out: Any = sys.stdout
-    errors, can_change = out.errors, hasattr(out, 'reconfigure')
-    if can_change:
-        out.reconfigure(errors='backslashreplace')
-    try:
-        yield
-        out.flush()
-    except BrokenPipeError:  # Who reads has seen enough, as after `| head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-        raise SystemExit(128 + signal.SIGPIPE) from None
-    finally:
-        if can_change:
-            out.reconfigure(errors=errors)
 
 
 @contextlib.contextmanager
@@ -113,7 +96,7 @@ def _plain_warnings() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *args: Any, **more: Any
         ) -> None:
             if issubclass(category, InputWarning):
-                _tell(f'hetero-mmer: warning: {message}')
+                _tell(f'warning: {message}')
             else:
                 show(message, category, *args, **more)
 
@@ -443,7 +426,7 @@ def _say(sentence: str) -> None:
 
 
 def _tell(sentence: str) -> None:
-    print(visible(sentence), file=sys.stderr)
+    print(f'hetero-mmer: {visible(sentence)}', file=sys.stderr)
 
 
 def _show(*tables: Table) -> None:

@@ -13,10 +13,14 @@ _JOINERS: Final = '\u200c\u200d'
 #: as those that turn the direction of text around.
 _HIDDEN: Final = frozenset({'Cc', 'Cs', 'Zl', 'Zp', 'Cf'})
 
+#: Where a cell may begin: elsewhere than here a semicolon or a tab ends the last one,
+#: and a line where nothing counts as quoted.
+_START: Final = r'(^|[;\t\r\n])'
+
 #: What spreadsheets take for a formula, after blanks that some of them skip. The last
 #: four are =, +, - and @ as East Asian keyboards write them.
 _BLANK: Final = r'[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\ufeff]*'
-_FORMULA: Final = rf'{_BLANK}[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]'
+_FORMULA: Final = rf'(?=\'*{_BLANK}[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])'
 
 
 def visible(text: str) -> str:
@@ -49,10 +53,10 @@ def guard_cell(text: str) -> str:
         text: A name or id that goes into a CSV file.
 
     Example:
-        >>> guard_cell('=1+1'), guard_cell("'=1+1"), guard_cell("clip'-1")
-        ("'=1+1", "''=1+1", "clip'-1")
+        >>> [guard_cell(text) for text in ('=1+1', "'=1+1", 'a;=1', 'a=1')]
+        ["'=1+1", "''=1+1", "a;'=1", 'a=1']
     """
-    return f"'{text}" if re.match(f"'*{_FORMULA}", text) else text
+    return re.sub(f'{_START}{_FORMULA}', r"\1'", text)
 
 
 def unguard_cell(text: str) -> str:
@@ -65,7 +69,7 @@ def unguard_cell(text: str) -> str:
         >>> unguard_cell("'=1+1"), unguard_cell("'tis")
         ('=1+1', "'tis")
     """
-    return text[1:] if re.match(f"'+{_FORMULA}", text) else text
+    return re.sub(f"{_START}'{_FORMULA}", r'\1', text)
 
 
 def _code(character: str) -> str:

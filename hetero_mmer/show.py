@@ -58,7 +58,7 @@ def render(
     """
     parts = []
     for title, head, rows in tables:
-        cells = [[_cell(value) for value in row] for row in [head, *rows]]
+        cells = [[_cell(value, encoding) for value in row] for row in [head, *rows]]
         widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
         total = sum(widths) + 3 * len(widths) + 1 if width is None else width
         parts.append(visible(title))
@@ -200,12 +200,15 @@ def _some(names: Sequence[str]) -> str:
     return f'{len(names)} ({", ".join(names[:5])}{more})'
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, encoding: str) -> str:
     if isinstance(value, list | tuple):
-        return ', '.join(map(_cell, value)) or '-'
+        return ', '.join(_cell(item, encoding) for item in value) or '-'
     if value is None:
         return '-'
-    return f'{value:.4g}' if isinstance(value, float) else visible(str(value))
+    if isinstance(value, float):
+        return f'{value:.4g}'
+    # Letters that the output lacks become escapes before their width counts.
+    return visible(str(value)).encode(encoding, 'backslashreplace').decode(encoding)
 
 
 def _blocks(widths: Sequence[int], total: int) -> list[list[int]]:

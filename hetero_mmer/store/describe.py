@@ -116,7 +116,7 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         split_label_counts=None
         if y is None
         else {s: _label_counts(store, y[split == s]) for s in splits},
-        num_groups=len(np.unique(store.groups)),
+        num_groups=len(set(store.groups.tolist())),
         groups_across_splits=groups_across_splits(store.groups, store.split),
         duplicate_ids=duplicates(store.ids),
         source=store.source,

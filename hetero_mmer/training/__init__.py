@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hetero_mmer.recipes import recipe_names
 from hetero_mmer.training.fit import resume, train
 from hetero_mmer.training.inference import evaluate, predict
 from hetero_mmer.training.multilabel_module import MultilabelModule
@@ -10,6 +9,7 @@ from hetero_mmer.training.recipe import (
     model_options,
     read_recipe,
     recipe_first,
+    recipe_names,
 )
 from hetero_mmer.training.run import Run, load_run
 from hetero_mmer.training.spec import from_spec, to_spec

@@ -149,16 +149,9 @@ def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) 
         replacing(path) as temporary,
         temporary.open('w', newline='', encoding='utf-8') as file,
     ):
-        plain, quoted = (
-            csv.writer(file, quoting=q) for q in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-        )
+        writer = csv.writer(file)
         for row in (header, *rows):
-            cells = [_cell(value) for value in row]
-            # Where other separators are usual, a cell would end at one.
-            apart = any(
-                isinstance(cell, str) and set(';\t') & {*cell} for cell in cells
-            )
-            (quoted if apart else plain).writerow(cells)
+            writer.writerow(map(_cell, row))
 
 
 def versions() -> dict[str, str | None]:
