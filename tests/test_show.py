@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from itertools import combinations
 
+import numpy as np
 import pytest
 
 from hetero_mmer.show import Table, description_tables, render, result_table
@@ -114,3 +117,19 @@ def test_a_store_without_labels(tmp_path):
     text = render(description_tables(store(tmp_path / 'a.h5', 2, labelled=False)))
     assert re.search(r'│ labels +│ label000, label001 +│', text)
     assert 'Labels' not in text
+
+
+def test_the_most_frequent_pairs_of_many_labels(tmp_path):
+    y = np.random.default_rng(0).random((50, 20)) < np.linspace(0.1, 0.9, 20)
+    names = [f'label{i:02}' for i in range(20)]
+    with StoreWriter(tmp_path / 'a.h5', {'text': ModalitySpec(1)}, names) as w:
+        for i, row in enumerate(y):
+            w.add(f's{i}', {'text': [[i]]}, row.astype(int), split='train')
+    table = description_tables(describe(tmp_path / 'a.h5'))[-1]
+    counts = Counter()
+    for row in y:
+        counts.update(
+            combinations([n for n, has in zip(names, row, strict=True) if has], 2)
+        )
+    assert [row[2] for row in table.rows] == [c for _, c in counts.most_common(12)]
+    assert all(counts[row[0], row[1]] == row[2] for row in table.rows)

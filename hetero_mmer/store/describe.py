@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from hetero_mmer.schema import Kind
 from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
+
+
+#: The number of labels up to which all pairs of them are counted.
+MAX_PAIRED: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Description:
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
     both labels) and ``without_labels`` are None where the labels are unknown, and so is
     ``split_label_counts``: how many samples of each split have each label.
-    ``split_labelled`` counts the samples of each split whose labels are known.
+    ``split_labelled`` counts the samples of each split whose labels are known. With more
+    than 1000 labels nobody reads ``co_occurrence``, which is None, too.
     """
 
     path: str
@@ -109,7 +114,9 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         label_names=store.label_names,
         label_counts=None if y is None else _label_counts(store, y),
         cardinality=None if y is None else float(y.sum(axis=1).mean()),
-        co_occurrence=None if y is None else _co_occurrence(y),
+        co_occurrence=None
+        if y is None or y.shape[1] > MAX_PAIRED
+        else _co_occurrence(y),
         without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
         splits=splits,
         split_labelled={s: 0 if y is None else count for s, count in splits.items()},

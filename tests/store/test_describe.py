@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hetero_mmer.store import ModalitySpec, StoreWriter, describe
+from hetero_mmer.store.describe import MAX_PAIRED
 
 
 @pytest.fixture
@@ -85,6 +86,17 @@ def test_pairs_of_labels_in_more_than_one_block(path):
     columns = y.T.astype(bool)
     expected = [[int(np.sum(a & b)) for b in columns] for a in columns]
     assert describe(path).co_occurrence == expected
+
+
+def test_with_very_many_labels_pairs_are_not_counted(tmp_path):
+    path = tmp_path / 'a.h5'
+    names = [f'label{i}' for i in range(MAX_PAIRED + 1)]
+    for num_labels in (MAX_PAIRED, MAX_PAIRED + 1):
+        with StoreWriter(path, {'text': ModalitySpec(1)}, names[:num_labels]) as w:
+            w.add('a', {'text': [[1]]}, [i % 2 for i in range(num_labels)])
+        d = describe(path)
+        assert list(d.label_counts.values()) == [i % 2 for i in range(num_labels)]
+        assert (d.co_occurrence is None) == (num_labels > MAX_PAIRED)
 
 
 def test_a_modality_that_is_never_there(tmp_path):
