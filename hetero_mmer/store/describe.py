@@ -13,7 +13,6 @@ from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 
-
 #: The number of labels up to which all pairs of them are counted.
 MAX_PAIRED: Final = 1000
 
@@ -48,8 +47,8 @@ class Description:
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
     both labels) and ``without_labels`` are None where the labels are unknown, and so is
     ``split_label_counts``: how many samples of each split have each label.
-    ``split_labelled`` counts the samples of each split whose labels are known. With more
-    than 1000 labels nobody reads ``co_occurrence``, which is None, too.
+    ``split_labelled`` counts the samples of each split whose labels are known. Nobody
+    reads ``co_occurrence`` of more than 1000 labels, so it is None, too.
     """
 
     path: str
