@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +31,21 @@ from hetero_mmer.store.format import (
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
+from hetero_mmer.store.report import report_of_dropped
 from hetero_mmer.typing import InputError
+
+
+class NoSampleError(InputError):
+    """No sample is left for a store.
+
+    Args:
+        message: What to say.
+        report: What was dropped and why, in Markdown.
+    """
+
+    def __init__(self, message: str, report: str) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class StoreWriter:
@@ -441,10 +457,19 @@ class StoreWriter:
     def _commit(self) -> None:
         assert self._file is not None
         file, num_samples = self._file, len(self)
+        most = most_frequent(self._dropped)
         if not num_samples:
-            raise InputError(
+            raise NoSampleError(
                 f"a store has at least one sample (got none for '{self.path}', "
-                f'{len(self._dropped)} dropped)'
+                f'{len(self._dropped)} dropped{most})',
+                report_of_dropped(
+                    self.path.name, self.attrs.get('notes', ()), self._dropped
+                ),
+            )
+        if len(self._dropped) > num_samples:
+            self.note(
+                f'WARNING: most samples are dropped, {len(self._dropped)} of '
+                f'{num_samples + len(self._dropped)}{most}'
             )
         for statistics in self._statistics.values():
             statistics.has_train = 'train' in self._split
@@ -544,6 +569,26 @@ class StoreWriter:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
             self._claim.close()
+
+
+def most_frequent(dropped: Sequence[tuple[str, str]]) -> str:
+    """The end of a sentence on samples that are dropped: why most of them are.
+
+    Reasons are of one kind if they differ in names and numbers alone.
+
+    Args:
+        dropped: The id of each, and why it is dropped.
+
+    Example:
+        >>> most_frequent([('a', 'no text'), ('b', "no 'x'"), ('c', "no 'y'")])
+        ", 2 of them like 'b': no 'x'"
+    """
+    if not dropped:
+        return ''
+    kinds = [re.sub(r"'[^']*'|\d[\d.]*", '_', reason) for _, reason in dropped]
+    ((kind, count),) = Counter(kinds).most_common(1)
+    sample_id, reason = dropped[kinds.index(kind)]
+    return f", {count} of them like '{sample_id}': {reason}"
 
 
 def _text(what: str, text: str, sample_id: object) -> str:
