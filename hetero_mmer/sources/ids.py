@@ -1,4 +1,4 @@
-"""Ids of two files that are to be joined: which are the same, and why others are not."""
+"""Ids of two files that are joined: which are the same, and why others may not be."""
 
 from __future__ import annotations
 
@@ -25,10 +25,23 @@ class Match(NamedTuple):
 
     #: What each one that was found is called in the other file.
     names: dict[str, str]
-    #: How a sentence goes on that says of another one that it is not there.
-    hints: dict[str, str]
+    #: Which id of the other file one that was not found may be, and what differs.
+    guesses: dict[str, str]
+    #: What the other file has, where most were not found.
+    there: str
     #: What is to be told of those that were found.
     notes: list[str]
+
+    def hint(self, name: str, what: str = 'it') -> str:
+        """How a sentence goes on that says of an id that it is not there.
+
+        Args:
+            name: The id.
+            what: What it is called in the sentence.
+        """
+        if name in self.guesses:
+            return f'; is {what} {self.guesses[name]}?'
+        return '' if name in self.names else self.there
 
     def rename(self, there: Mapping[str, T]) -> dict[str, T]:
         """What the other file has, by the ids that are wanted where they were found.
@@ -36,8 +49,13 @@ class Match(NamedTuple):
         Args:
             there: What it has, by its own ids.
         """
-        ours = {theirs: name for name, theirs in self.names.items()}
+        ours = self.ours
         return {ours.get(name, name): value for name, value in there.items()}
+
+    @property
+    def ours(self) -> dict[str, str]:
+        """What each id of the other file that was found is called here."""
+        return {theirs: name for name, theirs in self.names.items()}
 
 
 def match(wanted: Iterable[str], there: Iterable[str], where: str) -> Match:
@@ -58,13 +76,13 @@ def match(wanted: Iterable[str], there: Iterable[str], where: str) -> Match:
         >>> found = match(['a', 'B', '7'], ['a', 'b', '007'], 'labels.csv')
         >>> found.names
         {'a': 'a', 'B': 'b'}
-        >>> found.hints
-        {'7': "; is it '007', which differs in leading zeros?"}
+        >>> found.hint('7')
+        "; is it '007', which differs in leading zeros?"
     """
     ours, theirs = dict.fromkeys(wanted), dict.fromkeys(there)
     names = {name: name for name in ours if name in theirs}
     folded: dict[str, str] = {}
-    for key in (_composed, _caseless):
+    for key in (_composed, caseless):
         taken = set(names.values())
         left = _by_key(key, (name for name in theirs if name not in taken))
         lacking = _by_key(key, (name for name in ours if name not in names))
@@ -81,11 +99,13 @@ def match(wanted: Iterable[str], there: Iterable[str], where: str) -> Match:
         names |= folded
     missing = [name for name in ours if name not in names]
     taken = set(names.values())
-    hints = _hints(missing, [name for name in theirs if name not in taken])
+    guesses = _guesses(missing, [name for name in theirs if name not in taken])
+    some_of_them = ''
     if 2 * len(missing) > len(ours):
-        rest = f'; there are {_some(list(theirs))}' if theirs else '; there is nothing'
-        hints = {name: hints.get(name, rest) for name in missing}
-    return Match(names, hints, [*_note(folded, where)])
+        some_of_them = (
+            f'; there are {_some(list(theirs))}' if theirs else '; there is nothing'
+        )
+    return Match(names, guesses, some_of_them, [*_note(folded, where)])
 
 
 def _note(folded: Mapping[str, str], where: str) -> Iterator[str]:
@@ -100,10 +120,10 @@ def _note(folded: Mapping[str, str], where: str) -> Iterator[str]:
         )
 
 
-def _hints(missing: Sequence[str], there: Sequence[str]) -> dict[str, str]:
+def _guesses(missing: Sequence[str], there: Sequence[str]) -> dict[str, str]:
     """Which other id each may be, where just one is like it."""
     alike, parts = _by_key(_bare, there), _by_part(there)
-    hints = {}
+    guesses = {}
     for name in missing:
         found, how = alike.get(_bare(name), []), ''
         if len(found) == 1:
@@ -114,8 +134,8 @@ def _hints(missing: Sequence[str], there: Sequence[str]) -> dict[str, str]:
             found = found or [t for part in inside for t in alike.get(part, [])]
             how = 'in what stands before or after it'
         if len(found) == 1:
-            hints[name] = f'; is it {found[0]!r}, which differs {how}?'
-    return hints
+            guesses[name] = f'{found[0]!r}, which differs {how}'
+    return guesses
 
 
 def _by_key(key: Callable[[str], str], names: Iterable[str]) -> dict[str, list[str]]:
@@ -145,14 +165,22 @@ def _composed(name: str) -> str:
     return unicodedata.normalize('NFC', name)
 
 
-def _caseless(name: str) -> str:
-    """What names have in common that differ in capitals or Unicode form alone."""
+def caseless(name: str) -> str:
+    """What ids have in common that differ in capitals or Unicode form alone.
+
+    Args:
+        name: The id.
+
+    Example:
+        >>> caseless('E\u0301') == caseless('\u00e9')
+        True
+    """
     return _composed(unicodedata.normalize('NFD', name).casefold())
 
 
 #: What else the ids of two files often differ in, and ids without it.
 _WITHOUT: Final[Mapping[str, Callable[[str], str]]] = {
-    'capitals or Unicode form': lambda s: _caseless(unicodedata.normalize('NFKC', s)),
+    'capitals or Unicode form': lambda s: caseless(unicodedata.normalize('NFKC', s)),
     'blanks or quotes around it': lambda s: s.strip().strip(_AROUND).strip(),
     'a folder before it': lambda s: re.split(r'[/\\]', s)[-1],
     'a file extension': lambda s: re.sub(r'(\.[a-z][a-z0-9]{1,7})+$', '', s),

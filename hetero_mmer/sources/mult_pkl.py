@@ -142,7 +142,8 @@ def _own_clips(
     values = np.insert(present.astype(np.float64), 0, np.nan, axis=1)
     ids = [f'{split}-{i:05d}' for i in range(num_samples)]
     return [
-        Clip(i, i, partial(_same, row=row)) for i, row in zip(ids, values, strict=True)
+        Clip(i, i, '', partial(_same, row=row))
+        for i, row in zip(ids, values, strict=True)
     ]
 
 
@@ -163,7 +164,7 @@ def _clips(
             )
         video, start, end = cells
         find = partial(_find, video=video, ends=(start, end), tolerance=tolerance)
-        clips.append(Clip(f'{video}[{start}-{end}]', video, find))
+        clips.append(Clip(f'{video}[{start}-{end}]', video, '', find))
     return clips
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -110,7 +110,7 @@ class StoreWriter:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
         check_modality_names(modalities)
-        names = list(label_names)
+        names = list(label_names if like is None else like.called(label_names))
         check_label_names(names)
         if clean not in (None, *get_args(Clean)):
             raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
@@ -457,19 +457,12 @@ class StoreWriter:
     def _commit(self) -> None:
         assert self._file is not None
         file, num_samples = self._file, len(self)
-        most = most_frequent(self._dropped)
         if not num_samples:
-            raise NoSampleError(
-                f"a store has at least one sample (got none for '{self.path}', "
-                f'{len(self._dropped)} dropped{most})',
-                report_of_dropped(
-                    self.path.name, self.attrs.get('notes', ()), self._dropped
-                ),
-            )
+            raise no_sample(self.path, self._dropped, self.attrs.get('notes', ()))
         if len(self._dropped) > num_samples:
             self.note(
                 f'WARNING: most samples are dropped, {len(self._dropped)} of '
-                f'{num_samples + len(self._dropped)}{most}'
+                f'{num_samples + len(self._dropped)}{most_frequent(self._dropped)}'
             )
         for statistics in self._statistics.values():
             statistics.has_train = 'train' in self._split
@@ -569,6 +562,23 @@ class StoreWriter:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
             self._claim.close()
+
+
+def no_sample(
+    path: Path, dropped: Sequence[tuple[str, str]], notes: Iterable[str] = ()
+) -> NoSampleError:
+    """What to raise where all samples of a store are dropped.
+
+    Args:
+        path: The store that was to be written.
+        dropped: The id of each, and why it is dropped.
+        notes: What else a reader of the report should know.
+    """
+    return NoSampleError(
+        f"a store has at least one sample (got none for '{path}', {len(dropped)} "
+        f'dropped{most_frequent(dropped)})',
+        report_of_dropped(path.name, notes, dropped),
+    )
 
 
 def most_frequent(dropped: Sequence[tuple[str, str]]) -> str:

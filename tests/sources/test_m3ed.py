@@ -319,7 +319,7 @@ def without(part):
         ),
         (
             broken(2, lambda part: {d: [9] * len(s) for d, s in STORY.items()}),
-            "no utterance of .* has labels and 'text'",
+            "at least one sample .*10 of them like 'A_anjia_1_1': its emotions are not",
         ),
     ],
 )
