@@ -183,7 +183,7 @@ _WITHOUT: Final[Mapping[str, Callable[[str], str]]] = {
     'capitals or Unicode form': lambda s: caseless(unicodedata.normalize('NFKC', s)),
     'blanks or quotes around it': lambda s: s.strip().strip(_AROUND).strip(),
     'a folder before it': lambda s: re.split(r'[/\\]', s)[-1],
-    'a file extension': lambda s: re.sub(r'(\.[a-z][a-z0-9]{1,7})+$', '', s),
+    'a file extension': lambda s: re.sub(r'(?i)(\.[a-z][a-z0-9]{1,7})+$', '', s),
     "a '.0', as of a number that was read as a float": lambda s: re.sub(
         r'(?<=\d)\.0+$', '', s
     ),

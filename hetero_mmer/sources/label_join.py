@@ -336,20 +336,6 @@ def choose_emotions(
     return list(columns), (unknown_labels(others, 'emotions'),)
 
 
-def read_emotions(path: Source) -> Emotions:
-    """Reads an All Labels ``.csd``: for each video intervals [S, 2] and values [S, 7].
-
-    The values are sentiment (NaN if it is not there), then the emotions in order.
-
-    Args:
-        path: The file.
-
-    Raises:
-        InputError: For another file.
-    """
-    return _read_csd(path)[0]
-
-
 def _read_csd(path: Source) -> tuple[Emotions, tuple[str, ...]]:
     """The emotions of an All Labels ``.csd``, and what is to be told of its columns."""
     with CsdFile(path) as file:

@@ -81,6 +81,11 @@ def convert(
     table: LabelTable | None = LabelTable(IEMOCAP, {}, {}, {}, path.name)
     if labels is not None:
         table = read_labels(labels, emotions=emotions)
+        if not table.by_time:
+            raise InputError(
+                f"labels in '{labels}' are by clip and samples of '{path}' by time: "
+                f"give a CSV of 'video_id', 'start', 'end' and one column per emotion"
+            )
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
     others = unread_parts(data, _KEYS.values(), path, strict=strict)

@@ -136,7 +136,8 @@ def convert(
         for i in rows:
             sample = {name: arrays.read(ids[i]) for name, arrays in modalities.items()}
             if all(array is None for array in sample.values()):
-                writer.drop(ids[i], 'it has no items in any modality')
+                hint = max((a.hint(ids[i]) for a in modalities.values()), key=len)
+                writer.drop(ids[i], f'it has no items in any modality{hint}')
                 continue
             target = None if y is None else y[i]
             writer.add(ids[i], sample, target, group=groups[i], split=split[i])
@@ -178,6 +179,11 @@ def _like_labels(
     names = [found.names.get(name, name) for name in like.label_names]
     if not found.names:
         return names, f'the table has none of the columns {names}'
+    if missing := [name for name in names if name not in columns]:
+        raise InputError(
+            f"there is no label column '{missing[0]}' in '{path}', but samples are to "
+            f"have those of '{like.path}'{found.hint(missing[0])}"
+        )
     cells = [row[name] for row in table.rows for name in found.names.values()]
     if 0 < cells.count('') < len(cells):
         empty = f'{cells.count("")} of {len(cells)} labels'

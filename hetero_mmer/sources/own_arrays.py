@@ -91,6 +91,14 @@ class OwnArrays:
             )
         return array
 
+    def hint(self, id_: str) -> str:
+        """How a sentence goes on that says of a sample that it lacks the modality.
+
+        Args:
+            id_: The sample.
+        """
+        return self._match.hint(id_)
+
     def notes(self) -> Iterator[str]:
         """What is missing, and what is too much."""
         yield from self._match.notes

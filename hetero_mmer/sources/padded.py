@@ -149,8 +149,10 @@ def _holds_samples(part: Any, keys: Collection[str], depth: int = 3) -> bool:
         return False
     if isinstance(part, dict):
         return any(
-            (isinstance(value, list | tuple | np.ndarray)
-            and caseless(text_of(key)) in keys)
+            (
+                isinstance(value, list | tuple | np.ndarray)
+                and caseless(text_of(key)) in keys
+            )
             or (split_of(key) and _holds_samples(value, keys, depth - 1))
             for key, value in part.items()
         )

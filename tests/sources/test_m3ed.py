@@ -356,6 +356,21 @@ def test_other_annotations_are_refused(files, text):
         convert(sources, out)
 
 
+def test_an_annotation_that_says_something_twice_is_refused(files):
+    sources, out, _ = files('annotation.json')
+    text = sources[1].read_text('utf-8')
+    twice = text.replace('"anjia_1_2": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="the key 'anjia_1_1' is given twice"):
+        convert(sources, out)
+    twice = text.replace('"anjia_2_1": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="utterance 'anjia_1_1' in two dialogues"):
+        convert(sources, out)
+
+
 def test_shows_in_two_lists_are_refused(files):
     sources, out, _ = files('splitInfo')
     (sources[1] / 'movie_list_val.txt').write_text('hehuan\nanjia\n')
