@@ -27,7 +27,7 @@ class Match(NamedTuple):
     names: dict[str, str]
     #: Which id of the other file one that was not found may be, and what differs.
     guesses: dict[str, str]
-    #: What the other file has, where most were not found.
+    #: What else the other file has, where most were not found.
     there: str
     #: What is to be told of those that were found.
     notes: list[str]
@@ -99,13 +99,11 @@ def match(wanted: Iterable[str], there: Iterable[str], where: str) -> Match:
         names |= folded
     missing = [name for name in ours if name not in names]
     taken = set(names.values())
-    guesses = _guesses(missing, [name for name in theirs if name not in taken])
-    some_of_them = ''
-    if 2 * len(missing) > len(ours):
-        some_of_them = (
-            f'; there are {_some(list(theirs))}' if theirs else '; there is nothing'
-        )
-    return Match(names, guesses, some_of_them, [*_note(folded, where)])
+    rest = [name for name in theirs if name not in taken]
+    shown = ''
+    if 2 * len(missing) > len(ours) and (rest or not theirs):
+        shown = f'; there are {_some(rest)}' if rest else '; there is nothing'
+    return Match(names, _guesses(missing, rest), shown, [*_note(folded, where)])
 
 
 def _note(folded: Mapping[str, str], where: str) -> Iterator[str]:

@@ -61,10 +61,11 @@ class OwnArrays:
             if (array := self._array(id_)) is not None:
                 self.first, self.channels = id_, array.shape[1]
                 return
+        one = next((id_ for id_ in ids if id_ in self._match.guesses), ids[0])
+        hint = self._match.hint(one) if one in self._match.guesses else ''
         raise InputError(
-            f"'{path}' has items for some row of the table, such as "
-            f"'{ids[0]}{end}' (got {len(self.extra)} other entries"
-            f'{self._some_extra(", ")}){self._match.hint(ids[0])}'
+            f"'{path}' has items for some row of the table, such as '{one}{end}' (got "
+            f'{len(self.extra)} other entries{self._some_extra(", ")}){hint}'
         )
 
     def close(self) -> None:

@@ -141,6 +141,9 @@ def test_what_there_is_is_shown_where_little_is_found():
     found = match(['a', 'b', 'c'], ['p', 'q', 'r', 's'], '')
     assert found.hint('b') == "; there are 'p', 'q', 'r', ... (4 in all)"
     assert match(['a'], [], '').hint('a') == '; there is nothing'
+    # What is there belongs to others: nothing to look at.
+    assert match(['a', 'b', 'c', 'd'], ['d'], '').hint('a') == ''
+    assert match(['a', 'b', 'c', 'd'], ['d', 'p'], '').hint('a') == "; there are 'p'"
     half = match(['a', 'b'], ['b', 'p'], '')
     assert half.hint('a') == ''
     assert match([], ['a'], '').names == {}

@@ -353,7 +353,7 @@ def test_some_arrays_of_ones_own_that_are_not_found(tmp_path):
     [
         ('train/{}.npy', 'a folder before it'),
         ('{}.npz', 'got 3 other entries, Vidé_12.npz, Vidé_30.npz, Vidé_7.npz'),
-        ('.{}.npy', 'got 0 other entries.; there is nothing'),
+        ('.{}.npy', 'got 0 other entries.$'),
     ],
 )
 def test_folders_without_an_array_that_is_meant(name, hint, tmp_path):
