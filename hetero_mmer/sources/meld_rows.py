@@ -102,7 +102,8 @@ def _utterance(part: str, cells: dict[str, str], where: str, new: bool) -> Utter
     for column in ('Dialogue_ID', 'Utterance_ID'):
         if not cells[column].isdecimal() or len(cells[column]) > 9:
             raise InputError(
-                f"'{column}' is a whole number, in digits alone (got '{cells[column]}' in {where})"
+                f"'{column}' is a whole number, in digits alone (got "
+                f"'{cells[column]}' in {where})"
             )
         numbers.append(int(cells[column]))
     return Utterance(
