@@ -69,6 +69,7 @@ class Row(NamedTuple):
     values: NDArray[np.float64]
     texts: tuple[str | None, ...]
     weight: float
+    is_sparse: bool
 
 
 class _Malformed(Exception):
@@ -206,7 +207,8 @@ class _RowParser:
                 f'a row has {size} values, one for each attribute (got {len(cells)})'
             )
         values = self._values(cells, line)
-        return Row(number, values, _texts([cells[j] for j in self.texts]), weight)
+        texts = _texts([cells[j] for j in self.texts])
+        return Row(number, values, texts, weight, is_sparse=False)
 
     def _values(self, cells: Sequence[str], line: str) -> NDArray[np.float64]:
         if _is_plain(line):
@@ -231,7 +233,7 @@ class _RowParser:
                 raise _Malformed(f'a sparse row ends with }} (got {_shown(rest)} then)')
             weight = _weight(rest[1:-1])
         raw = [found.get(j, self.absent[j]) for j in self.texts]
-        return Row(number, values, _texts(raw), weight)
+        return Row(number, values, _texts(raw), weight, is_sparse=True)
 
     def _value(self, j: int, cell: str) -> float:
         cell = cell.strip()

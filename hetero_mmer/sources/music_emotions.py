@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.arff import read_header, read_rows
+from hetero_mmer.sources.arff_labels import PRESENT, sparse_notes
 from hetero_mmer.sources.column_scale import ColumnScale
 from hetero_mmer.sources.common import (
     Source,
@@ -143,7 +144,12 @@ def read_arff(path: str | os.PathLike[str], *, new: bool = False) -> Table:
     for place, i in enumerate(words):
         column = np.array([row.texts[place] or '?' for row in rows], np.str_)
         columns[header.attributes[i].name] = column
-    return _table(columns, str(path), new=new)
+    table = _table(columns, str(path), new=new)
+    if any(row.is_sparse for row in rows):
+        labels = [name for name in header.places if _plain(name) in LABELS]
+        for note in sparse_notes(header, labels):
+            log.warning('%s: %s', path, note)
+    return table
 
 
 def convert(
@@ -430,11 +436,10 @@ def _words(column: Any) -> list[str]:
 
 def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
     words = _words(column)
-    codes = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, 'false': 0, 'true': 1}
-    wrong = [(i, word) for i, word in enumerate(words) if word not in codes]
+    wrong = [(i, word) for i, word in enumerate(words) if word not in PRESENT]
     if wrong:
         row, word = wrong[0]
         raise InputError(
             f"labels are 0 or 1, but in {where} '{name}' of song {row} is '{word}'"
         )
-    return np.array([codes[word] for word in words], np.uint8)
+    return np.array([PRESENT[word] for word in words], np.uint8)
