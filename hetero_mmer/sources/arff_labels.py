@@ -243,9 +243,9 @@ def sparse_notes(header: Header, names: Sequence[str]) -> Iterator[str]:
     if some:
         name, values = some[0]
         yield (
-            f'WARNING: rows are sparse, and the first value of {len(some)} labels, such '
-            f"as '{name}' {{{','.join(values)}}}, says yes: by the rules of ARFF a row "
-            f'that leaves such a label out has it'
+            f'rows are sparse, and the first value of {len(some)} labels, such as '
+            f"'{name}' {{{','.join(values)}}}, says yes: by the rules of ARFF a row "
+            'that leaves such a label out has it'
         )
 
 

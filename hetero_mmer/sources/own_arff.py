@@ -124,7 +124,7 @@ def convert(
         for header in headers
     ]
     samples = _read_samples(headers, found.names, id_name, pattern)
-    known = np.isfinite(samples.labels).all(axis=1)
+    known = np.asarray(np.isfinite(samples.labels).all(axis=1))
     labelled = bool(found.names and (known.any() if pattern is None else known.all()))
     kept = known if labelled else np.ones_like(known)
     split, dealt = _deal(first, samples, known & labelled, seed, pattern)
@@ -161,7 +161,7 @@ def convert(
                 writer.drop(samples.ids[i], f"its label '{name}' is unknown")
         notes = [*found.notes, *notes, *_label_notes(found.names, known, labelled)]
         if samples.num_sparse:
-            notes += sparse_notes(first, found.names)
+            notes += [f'WARNING: {n}' for n in sparse_notes(first, found.names)]
         used = taken.union(*(reader.places for reader in readers[0].values()))
         notes += [*dealt, *_other_notes(first, used, samples.num_weighted)]
         if labelled and pattern is None:
