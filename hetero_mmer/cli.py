@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import inspect
 import os
 import re
+import select
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.output import WriteError, writing
+from hetero_mmer.signals import Stopped, stoppable
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -53,20 +58,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its words; those of this process by default.
 
     Returns:
-        The exit status: 0, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 2 for bad input or what the machine lacks, 130 after an
+        interrupt, 143 after SIGTERM, 129 after a terminal was closed, 141 if nobody
+        reads what is printed.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     # Threads that spin while they wait make small models 20 times slower wherever
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    if argv is not None:
+        return _main(list(argv))
+    for name in ('stdout', 'stderr'):  # None where the caller closed it.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+    with stoppable():
+        return _main(sys.argv[1:])
+
+
+def _main(words: list[str]) -> int:
     try:
         with _plain_warnings():
-            return _run(words)
-    except SystemExit as stop:  # After the help of a command.
+            status = _run(words)
+            with writing('standard output'):  # Now: at exit nobody hears of failures.
+                sys.stdout.flush()
+            return status
+    except SystemExit as stop:  # After the help of a command, or by rich.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _unread()
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        print(f'hetero-mmer: {stop or "interrupted"}', file=sys.stderr)
-        return 130
+        _tell(str(stop) or 'interrupted')
+        return stop.status if isinstance(stop, Stopped) else 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
     except (OSError, ValueError) as error:
@@ -74,9 +95,52 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, OSError | InputError):
             raise
+        number = getattr(error, 'errno', None)
+        if number == errno.EPIPE and _has_no_reader():
+            return _unread()
+        if number == errno.ENOSPC and error.filename is None:  # All files are named.
+            error = WriteError(number, error.strerror, 'standard output')
         message = str(error)
-    print(f'hetero-mmer: error: {message}', file=sys.stderr)
+    except (MemoryError, RecursionError, RuntimeError) as error:
+        if not (lack := _lack(error)):
+            raise
+        message = lack
+    _tell(f'error: {message}')
     return 2
+
+
+def _has_no_reader() -> bool:
+    """Whether what our output was piped into has ended."""
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):  # A stream without a descriptor.
+        for stream in (sys.stdout, sys.stderr):
+            poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _unread() -> int:
+    """Ends like any command before `| head`: without a word."""
+    with contextlib.suppress(OSError, ValueError):  # Or Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _tell(message: str) -> None:
+    with contextlib.suppress(OSError):  # Nobody reads that either.
+        print(f'hetero-mmer: {message}', file=sys.stderr)
+
+
+def _lack(error: Exception) -> str:
+    """What the machine has too little of, if that is what went wrong."""
+    reason = ' '.join(str(error).split())[:200]
+    if isinstance(error, RecursionError):
+        return f'the input is nested too deeply ({reason})'
+    torch = sys.modules.get('torch')
+    of_torch = torch is not None and isinstance(error, torch.OutOfMemoryError)
+    if isinstance(error, MemoryError) or of_torch or "can't allocate memory" in reason:
+        reason = f' ({reason})' if reason else ''
+        return f'there is not enough memory{reason}; smaller batches need less'
+    return ''
 
 
 @contextlib.contextmanager

@@ -13,9 +13,10 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.output import claim, temporary_beside
+from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.create import create, discard
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
@@ -160,8 +161,7 @@ class StoreWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._claim.enter_context(claim(self.path))
-            # The oldest layout of HDF5 holds no times: equal input, equal bytes.
-            self._file = h5py.File(self._temporary, 'x', libver=('earliest', 'v110'))
+            self._file = create(self._temporary)
             features = self._file.create_group('features')
             for modality, spec in self.modalities.items():
                 group = features.create_group(modality)
@@ -186,7 +186,8 @@ class StoreWriter:
     ) -> None:
         try:
             if kind is None:
-                self._commit()
+                with writing(self.path):
+                    self._commit()
         finally:
             self._abort()  # Finds nothing to undo after a commit.
 
@@ -256,10 +257,12 @@ class StoreWriter:
                 if modality in self._statistics:
                     statistics = self._statistics[modality]
                     count = statistics.update(array, is_train=split == 'train')
-                self._values[modality].append(array)
+                with writing(self.path):
+                    self._values[modality].append(array)
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
-            self._times[modality].append(span)
+            with writing(self.path):
+                self._times[modality].append(span)
 
     def drop(self, sample_id: str, reason: str) -> None:
         """Records a sample that is left out, and why.
@@ -476,6 +479,7 @@ class StoreWriter:
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
+        file.flush()  # What cannot be written is told here: close must not fail.
         file.close()
         self._file = None
         _sync(self._temporary)
@@ -538,8 +542,7 @@ class StoreWriter:
         file, self._file = self._file, None
         try:
             if file is not None:
-                with contextlib.suppress(Exception):  # What went wrong is known.
-                    file.close()
+                discard(file)
         finally:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()

@@ -66,8 +66,8 @@ def save_weights(model: Module, path: Path) -> None:
         )
         unique.setdefault((place, value.dtype), (name, value))
     tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    with replacing(path) as temporary:  # Its own writer leaves it to its owner alone.
+        temporary.write_bytes(safetensors.torch.save(tensors))
 
 
 def find_checkpoint(folder: Path) -> dict[str, Any] | None:
