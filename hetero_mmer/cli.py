@@ -13,6 +13,7 @@ import inspect
 import os
 import re
 import select
+import shlex
 import signal
 import sys
 import warnings
@@ -86,7 +87,7 @@ def _main(words: list[str]) -> int:
             return _unread()
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        _tell(str(stop) or 'interrupted')
+        _tell(_with_notes(stop))
         return stop.status if isinstance(stop, Stopped) else 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
@@ -95,18 +96,25 @@ def _main(words: list[str]) -> int:
 
         if not isinstance(error, OSError | InputError):
             raise
-        number = getattr(error, 'errno', None)
-        if number == errno.EPIPE and _has_no_reader():
-            return _unread()
-        if number == errno.ENOSPC and error.filename is None:  # All files are named.
-            error = WriteError(number, error.strerror, 'standard output')
-        message = str(error)
+        if isinstance(error, OSError):
+            if error.errno == errno.EPIPE and _has_no_reader():
+                return _unread()
+            if (
+                error.errno == errno.ENOSPC and error.filename is None
+            ):  # No file of ours.
+                error = WriteError(error.errno, error.strerror, 'standard output')
+        message = _with_notes(error)
     except (MemoryError, RecursionError, RuntimeError) as error:
         if not (lack := _lack(error)):
             raise
         message = lack
     _tell(f'error: {message}')
     return 2
+
+
+def _with_notes(error: BaseException) -> str:
+    notes = getattr(error, '__notes__', [])
+    return '; '.join([str(error) or 'interrupted', *notes])
 
 
 def _has_no_reader() -> bool:
@@ -135,11 +143,11 @@ def _lack(error: Exception) -> str:
     reason = ' '.join(str(error).split())[:200]
     if isinstance(error, RecursionError):
         return f'the input is nested too deeply ({reason})'
-    torch = sys.modules.get('torch')
-    of_torch = torch is not None and isinstance(error, torch.OutOfMemoryError)
-    if isinstance(error, MemoryError) or of_torch or "can't allocate memory" in reason:
-        reason = f' ({reason})' if reason else ''
-        return f'there is not enough memory{reason}; smaller batches need less'
+    of_torch = getattr(sys.modules.get('torch'), 'OutOfMemoryError', ())
+    if isinstance(error, of_torch) or "can't allocate memory" in reason:
+        return f'there is not enough memory ({reason}); smaller batches need less'
+    if isinstance(error, MemoryError):
+        return f'there is not enough memory ({reason})'.replace(' ()', '')
     return ''
 
 
@@ -222,14 +230,27 @@ def data_convert(words: list[str]) -> int:
         if isinstance(action.default, bool):  # `--strict` alone is enough.
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
-    check_report_path(Path(args['output']))
-    with convert(**args, progress=sys.stderr.isatty()) as store:
+    output = Path(args['output'])
+    check_report_path(output)
+    before = _file_number(output)
+    try:
+        store = convert(**args, progress=sys.stderr.isatty())
+    except KeyboardInterrupt as stop:
+        if _file_number(output) == before:
+            stop.add_note(f"nothing was written to '{output}'")
+        raise
+    with store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
             print(note)
         count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
         print(f'{store.path}: {store}', f'{path}: {count}', sep='\n')
     return 0
+
+
+def _file_number(path: Path) -> int | None:
+    """Which file it is; another one if it was written meanwhile."""
+    return path.stat().st_ino if path.exists() else None
 
 
 def data_fetch(words: list[str]) -> int:
@@ -278,20 +299,21 @@ def train(words: list[str]) -> int:
     has its own (`--model HHMPN --help`), as in `--model HHMPN --model.num_steps 2
     --model.f2l torch_geometric.nn.GATv2Conv --model.f2l.heads 1`.
     """
-    from jsonargparse import ActionConfigFile
-
     from hetero_mmer import training
 
-    parser = _parser(train)
-    parser.add_argument('--resume', help='Go on with the run in a folder.')
     if any(word.split('=')[0] == '--resume' for word in words):
-        call = partial(training.resume, _parse(parser, words, ' with --resume').resume)
-    else:
-        text = f'A YAML file of options, or one of {training.recipe_names()}.'
-        parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+        parser = _parser(train)
+        parser.add_argument('--resume', help='Go on with the run in a folder.')
         parser.add_function_arguments(
-            training.train, skip={'progress'}, as_positional=False
+            training.resume, skip={'run', 'progress'}, as_positional=False
         )
+        args = _parse(parser, words, ' with --resume').as_dict()
+        call = partial(training.resume, args.pop('resume'), **args)
+    else:
+        _check_before_torch(words)
+        from torch.nn import Module  # All that follows imports a model.
+
+        parser = _train_parser(Callable[[dict[str, int], int], Module])
         words = training.recipe_first(words, _options(parser))
         if '--help' in words and '--model' in words:
             parser = _parser(train)
@@ -304,13 +326,59 @@ def train(words: list[str]) -> int:
         call = partial(training.train, model, **args)
     folder = Path(call.keywords.get('out') or call.args[0])
     try:
-        _show_result(call(progress=sys.stderr.isatty()))
-    except KeyboardInterrupt as stop:
-        if (folder / 'config.yaml').is_file():
-            stop.args = (f'interrupted; `hetero-mmer train --resume {folder}` goes on',)
+        _show_result(call(progress=True))
+    except (KeyboardInterrupt, WriteError) as stop:
+        if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
+            when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
+            command = f'hetero-mmer train --resume {shlex.quote(str(folder))}'
+            stop.add_note(f'{when}`{command}` goes on')
         raise
     print(f'The run lies in {folder}')
     return 0
+
+
+def _train_parser(model: Any) -> ArgumentParser:
+    """The parser of a run that starts.
+
+    Args:
+        model: The type of its model.
+    """
+    from jsonargparse import ActionConfigFile
+
+    from hetero_mmer import training
+
+    parser = _parser(train)
+    parser.add_argument(
+        '--resume',
+        help='Go on with the run in a folder; with --data if its data were moved.',
+    )
+    text = f'A YAML file of options, or one of {training.recipe_names()}.'
+    parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+    text = 'A class of hetero_mmer.models by name, or any other by import path.'
+    parser.add_argument('--model', type=model, required=True, help=text)
+    parser.add_function_arguments(
+        training.train, skip={'model', 'progress'}, as_positional=False
+    )
+    return parser
+
+
+def _check_before_torch(words: list[str]) -> None:
+    """Refuses what is wrong besides the model, which takes torch, or shows the help."""
+    from hetero_mmer import training
+
+    parser = _train_parser(Any)
+    rest = training.words_but_model(words, _options(parser))
+    of_model = any(word.startswith('--model.') for word in words)
+    if rest is None or (of_model and '--help' in words):
+        return
+    try:
+        args = _parse(parser, rest).as_dict()
+    except argparse.ArgumentError as error:
+        if of_model and 'are required' in str(error):
+            return  # A wrong option goes first, and those of a model are not known yet.
+        raise
+    del args['resume'], args['recipe'], args['model']
+    training.check_early(**args)
 
 
 def evaluate(words: list[str]) -> int:

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.recorder import Monitor, monitored
+from hetero_mmer.training.options import Monitor
+from hetero_mmer.training.recorder import monitored
 
 
 class ProgressLine(Callback):

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
@@ -12,10 +12,8 @@ from pytorch_lightning.callbacks import Checkpoint
 from hetero_mmer.training import files
 from hetero_mmer.training.events import Events
 from hetero_mmer.training.multilabel_module import MultilabelModule
+from hetero_mmer.training.options import Monitor
 from hetero_mmer.typing import InputError
-
-#: By what the epoch is chosen that is tested.
-Monitor = Literal['f1_micro', 'f1_macro', 'map', 'acc_jaccard', 'loss', 'last']
 
 
 def monitored(monitor: Monitor) -> str | None:

@@ -136,11 +136,11 @@ def test_the_first_of_a_group_takes_the_folder_for_all(tmp_path, monkeypatch):
         said.append(box[0])
         box[0] = said[0]
 
-    monkeypatch.setattr(folder.dist, 'is_initialized', lambda: True)
-    monkeypatch.setattr(folder.dist, 'broadcast_object_list', broadcast)
-    monkeypatch.setattr(folder.dist, 'get_rank', lambda: 0)
+    monkeypatch.setattr(dist, 'is_initialized', lambda: True)
+    monkeypatch.setattr(dist, 'broadcast_object_list', broadcast)
+    monkeypatch.setattr(dist, 'get_rank', lambda: 0)
     with held(tmp_path / 'run', fresh=True):
-        monkeypatch.setattr(folder.dist, 'get_rank', lambda: 1)
+        monkeypatch.setattr(dist, 'get_rank', lambda: 1)
         with held(tmp_path / 'run', fresh=True):
             pass
     assert said == [None, None]
