@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -123,12 +124,15 @@ def _fit(
         label_names=splits.train.store.label_names,
     )
     monitor = options['monitor']
+    moves = sys.stderr.isatty()
+    bar = [ProgressLine(monitor)] if progress and moves else []
     recorder = Recorder(
         folder,
         monitor=monitor,
         patience=options['patience'],
         start=start_of(options, splits.train.store.sha256()),
         monitored_at=monitored_at,
+        tells=progress and not moves,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
     with quiet():
@@ -142,7 +146,7 @@ def _fit(
             num_sanity_val_steps=0,
             logger=False,  # The recorder writes TensorBoard's events.
             plugins=[CheckpointFile()],
-            callbacks=[recorder, *([ProgressLine(monitor)] if progress else [])],
+            callbacks=[recorder, *bar],
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
@@ -254,7 +258,7 @@ def _test(
     }
     files.write_json(folder / files.METRICS, result)  # Last: the run has finished.
     for note in notes:
-        warnings.warn(note, InputWarning, stacklevel=4)  # At who calls train.
+        warnings.warn(note, InputWarning, stacklevel=5)  # At who calls train.
     return result
 
 

@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 
 from hetero_mmer.output import lock_of
-from hetero_mmer.training import files, folder, resume, train
+from hetero_mmer.training import files, resume, train
 from hetero_mmer.training.folder import held
 from hetero_mmer.typing import InputError
 
