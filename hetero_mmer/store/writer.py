@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
-from hetero_mmer.store.create import create, discard
+from hetero_mmer.store.create import Disk, create
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
@@ -148,6 +148,7 @@ class StoreWriter:
         }
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
+        self._disk: Disk | None = None
         self._file: h5py.File | None = None
         self._entered = False
         self._temporary = temporary_beside(self.path)
@@ -161,7 +162,8 @@ class StoreWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._claim.enter_context(claim(self.path))
-            self._file = create(self._temporary)
+            self._disk = Disk(self._temporary)
+            self._file = create(self._disk)
             features = self._file.create_group('features')
             for modality, spec in self.modalities.items():
                 group = features.create_group(modality)
@@ -257,12 +259,13 @@ class StoreWriter:
                 if modality in self._statistics:
                     statistics = self._statistics[modality]
                     count = statistics.update(array, is_train=split == 'train')
-                with writing(self.path):
-                    self._values[modality].append(array)
+                self._values[modality].append(array)
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
+            self._times[modality].append(span)
+        if self._disk is not None:
             with writing(self.path):
-                self._times[modality].append(span)
+                self._disk.check()
 
     def drop(self, sample_id: str, reason: str) -> None:
         """Records a sample that is left out, and why.
@@ -443,6 +446,7 @@ class StoreWriter:
 
     def _commit(self) -> None:
         assert self._file is not None
+        assert self._disk is not None
         file, num_samples = self._file, len(self)
         if not num_samples:
             raise InputError(
@@ -479,9 +483,10 @@ class StoreWriter:
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
-        file.flush()  # What cannot be written is told here: close must not fail.
         file.close()
         self._file = None
+        self._disk.check()
+        self._disk.close()
         _sync(self._temporary)
         os.replace(self._temporary, self.path)
         _sync(self.path.parent)
@@ -541,8 +546,11 @@ class StoreWriter:
     def _abort(self) -> None:
         file, self._file = self._file, None
         try:
-            if file is not None:
-                discard(file)
+            with contextlib.suppress(Exception):  # What went wrong is known.
+                if file is not None:
+                    file.close()
+                if self._disk is not None:
+                    self._disk.close()
         finally:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
