@@ -18,6 +18,7 @@ import yaml
 
 from hetero_mmer.cli import main
 from hetero_mmer.sources import synthesize
+from hetero_mmer.store import StoreWriter
 from hetero_mmer.training import MultilabelModule
 
 SMALL = [
@@ -489,6 +490,52 @@ def test_interrupt_tells_how_to_go_on(data, tmp_path, monkeypatch, capsys):
     assert main(['evaluate', 'run']) == 2
     assert main(['train', '--resume', 'run']) == 0
     assert (tmp_path / 'run' / 'metrics.json').exists()
+
+
+def own_table(folder):
+    (folder / 't').mkdir()
+    np.save(folder / 't' / 'a.npy', np.ones((2, 3)))
+    (folder / 'table.csv').write_text('id,joy\na,1\n')
+    return ['data', 'convert', 'csv', 'table.csv', '--features', '{t: t}']
+
+
+@pytest.mark.parametrize('before', [False, True])
+def test_an_interrupted_conversion_says_what_there_is(
+    before, tmp_path, monkeypatch, capsys
+):
+    words = [*own_table(tmp_path), '--output', 'own.h5']
+    assert not before or main(words) == 0
+    capsys.readouterr()
+    there = {p: p.read_bytes() for p in tmp_path.rglob('*') if p.is_file()}
+
+    def interrupted(self, *args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StoreWriter, 'add', interrupted)
+    assert main(words) == 130
+    err = capsys.readouterr().err
+    assert err == "hetero-mmer: interrupted; nothing was written to 'own.h5'\n"
+    assert {p: p.read_bytes() for p in tmp_path.rglob('*') if p.is_file()} == there
+
+
+def test_an_interruption_after_the_store_claims_nothing_else(
+    tmp_path, monkeypatch, capsys
+):
+    words = [*own_table(tmp_path), '--output', 'own.h5']
+
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('hetero_mmer.store.writer._sync', interrupted)
+    assert main(words) == 130
+    assert 'nothing was written' in capsys.readouterr().err
+    monkeypatch.setattr(
+        'hetero_mmer.store.writer._sync',
+        lambda path: interrupted(path) if path.is_dir() else None,
+    )
+    assert main(words) == 130
+    assert capsys.readouterr().err == 'hetero-mmer: interrupted\n'
+    assert (tmp_path / 'own.h5').exists()
 
 
 def test_errors_of_our_own_are_not_hidden(data, monkeypatch):

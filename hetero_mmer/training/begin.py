@@ -139,6 +139,12 @@ def resume(
         options = _unfinished(folder)  # It may have ended or gone meanwhile.
         if data is not None:
             options['data'] = _lasting(data, options['root'])
+        elif not (path := resolve_data(options['data'], options['root'])).exists():
+            raise InputError(
+                f"the data of the run in '{folder}', '{path}', are not there; if they "
+                f'lie elsewhere now, `hetero-mmer train --resume {folder} --data PATH` '
+                'goes on'
+            )
         check_device_name(options['device'])
         return _run(options, folder, progress=progress, resumed=True)
 
@@ -177,13 +183,7 @@ def _unfinished(folder: Path) -> dict[str, Any]:
 def _run(
     options: dict[str, Any], folder: Path, *, progress: bool, resumed: bool
 ) -> dict[str, Any]:
-    path = resolve_data(options['data'], options['root'])
-    if resumed and not path.exists():
-        raise InputError(
-            f"the data of the run in '{folder}', '{path}', are not there; if they lie "
-            f'elsewhere now, `hetero-mmer train --resume {folder} --data PATH` goes on'
-        )
-    with Store(path) as store:
+    with Store(resolve_data(options['data'], options['root'])) as store:
         from hetero_mmer.training.fit import run
 
         return run(
