@@ -234,7 +234,7 @@ def data_convert(words: list[str]) -> int:
     check_report_path(output)
     before = _file_number(output)
     try:
-        store = convert(**args, progress=sys.stderr.isatty())
+        store = convert(**args, progress=True)
     except KeyboardInterrupt as stop:
         if _file_number(output) == before:
             stop.add_note(f"nothing was written to '{output}'")
