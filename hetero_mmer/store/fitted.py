@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.store.create import created
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer encoders'
@@ -128,7 +129,7 @@ def write_encoders(
         fitted: What the encoder of a modality learned.
         fill: What replaced values of each column that were not finite.
     """
-    with h5py.File(path, 'w', libver=('earliest', 'v110')) as file:
+    with created(path) as file:
         write_fitted(file, fitted)
         for modality, values in fill.items():
             file[f'fill/{modality}'] = values

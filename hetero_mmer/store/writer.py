@@ -15,9 +15,10 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.output import claim, temporary_beside
+from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.create import Disk, create
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
@@ -163,6 +164,7 @@ class StoreWriter:
         }
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
+        self._disk: Disk | None = None
         self._file: h5py.File | None = None
         self._entered = False
         self._temporary = temporary_beside(self.path)
@@ -176,8 +178,8 @@ class StoreWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._claim.enter_context(claim(self.path))
-            # The oldest layout of HDF5 holds no times: equal input, equal bytes.
-            self._file = h5py.File(self._temporary, 'x', libver=('earliest', 'v110'))
+            self._disk = Disk(self._temporary)
+            self._file = create(self._disk)
             features = self._file.create_group('features')
             for modality, spec in self.modalities.items():
                 group = features.create_group(modality)
@@ -202,7 +204,8 @@ class StoreWriter:
     ) -> None:
         try:
             if kind is None:
-                self._commit()
+                with writing(self.path):
+                    self._commit()
         finally:
             self._abort()  # Finds nothing to undo after a commit.
 
@@ -276,6 +279,9 @@ class StoreWriter:
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
             self._times[modality].append(span)
+        if self._disk is not None:
+            with writing(self.path):
+                self._disk.check()
 
     def drop(self, sample_id: str, reason: str) -> None:
         """Records a sample that is left out, and why.
@@ -456,6 +462,7 @@ class StoreWriter:
 
     def _commit(self) -> None:
         assert self._file is not None
+        assert self._disk is not None
         file, num_samples = self._file, len(self)
         if not num_samples:
             raise no_sample(self.path, self._dropped, self.attrs.get('notes', ()))
@@ -496,6 +503,8 @@ class StoreWriter:
         file.attrs['format_version'] = VERSION
         file.close()
         self._file = None
+        self._disk.check()
+        self._disk.close()
         _sync(self._temporary)
         os.replace(self._temporary, self.path)
         _sync(self.path.parent)
@@ -555,9 +564,11 @@ class StoreWriter:
     def _abort(self) -> None:
         file, self._file = self._file, None
         try:
-            if file is not None:
-                with contextlib.suppress(Exception):  # What went wrong is known.
+            with contextlib.suppress(Exception):  # What went wrong is known.
+                if file is not None:
                     file.close()
+                if self._disk is not None:
+                    self._disk.close()
         finally:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()

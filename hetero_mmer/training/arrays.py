@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.hint import did_you_mean
-from hetero_mmer.loader.scale import standardize_
 from hetero_mmer.store.format import LARGEST
 from hetero_mmer.typing import InputError
 
 if TYPE_CHECKING:
+    from hetero_mmer.graph import SampleGraph
     from hetero_mmer.training.run import Run
 
 #: The items of each modality of a sample, ``[S, F]``; absent or None where missing.
@@ -44,6 +43,8 @@ def sample_graphs(run: Run, samples: Sequence[Sample]) -> list[SampleGraph]:
 
 
 def _graph(run: Run, sample: Sample, name: str) -> SampleGraph:
+    from hetero_mmer.graph import build_graph
+
     if not isinstance(sample, Mapping):
         raise InputError(
             f"sample '{name}' is a dictionary of arrays by modality "
@@ -67,6 +68,8 @@ def _graph(run: Run, sample: Sample, name: str) -> SampleGraph:
 
 
 def _items(run: Run, modality: str, items: ArrayLike | None, name: str) -> NDArray:
+    from hetero_mmer.loader.scale import standardize_
+
     is_ids, width = modality in run.num_embeddings, run.in_channels[modality]
     empty = np.zeros((0, width), np.int64 if is_ids else np.float32)
     x = empty if items is None else np.asarray(items)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +16,9 @@ from hetero_mmer.loader.scale import EQUAL
 from hetero_mmer.schema import check_label_names
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
+from hetero_mmer.training.options import LabelGraph
+from hetero_mmer.training.run import Run
 from hetero_mmer.typing import InputError, InputWarning
-
-LabelGraph = Literal['complete', 'prior']
 
 #: Labels that occur together this often, n_ik / sqrt(n_i n_k), get an edge.
 PRIOR_THRESHOLD = 0.2
@@ -102,6 +101,27 @@ def labels_of(samples: StoreDataset) -> Tensor:
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
+
+
+def samples_of(
+    run: Run, store: Store, rows: np.ndarray | None = None, *, skip_empty: bool
+) -> StoreDataset:
+    """Samples of a store as those that a run was trained on.
+
+    Args:
+        run: The run.
+        store: An open store that fits its model.
+        rows: Which samples; all by default.
+        skip_empty: Whether to leave out samples without items in its modalities.
+    """
+    return StoreDataset(
+        store,
+        rows,
+        modalities=list(run.in_channels),
+        label_graph=run.label_graph,
+        skip_empty=skip_empty,
+        scale=run.scale,
+    )
 
 
 def _statistics(

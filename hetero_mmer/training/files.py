@@ -9,14 +9,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
 import yaml
-from safetensors import SafetensorError
-from torch import Tensor
-from torch.nn import Module
 
 from hetero_mmer.escape import guard_cell
 from hetero_mmer.output import replacing
@@ -24,6 +19,10 @@ from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -51,6 +50,9 @@ def load_weights(model: Module, path: Path) -> None:
     Raises:
         InputError: If the file is missing, damaged or of another model.
     """
+    import safetensors.torch
+    from safetensors import SafetensorError
+
     try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -60,6 +62,8 @@ def load_weights(model: Module, path: Path) -> None:
 
 def save_weights(model: Module, path: Path) -> None:
     """Writes a model's parameters and buffers as safetensors, shared ones once."""
+    import safetensors.torch
+
     unique: dict[tuple, tuple[str, Tensor]] = {}
     for name, value in model.state_dict().items():
         place = (
@@ -67,8 +71,8 @@ def save_weights(model: Module, path: Path) -> None:
         )
         unique.setdefault((place, value.dtype), (name, value))
     tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    with replacing(path) as temporary:  # Its own writer leaves it to its owner alone.
+        temporary.write_bytes(safetensors.torch.save(tensors))
 
 
 def find_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -80,8 +84,12 @@ def find_checkpoint(folder: Path) -> dict[str, Any] | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
+    import torch
+
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
+    except (MemoryError, PermissionError):  # The file may be sound.
+        raise
     except Exception as error:  # Each layer of the format has errors of its own.
         raise InputError(
             f"the checkpoint '{path}' is damaged; without it the run starts anew"

@@ -14,11 +14,6 @@ from torch_geometric.data import HeteroData
 
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreLoader
-from hetero_mmer.metrics import (
-    multilabel_metrics,
-    tune_threshold,
-    tune_thresholds_per_label,
-)
 from hetero_mmer.output import claim
 from hetero_mmer.training import files
 from hetero_mmer.training.place import predictions_header
@@ -67,6 +62,8 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
         y: Their labels.
         names: Names of the labels.
     """
+    from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
+
     per_label = tune_thresholds_per_label(probs, y).tolist()
     return {
         'tuned': tune_threshold(probs, y),
@@ -85,6 +82,8 @@ def score(
         names: Names of the labels.
         threshold: One for all labels, or ``[L]``.
     """
+    from hetero_mmer.metrics import multilabel_metrics  # Slow to import.
+
     written: Any = threshold
     if isinstance(threshold, Tensor):
         written = dict(zip(names, threshold.tolist(), strict=True))
