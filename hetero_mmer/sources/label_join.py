@@ -111,10 +111,7 @@ class LabelTable(NamedTuple):
 
     def note(self) -> str:
         """Where labels come from, in one sentence."""
-        return (
-            f"labels are joined from '{self.path}' by id and time; an emotion with a "
-            f'score above 0 is present'
-        )
+        return f"labels are joined from '{self.path}' by id and time"
 
     def shifted(self, by: int) -> LabelTable:
         """The table with the values of another row in each, in the order of the file.

@@ -18,6 +18,7 @@ from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
 from hetero_mmer.training.check import (
     PRECISIONS,
@@ -345,7 +346,11 @@ def _test(
         'threshold': options['threshold'],
         'thresholds': tune_both(probs, labels_of(splits.valid), names),
         'best_epoch': recorder.best_epoch,
-        'data': {'name': options['data'], 'sha256': recorder.sha256},
+        'data': {
+            'name': options['data'],
+            'sha256': recorder.sha256,
+            POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
+        },
         'versions': files.versions(),
     }
     files.write_json(folder / files.MODEL, about)
