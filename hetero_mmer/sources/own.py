@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hetero_mmer.sources.common import (
     split_groups,
     track,
 )
+from hetero_mmer.sources.inside import can_be_a_file
 from hetero_mmer.sources.intensity import Presence, choose_above
 from hetero_mmer.sources.own_arrays import OwnArrays
 from hetero_mmer.sources.own_columns import find_columns
@@ -58,8 +58,10 @@ def convert(
         sources: The table.
         output: The store to write.
         features: Where the arrays of each modality lie, in order: a folder of
-            ``<id>.npy`` or an ``.npz`` with a key for each id, such as
-            ``'{text: features/text, audio: audio.npz}'``.
+            ``<id>.npy`` (in folders within it, for ids such as ``v1/0``) or an ``.npz``
+            with a key for each id, such as
+            ``'{text: features/text, audio: audio.npz}'``. With ``like``, samples lack
+            modalities that are not given or whose folder is empty.
         kinds: ``set`` for modalities whose items have no order, such as
             ``'{comments: set}'``; others are a ``sequence``.
         labels: Which columns are labels; by default all but ``id``, ``group`` and
@@ -112,7 +114,12 @@ def convert(
             "'features' says for each modality where its arrays lie (got none), such "
             "as --features '{text: features/text, audio: audio.npz}'"
         )
-    kinds = {**_kinds(features, pattern), **(kinds or {})}
+    known = {} if pattern is None else pattern.specs
+    widths = {name: spec.channels for name, spec in known.items()}
+    kinds = {
+        **{name: known[name].kind for name in features if name in known},
+        **(kinds or {}),
+    }
     if unknown := [name for name in kinds if name not in features]:
         raise InputError(
             f"'kinds' are of the modalities {list(features)} (got '{unknown[0]}')"
@@ -127,16 +134,32 @@ def convert(
     kept: list[str] = []
     with ExitStack() as stack:
         modalities = {
-            name: stack.enter_context(closing(OwnArrays(name, Path(where), ids)))
+            name: stack.enter_context(
+                closing(OwnArrays(name, Path(where), ids, widths.get(name)))
+            )
             for name, where in features.items()
         }
+        specs = {
+            name: ModalitySpec(arrays.channels, kind=kinds.get(name, 'sequence'))
+            for name, arrays in modalities.items()
+        }
+        lacking = [
+            name
+            for name in known
+            if name not in modalities or modalities[name].first is None
+        ]
+        specs |= {name: known[name] for name in lacking}
+        notes += [
+            f"no arrays of '{name}' were given: samples lack it"
+            for name in lacking
+            if name not in modalities
+        ]
+        # No encoder made other features of what is not there.
+        learned = {} if pattern is None else pattern.fitted
         archives = [path for path in map(Path, features.values()) if path.is_file()]
         writer = StoreWriter(
             output,
-            {
-                name: ModalitySpec(arrays.channels, kind=kinds.get(name, 'sequence'))
-                for name, arrays in modalities.items()
-            },
+            specs,
             names,
             source=path.name,
             raw_sha256=sha256_of([path, *archives]),
@@ -144,6 +167,7 @@ def convert(
             labelled=y is not None,
             intensities=y is not None and presence is not None,
             strict=strict,
+            fitted={name: learned[name] for name in lacking if name in learned},
             like=pattern,
         )
         stack.enter_context(writer)
@@ -182,10 +206,10 @@ def _ids(table: Table, column: str, path: Path) -> list[str]:
     for row, line in zip(table.rows, table.lines, strict=True):
         id_ = row[column]
         where = f"line {line} of '{path}'"
-        if id_ in ('', '.', '..') or re.search(r'[/\\\0]', id_):
+        if not can_be_a_file(id_):
             raise InputError(
-                f"an id can be the name of a file, without '/' and '\\' (got {id_!r} "
-                f'in {where})'
+                f'an id can be the name of a file, perhaps in folders, such as '
+                f"'v1/0', without '..' and '\\' (got {id_!r} in {where})"
             )
         if lines.setdefault(id_, line) != line:
             raise InputError(
@@ -194,11 +218,6 @@ def _ids(table: Table, column: str, path: Path) -> list[str]:
     if not lines:
         raise InputError(f"a table has a row for each sample (got none in '{path}')")
     return list(lines)
-
-
-def _kinds(features: Mapping[str, str], like: Like | None) -> dict[str, Kind]:
-    specs = {} if like is None else like.specs
-    return {name: specs[name].kind for name in features if name in specs}
 
 
 def _split(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import existing
+from hetero_mmer.sources.inside import file_inside, refuse_linked_folders
 from hetero_mmer.typing import InputError
 
 #: What numpy raises for a file that is cut, broken, or holds Python objects.
@@ -26,18 +28,26 @@ class OwnArrays:
         modality: Its name.
         path: The folder or archive.
         ids: The samples that are wanted.
+        channels: How wide items are, if it is known: then no sample needs to have any.
 
     Raises:
         InputError: If there is no such thing, or nothing in it is wanted.
     """
 
-    def __init__(self, modality: str, path: Path, ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        modality: str,
+        path: Path,
+        ids: Sequence[str],
+        channels: int | None = None,
+    ) -> None:
         self.modality = modality
         self.path = existing(path)
         self.num_missing = 0
         self._archive: Any = None
         if path.is_dir():
-            found = [p.name for p in path.iterdir() if not p.name.startswith('.')]
+            refuse_linked_folders(path, ids)
+            found = _files(path)
             names = {f'{id_}.npy': id_ for id_ in ids}
         elif path.suffix == '.npz':
             self._archive = _load(path, NpzFile)
@@ -49,10 +59,15 @@ class OwnArrays:
             )
         self.ids = {names[name] for name in found if name in names}
         self.extra = sorted(name for name in found if name not in names)
+        #: The first sample that has items; None if none has.
+        self.first: str | None = None
         for id_ in ids:
             if (array := self._array(id_)) is not None:
                 self.first, self.channels = id_, array.shape[1]
                 return
+        if channels is not None and (self.ids or not found):
+            self.channels = channels
+            return
         raise InputError(
             f"'{path}' has items for some row of the table, such as "
             f"'{next(iter(names))}' (got {len(self.extra)} other entries)"
@@ -77,7 +92,7 @@ class OwnArrays:
         if array is not None and array.shape[1] != self.channels:
             raise InputError(
                 f"items of '{self.modality}' are {self.channels} wide, as in "
-                f'{self._where(self.first)}, but {array.shape[1]} wide in '
+                f'{self._where(self.first or id_)}, but {array.shape[1]} wide in '
                 f'{self._where(id_)}'
             )
         return array
@@ -98,7 +113,7 @@ class OwnArrays:
             return None
         where = self._where(id_)
         if self._archive is None:
-            array = _load(self.path / f'{id_}.npy', np.ndarray)
+            array = _load(file_inside(self.path, f'{id_}.npy'), np.ndarray)
         else:
             try:
                 array = self._archive[id_]
@@ -123,6 +138,15 @@ class OwnArrays:
         if self._archive is None:
             return f"'{self.path / id_}.npy'"
         return f"'{id_}' of '{self.path}'"
+
+
+def _files(folder: Path) -> list[str]:
+    """All files in a folder and in those within it, but for hidden ones."""
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        found += [Path(where, name) for name in names if not name.startswith('.')]
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def _load(path: Path, expected: type) -> Any:
