@@ -14,6 +14,7 @@ from torch_geometric.data import Batch, HeteroData
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
 from hetero_mmer.loader.scale import standardize_
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import LARGEST
 from hetero_mmer.typing import InputError, InputWarning
@@ -376,6 +377,7 @@ class _Batches(Dataset):
 def _row_indices(
     rows: Sequence[int] | np.ndarray | None, store: Store
 ) -> NDArray[np.int64]:
+    refuse_masked(rows, 'rows')
     index = np.arange(len(store)) if rows is None else np.asarray(rows)
     if index.dtype == bool and len(index) == len(store):
         index = np.flatnonzero(index)

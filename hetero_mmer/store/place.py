@@ -9,6 +9,7 @@ import h5py
 
 from hetero_mmer.output import claim, replacing
 from hetero_mmer.store.format import FORMAT
+from hetero_mmer.store.like import ENCODERS, MODEL
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
 from hetero_mmer.typing import InputError
@@ -21,8 +22,15 @@ def check_store_path(path: Path) -> None:
         path: Where a store is to be written.
 
     Raises:
-        InputError: For a folder, or a file that is neither a store nor empty.
+        InputError: For a folder, a file that is neither a store nor empty, or the name
+            of the encoders in the folder of a run, which look like a store.
     """
+    # Some file systems tell no capitals apart.
+    if path.name.lower() == ENCODERS and (path.parent / MODEL).exists():
+        raise InputError(
+            f"'{path}' is a file of the run in '{path.parent}', so no store is written "
+            f'there; name another output'
+        )
     if path.is_dir():
         raise InputError(f"a store is a file (got the folder '{path}')")
     if path.exists() and not (path.is_file() and _is_store(path)):
@@ -81,7 +89,8 @@ def _is_store(path: Path) -> bool:
             contextlib.suppress(OSError, RuntimeError),  # No HDF5, or a damaged one.
             h5py.File(path, 'r', **options) as file,
         ):
-            return file.attrs.get('format') == FORMAT
+            # Encoders of a run, wherever they were copied to, have no features.
+            return file.attrs.get('format') == FORMAT and 'features' in file
     return False
 
 

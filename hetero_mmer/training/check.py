@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from numbers import Integral
 from pathlib import Path
 from typing import Any, get_args
 
@@ -76,37 +77,41 @@ def check_options(options: dict[str, Any]) -> None:
         raise InputError("'precision' is fp32 or bf16 on a CPU (got 'fp16')")
 
 
-def check_threshold(threshold: float | str) -> None:
+def check_threshold(threshold: Any) -> None:
     """Refuses what is no way to choose a threshold.
 
     Raises:
         InputError: If it is neither a number in [0, 1] nor a known word.
     """
-    if threshold in ('tuned', 'per-label'):
+    if isinstance(threshold, str) and threshold in ('tuned', 'per-label'):
         return
-    if isinstance(threshold, str) or not 0 <= threshold <= 1:
+    if getattr(threshold, 'shape', None) == ():  # A number of NumPy or PyTorch.
+        threshold = threshold.item()
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 1:
+        got = ' '.join(str(threshold).split())
         raise InputError(
-            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' "
-            f"(got '{threshold}')"
+            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' (got '{got}')"
         )
 
 
-def check_batch_size(size: int) -> None:
+def check_batch_size(size: Any) -> None:
     """Refuses a batch of no samples.
 
     Raises:
-        InputError: If it is below 1.
+        InputError: If it is no whole number from 1 on.
     """
-    if size < 1:
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise InputError(f"'batch_size' is at least 1 (got {size})")
 
 
-def check_device(device: str) -> torch.device:
+def check_device(device: str | torch.device) -> torch.device:
     """The device of a name; ``auto`` is a GPU if there is one, else the CPU.
 
     Raises:
         InputError: If there is no such device.
     """
+    device = str(device)
     if device == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     there = {
