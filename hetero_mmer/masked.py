@@ -29,9 +29,12 @@ def refuse_masked(values: Any, what: str) -> None:
     """
     if isinstance(values, list | tuple):
         for value in values:
-            if isinstance(value, list | tuple | np.ma.MaskedArray):
+            if isinstance(value, list | tuple | np.ndarray):
                 refuse_masked(value, what)
-    elif isinstance(values, np.ma.MaskedArray):
+    # Most arrays are no more than that, and `numpy.ma` is imported when it is named.
+    elif type(values) is not np.ndarray and isinstance(values, np.ndarray):
+        if not isinstance(values, np.ma.MaskedArray):
+            return
         mask = np.ma.getmaskarray(values)
         # Fields of a record have a mask each; records are refused for what they are.
         count = 0 if mask.dtype != np.bool_ else int(mask.sum())

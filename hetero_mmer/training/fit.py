@@ -16,6 +16,7 @@ from torch.nn import Module
 
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.store.like import POSITIVE_ABOVE
@@ -257,7 +258,7 @@ def _fit(
         monitored_at=monitored_at,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
-    with quiet():
+    with quiet(), as_if_here():
         trainer = Trainer(
             accelerator=device.type,
             devices=1,
