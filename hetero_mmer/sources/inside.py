@@ -48,18 +48,21 @@ def refuse_linked_folders(folder: Path, names: Iterable[str]) -> None:
 
 
 def file_inside(folder: Path, name: str) -> Path:
-    """The path of a file, refused where it is a link that leads out of its folder.
+    """The path of a file, refused where a name with folders leads out of its folder.
+
+    What lies in the folder itself may be a link to any file, as is usual where data are
+    shared or cached; folders within it come with the data, and are held to them.
 
     Args:
         folder: The folder, which may be a link itself.
         name: The name of the file in it, perhaps with folders.
 
     Raises:
-        InputError: For such a link, or what is no file.
+        InputError: For a link out of the folder, or what is no file.
     """
     path = folder / name
     real = Path(os.path.realpath(path))
-    if not real.is_relative_to(os.path.realpath(folder)):
+    if '/' in name and not real.is_relative_to(os.path.realpath(folder)):
         raise InputError(
             f"files are read from within '{folder}', but '{path}' is a link to "
             f"'{real}': put the file itself there"

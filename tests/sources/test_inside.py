@@ -75,7 +75,7 @@ def test_ids_that_lead_elsewhere(name, tmp_path):
     assert not (tmp_path / 'a.h5').exists()
 
 
-@pytest.mark.parametrize('link', ['text/out.npy', 'text/v9', 'text/v9/d'])
+@pytest.mark.parametrize('link', ['text/v9/out.npy', 'text/v9', 'text/v9/d'])
 @pytest.mark.parametrize('is_relative', [False, True])
 def test_links_that_lead_elsewhere(link, is_relative, tmp_path):
     sources, options = write(tmp_path / 'in')
@@ -85,7 +85,7 @@ def test_links_that_lead_elsewhere(link, is_relative, tmp_path):
     path.parent.mkdir(exist_ok=True)
     target = tmp_path / 'other' / ('0.npy' if path.suffix else '')
     path.symlink_to(os.path.relpath(target, path.parent) if is_relative else target)
-    id_ = 'out' if path.suffix else f'{link.removeprefix("text/")}/0'
+    id_ = 'v9/out' if path.suffix else f'{link.removeprefix("text/")}/0'
     table(tmp_path / 'in', ['plain', id_])
     with pytest.raises(InputError, match=r"read from within '.*text'.*is a link"):
         convert(sources, tmp_path / 'a.h5', **options)
@@ -96,11 +96,15 @@ def test_links_that_lead_elsewhere(link, is_relative, tmp_path):
 def test_links_within_the_folder_and_to_it(tmp_path):
     sources, options = write(tmp_path / 'in')
     (tmp_path / 'in/text/again.npy').symlink_to('v1/1.npy')
+    (tmp_path / 'in/text/v3/again.npy').symlink_to('../v1/1.npy')
+    (tmp_path / 'other.npy').write_bytes((tmp_path / 'in/text/v1/1.npy').read_bytes())
+    (tmp_path / 'in/text/cached.npy').symlink_to(tmp_path / 'other.npy')
     (tmp_path / 'link').symlink_to(tmp_path / 'in/text')
-    table(tmp_path / 'in', ['again', 'v1/1'])
+    ids = ['again', 'v1/1', 'v3/again', 'cached']
+    table(tmp_path / 'in', ids)
     options = {'features': {'text': str(tmp_path / 'link')}}
     store = convert(sources, tmp_path / 'a.h5', **options)
-    assert store.read('text', 0).tolist() == store.read('text', 1).tolist()
+    assert [store.read('text', i).tolist() for i in range(4)] == [[[1] * 3] * 2] * 4
 
 
 @pytest.mark.parametrize('kind', ['fifo', 'loop', 'dangling'])
