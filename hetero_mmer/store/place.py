@@ -23,7 +23,7 @@ def check_store_path(path: Path) -> None:
 
     Raises:
         InputError: For a folder, a file that is neither a store nor empty, or the name
-            of the encoders in the folder of a run, which look like a store.
+            of the encoders in the folder of a run, which would be taken for them.
     """
     # Some file systems tell no capitals apart.
     if path.name.lower() == ENCODERS and (path.parent / MODEL).exists():
@@ -89,8 +89,7 @@ def _is_store(path: Path) -> bool:
             contextlib.suppress(OSError, RuntimeError),  # No HDF5, or a damaged one.
             h5py.File(path, 'r', **options) as file,
         ):
-            # Encoders of a run, wherever they were copied to, have no features.
-            return file.attrs.get('format') == FORMAT and 'features' in file
+            return file.attrs.get('format') == FORMAT
     return False
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hetero_mmer.cli import main
 from hetero_mmer.sources import FORMATS
 from hetero_mmer.sources.intensity import choose_above, is_above
 from hetero_mmer.store import Store, read_like
-from hetero_mmer.typing import InputError
+from hetero_mmer.typing import InputError, InputWarning
 
 sys.path.insert(0, str(Path(__file__).parent))
 from csd_toy import words_of, write_csd
@@ -229,6 +230,12 @@ def test_a_run_remembers_the_number(tmp_path):
         HHMPN, data=tmp_path / 'a.h5', out=tmp_path / 'run', epochs=1, batch_size=4
     )
     assert read_like(tmp_path / 'run').positive_above == 0.5
+    run(own, tmp_path, intensities(), 'b.h5', positive_above=1)
+    with pytest.warns(InputWarning, match=r'above 0\.5, and those of .* are above 1'):
+        training.evaluate(tmp_path / 'run', data=tmp_path / 'b.h5')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', InputWarning)
+        training.evaluate(tmp_path / 'run')
     about = json.loads((tmp_path / 'run' / 'model.json').read_text())
     del about['data']['positive_above']  # As runs of an earlier release.
     (tmp_path / 'run' / 'model.json').write_text(json.dumps(about))
