@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -151,9 +152,10 @@ def find_columns(
     others = [c for c in others if c != split]
     if deals:
         _refuse_flags(others, table, path)
+        _refuse_split_folders(filled[id_], path)
     if group is None or not filled[group]:
         group, told = _other_group(others, table, filled, split, deals, path)
-        notes += told
+        notes += told or (_folder_notes(filled[id_]) if deals and not group else [])
     maybe = [c for c in maybe if c not in (split, group)]
     names = _label_names(table, labels, [*maybe, *chosen], path)
     used = {id_, group, split, *by_role.values(), *names}
@@ -277,6 +279,33 @@ def _may_be_group(name: str, cells: Sequence[str]) -> bool:
     if not is_named or len(set(cells)) == len(cells):
         return False
     return any(read_truth(cell) is None for cell in cells)
+
+
+def _refuse_split_folders(ids: Sequence[str], path: Path) -> None:
+    """Refuses ids such as ``train/1`` and ``test/1``, which say the split."""
+    folders = [id_.split('/')[:-1] for id_ in ids]
+    for names in zip(*folders, strict=False):
+        splits = {split_of(name) for name in names}
+        if None not in splits and len(splits) > 1:
+            raise InputError(
+                f"ids of '{path}' lie in folders that are called as splits, such as "
+                f"'{ids[0]}', but no column says the split: call one 'split', with "
+                f'train, valid and test'
+            )
+
+
+def _folder_notes(ids: Sequence[str]) -> list[str]:
+    """A warning of ids such as ``v1/0`` and ``v1/1``, which may say the group."""
+    folders = [id_.rpartition('/')[0] for id_ in ids]
+    counts = Counter(filter(None, folders))
+    several = [name for name, count in counts.items() if count > 1]
+    if not several or len(set(folders)) == 1:
+        return []
+    return [
+        f'WARNING: samples that are dealt out have no group, so those of one folder, '
+        f"such as '{several[0]}', may lie in several splits; if they are to stay "
+        f"together, give a column 'group'"
+    ]
 
 
 def _refuse_flags(columns: Sequence[str], table: Table, path: Path) -> None:

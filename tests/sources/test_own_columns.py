@@ -302,3 +302,36 @@ def test_what_a_video_is_like_is_no_group(name):
     cells = JOY if name.startswith('has') else [f'{i % 3}.5' for i in range(12)]
     found = find({'id': CLIPS, name: cells, 'joy': JOY}, labels=['joy'])
     assert not any(note.startswith('WARNING') for note in found.notes)
+
+
+IN_FOLDERS = [f'v{i // 2}/{i % 2}' for i in range(12)]
+
+
+def test_folders_of_ids_may_be_groups():
+    columns = {'id': IN_FOLDERS, 'joy': JOY}
+    told = [n for n in find(columns).notes if n.startswith('WARNING')]
+    assert len(told) == 1
+    assert "such as 'v0', may lie in several splits" in told[0]
+    for quiet in (
+        find({**columns, 'group': VIDEO}),
+        find({**columns, 'video': VIDEO}),
+        find({**columns, 'split': SPLIT}),
+        find(columns, deals=False),
+        find({**columns, 'id': CLIPS}),
+        find({**columns, 'id': [f'clips/{i}' for i in range(12)]}),
+        find({**columns, 'id': [f'v{i}/0' for i in range(12)]}),
+    ):
+        assert not any(n.startswith('WARNING') for n in quiet.notes)
+
+
+@pytest.mark.parametrize(
+    'form', ['{split}/{i}', 'data/{split}/{i}', '{split}_set/a/{i}']
+)
+def test_folders_of_ids_may_be_splits(form):
+    ids = [form.format(split=split, i=i) for i, split in enumerate(SPLIT)]
+    columns = {'id': ids, 'joy': JOY}
+    refused('lie in folders that are called as splits', columns)
+    assert find({**columns, 'split': SPLIT}).split == 'split'
+    assert find(columns, deals=False).split is None
+    others = [id_.replace('test', 'extra') for id_ in ids]
+    assert find({**columns, 'id': others}).split is None
