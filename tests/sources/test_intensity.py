@@ -143,7 +143,7 @@ def test_the_number_is_finite(case, above, tmp_path):
 def test_intensities_are_finite(case, bad, tmp_path):
     y = intensities()
     y[4, 2] = bad
-    if case in TOLD:
+    if case in TOLD or (case is not csd and not math.isnan(bad)):
         with pytest.raises(InputError, match='finite'):
             run(case, tmp_path, y, positive_above=0)
         assert not (tmp_path / 'a.h5').exists()
