@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from hetero_mmer.graph import SampleGraph, build_graph
@@ -65,9 +64,12 @@ def as_array(values: Any, what: str) -> NDArray:
             values that are masked.
 
     Example:
+        >>> import torch
         >>> as_array(torch.ones(2, dtype=torch.bfloat16, requires_grad=True), 'items')
         array([1., 1.], dtype=float32)
     """
+    import torch
+
     refuse_masked(values, what)
     try:
         if isinstance(values, torch.Tensor):
