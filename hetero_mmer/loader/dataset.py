@@ -14,6 +14,8 @@ from torch_geometric.data import Batch, HeteroData
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
 from hetero_mmer.loader.scale import standardize_
+from hetero_mmer.loader.workers import as_if_here
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import LARGEST
 from hetero_mmer.typing import InputError, InputWarning
@@ -305,6 +307,10 @@ class StoreLoader(DataLoader):
             dataset = _Batches(dataset)
         super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
 
+    def __iter__(self) -> Iterator[Any]:
+        batches = super().__iter__()
+        return _told_plainly(batches) if self.num_workers else batches
+
     @property
     def _index_sampler(self) -> Any:
         """Where PyTorch takes the indices of its batches from, with workers or not."""
@@ -313,6 +319,11 @@ class StoreLoader(DataLoader):
         if self.batch_sampler is None or self.num_workers or not batches.read_files:
             return sampler
         return _Announcing(sampler, batches.announce)
+
+
+def _told_plainly(batches: Iterator[Any]) -> Iterator[Any]:
+    with as_if_here():
+        yield from batches
 
 
 class _Announcing:
@@ -376,6 +387,7 @@ class _Batches(Dataset):
 def _row_indices(
     rows: Sequence[int] | np.ndarray | None, store: Store
 ) -> NDArray[np.int64]:
+    refuse_masked(rows, 'rows')
     index = np.arange(len(store)) if rows is None else np.asarray(rows)
     if index.dtype == bool and len(index) == len(store):
         index = np.flatnonzero(index)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.agreement import Agreement, agreement, parts_that_differ
 from hetero_mmer.sources.common import Source, name_counts, sha256_of, track
+from hetero_mmer.sources.intensity import Presence, choose_above
 from hetero_mmer.sources.label_join import LabelTable, Unmatched
 from hetero_mmer.sources.mosei_facts import (
     CITATION,
@@ -22,6 +23,7 @@ from hetero_mmer.sources.padded import Parts, each_row, size_of, specs_of
 from hetero_mmer.sources.padding import Padding
 from hetero_mmer.store import Like, Store, StoreWriter
 from hetero_mmer.store.format import Clean
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.typing import InputError
 
 
@@ -51,6 +53,7 @@ def write_joined(
     progress: bool,
     like: Like | None,
     notes: Sequence[str],
+    positive_above: float | None = None,
 ) -> Store:
     """Writes a store; samples without labels are dropped, with the reason.
 
@@ -71,9 +74,11 @@ def write_joined(
         progress: Whether to show a progress bar.
         like: What samples have to be like.
         notes: Where labels come from, and what else a reader should know.
+        positive_above: The intensity above which an emotion is present; by default 0,
+            or that of ``like``.
 
     Raises:
-        InputError: If strict.
+        InputError: If strict, or for ``positive_above`` where no intensities are.
     """
     if table is not None and like is not None:
         table = table.labelled_as(like.label_names)
@@ -83,6 +88,15 @@ def write_joined(
     names = _names(table, like)
     is_mosei = tuple(map(label_name, names)) == LABEL_NAMES
     scored = table is not None and bool(table.by_clip or table.by_time)
+    if positive_above is not None and not scored:
+        raise InputError(
+            f"'positive_above' is for the intensities of a file of '--labels' (got "
+            f'{positive_above:g}, but no file)'
+        )
+    above = choose_above(positive_above, like, 0)
+    assert above is not None
+    is_usual = positive_above is None and above == 0
+    presence = Presence(names, above, is_usual=is_usual)
     writer = StoreWriter(
         output,
         specs_of(parts),
@@ -120,7 +134,7 @@ def write_joined(
             writer.add(
                 clip.sample_id,
                 features,
-                None if table is None else np.array(values) > 0,
+                None if table is None else presence.labels(values),
                 group=None if divided else clip.video,
                 split=split,
                 intensities=values if scored else None,
@@ -138,6 +152,10 @@ def write_joined(
             *(() if table is None else table.notes),
         ):
             writer.note(note)
+        if scored:
+            writer.attrs[POSITIVE_ABOVE] = above
+            for note in presence.notes():
+                writer.note(note)
         if table is not None:
             pairs = np.array(scores).reshape(-1, 2)
             for note in _agreement(pairs, kept, clips, table, strict):

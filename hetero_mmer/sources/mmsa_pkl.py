@@ -40,6 +40,7 @@ def convert(
     emotions: list[str] | None = None,
     clips: str | None = None,
     tolerance: float = 0.01,
+    positive_above: float | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -64,6 +65,7 @@ def convert(
             clip is, for labels that are by time.
         tolerance: How far start and end of a clip may each be from those of the
             labels, in seconds.
+        positive_above: The intensity above which an emotion is present, 0 by default.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples, labels whose sentiment is not that of the
@@ -113,6 +115,7 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
+        positive_above=positive_above,
         notes=[_NO_NOTE if table is None else table.note(), *notes, *others],
     )
 

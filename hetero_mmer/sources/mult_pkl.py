@@ -44,6 +44,7 @@ def convert(
     labels: str | None = None,
     emotions: list[str] | None = None,
     tolerance: float = 0.01,
+    positive_above: float | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -66,6 +67,7 @@ def convert(
             otherwise all that hold no id, time, text or sentiment.
         tolerance: How far start and end may each be from those of the labels, in
             seconds.
+        positive_above: The intensity above which an emotion is present, 0 by default.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples, labels whose sentiment is not that of the
@@ -126,6 +128,7 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
+        positive_above=positive_above,
         notes=[
             _NO_NOTE if table is None else _OWN_NOTE if own else table.note(),
             *others,

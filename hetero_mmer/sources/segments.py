@@ -17,8 +17,10 @@ from hetero_mmer.sources.alignment import (
     trim,
 )
 from hetero_mmer.sources.csd_entries import Segments
+from hetero_mmer.sources.intensity import Presence
 from hetero_mmer.sources.mosei_facts import SENTIMENT
 from hetero_mmer.store import StoreWriter
+from hetero_mmer.store.like import POSITIVE_ABOVE
 
 #: The items of a video (or its parts) become the items of each of its segments.
 Arrange = Callable[[Mapping[str, Any], Segments], dict[str, Aligned]]
@@ -28,7 +30,7 @@ class SegmentWriter:
     """Adds the segments of one video after the other to a store, called ``<video>[i]``
     by their own numbers.
 
-    A label is present if its intensity is above zero. The store gets the time of each
+    The store gets the time of each
     segment as ``extra('interval')``, and its sentiment as ``extra('sentiment')``.
 
     Args:
@@ -36,6 +38,7 @@ class SegmentWriter:
         arrange: Which items of a video belong to which segment.
         label_columns: What each column of the labels is: the names of the store's
             labels, and perhaps ``sentiment``.
+        presence: From which intensity on a label is present.
         complete: Whether a segment needs items of every modality.
         even: Whether to note segments with more items in one modality than in another.
         length: The most items of one modality, None for no limit.
@@ -48,6 +51,7 @@ class SegmentWriter:
         arrange: Arrange,
         *,
         label_columns: Sequence[str],
+        presence: Presence,
         complete: bool = True,
         even: bool = False,
         length: int | None = None,
@@ -55,6 +59,7 @@ class SegmentWriter:
     ) -> None:
         self.writer = writer
         self.arrange = arrange
+        self.presence = presence
         self.complete = complete
         self.even = even
         self.length = length
@@ -104,7 +109,7 @@ class SegmentWriter:
             self.writer.add(
                 sample_id,
                 {m: self._cut(aligned[m].features[parts[m]]) for m in aligned},
-                strength > 0,
+                self.presence.labels(strength),
                 group=video,
                 split=split,
                 intensities=strength,
@@ -134,6 +139,9 @@ class SegmentWriter:
         self.writer.extra('interval', np.array(self._intervals).reshape(-1, 2))
         if self._sentiment is not None:
             self.writer.extra(SENTIMENT, np.array(self._sentiments, np.float32))
+        self.writer.attrs[POSITIVE_ABOVE] = self.presence.above
+        for note in self.presence.notes():
+            self.writer.note(note)
         sentences = {
             'long': f'samples cut to their {self.keep} {self.length} items',
             'uneven': 'samples with more items in one modality than in another',

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
@@ -321,6 +322,7 @@ class StoreWriter:
                 f"the name of an extra array is made of letters, digits, '_' and '-' "
                 f"(got '{name}')"
             )
+        refuse_masked(array, f"values of the extra array '{name}'")
         data = np.array(array)
         if data.dtype.kind not in 'biuf' or data.ndim < 1:
             raise InputError(
@@ -446,6 +448,8 @@ class StoreWriter:
             return None
         num_labels = len(self.label_names)
         strength = _numbers(intensities, f"intensities of sample '{sample_id}'")
+        with np.errstate(over='ignore'):  # What is too large is not finite then.
+            strength = strength.astype(np.float32)
         if (
             not self.has_intensities
             or strength.shape != (num_labels,)
@@ -458,7 +462,7 @@ class StoreWriter:
                 f"the intensities of sample '{sample_id}' are {expected} "
                 f'(got {np.array2string(strength, threshold=12)})'
             )
-        return strength.astype(np.float32)
+        return strength
 
     def _commit(self) -> None:
         assert self._file is not None
@@ -629,9 +633,10 @@ def _text(what: str, text: str, sample_id: object) -> str:
 
 
 def _numbers(data: ArrayLike | None, where: str) -> NDArray:
+    refuse_masked(data, f'the {where}')
     try:
         array = np.asarray(data)
-    except ValueError as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # Two of them of PyTorch.
         raise InputError(f'the {where} form an array of numbers ({error})') from None
     if array.dtype.kind not in 'biuf':
         got = 'none' if data is None else f"type '{array.dtype}'"

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Collection
 from importlib import metadata
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -77,37 +78,41 @@ def check_options(options: dict[str, Any]) -> None:
         raise _half_on_a_cpu()
 
 
-def check_threshold(threshold: float | str) -> None:
+def check_threshold(threshold: Any) -> None:
     """Refuses what is no way to choose a threshold.
 
     Raises:
         InputError: If it is neither a number in [0, 1] nor a known word.
     """
-    if threshold in ('tuned', 'per-label'):
+    if isinstance(threshold, str) and threshold in ('tuned', 'per-label'):
         return
-    if isinstance(threshold, str) or not 0 <= threshold <= 1:
+    if getattr(threshold, 'shape', None) == ():  # A number of NumPy or PyTorch.
+        threshold = threshold.item()
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 1:
+        got = ' '.join(str(threshold).split())
         raise InputError(
-            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' "
-            f"(got '{threshold}')"
+            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' (got '{got}')"
         )
 
 
-def check_batch_size(size: int) -> None:
+def check_batch_size(size: Any) -> None:
     """Refuses a batch of no samples.
 
     Raises:
-        InputError: If it is below 1.
+        InputError: If it is no whole number from 1 on.
     """
-    if size < 1:
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise InputError(f"'batch_size' is at least 1 (got {size})")
 
 
-def check_device_name(device: str) -> None:
+def check_device_name(device: str | torch.device) -> None:
     """Refuses a device that is unknown, or absent if that can be told without torch.
 
     Raises:
         InputError: If there is surely no such device.
     """
+    device = str(device)
     names = ('auto', 'cpu', 'cuda', 'mps')
     if device not in names:
         raise InputError(f"'device' is one of {names} (got '{device}')")
@@ -134,7 +139,7 @@ def _no_device(device: str) -> InputError:
     return InputError(f"this machine has no device '{device}' that PyTorch can use")
 
 
-def check_device(device: str, precision: str = 'fp32') -> torch.device:
+def check_device(device: str | torch.device, precision: str = 'fp32') -> torch.device:
     """The device of a name; ``auto`` is a GPU if there is one, else the CPU.
 
     Args:
@@ -147,6 +152,7 @@ def check_device(device: str, precision: str = 'fp32') -> torch.device:
     check_device_name(device)
     import torch
 
+    device = str(device)
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     if device == 'cpu' and precision == 'fp16':

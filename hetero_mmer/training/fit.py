@@ -16,7 +16,9 @@ from torch.nn import Module
 
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.store import Store
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_device, check_model
 from hetero_mmer.training.checkpoint import CheckpointFile
@@ -135,7 +137,7 @@ def _fit(
         tells=progress and not moves,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
-    with quiet():
+    with quiet(), as_if_here():
         trainer = Trainer(
             accelerator=device.type,
             devices=1,
@@ -224,7 +226,11 @@ def _test(
         'threshold': options['threshold'],
         'thresholds': tune_both(probs, labels_of(splits.valid), names),
         'best_epoch': recorder.best_epoch,
-        'data': {'name': options['data'], 'sha256': recorder.sha256},
+        'data': {
+            'name': options['data'],
+            'sha256': recorder.sha256,
+            POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
+        },
         'versions': files.versions(),
     }
     files.write_json(folder / files.MODEL, about)

@@ -14,6 +14,7 @@ from hetero_mmer.output import refuse_sources
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.store.describe import duplicates
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
 from hetero_mmer.training.check import (
     check_batch_size,
@@ -83,6 +84,7 @@ def evaluate(
                 '`--data` if this is meant'
             )
         check_fit(run, store)
+        _tell_other_labels(run, store)
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
         samples = samples_of(run, store, store.rows(split), skip_empty=skip)
         y = labels_of(samples)
@@ -184,6 +186,19 @@ def _finished(run: str | Path | Run) -> Path:
         return run.path
     read_about(Path(run))
     return Path(run)
+
+
+def _tell_other_labels(run: Run, store: Store) -> None:
+    """Warns of labels that are not what the model learned to predict."""
+    ours = run.about['data'].get(POSITIVE_ABOVE)
+    theirs = store.attrs.get(POSITIVE_ABOVE)
+    if None not in (ours, theirs) and ours != theirs:
+        warnings.warn(
+            f"the model of '{run.path}' learned labels with an intensity above "
+            f"{ours:g}, and those of '{store.path}' are above {theirs:g}",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def check_fit(run: Run, store: Store) -> None:

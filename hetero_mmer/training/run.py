@@ -113,9 +113,7 @@ class Run:
         check_batch_size(batch_size)
         if threshold is not None:
             check_threshold(threshold)
-        graphs = sample_graphs(
-            self, [samples] if isinstance(samples, Mapping) else samples
-        )
+        graphs = sample_graphs(self, samples)
         if not graphs:
             shape = (0, len(self.label_names))
             return Prediction(
@@ -131,10 +129,16 @@ class Run:
         Args:
             threshold: A number, ``tuned`` or ``per-label``; by default the one that
                 the run was tested with.
+
+        Raises:
+            InputError: For anything else.
         """
         import torch
 
-        threshold = self.about['threshold'] if threshold is None else threshold
+        if threshold is None:
+            threshold = self.about['threshold']
+        else:
+            check_threshold(threshold)
         if threshold == 'per-label':
             values = self.about['thresholds']['per-label']
             values = [values[name] for name in self.label_names]

@@ -16,7 +16,7 @@ import torch
 from hetero_mmer.cli import main
 from hetero_mmer.sources import FORMATS
 from hetero_mmer.sources.music_emotions import LABELS, raw_names
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Fitted, ModalitySpec, Store, StoreWriter
 from hetero_mmer.typing import InputError
 
 WIDE = {'text_channels': 5, 'num_speakers': 3}
@@ -366,6 +366,85 @@ def test_labels_in_other_capitals(tmp_path):
         assert new.label_names == ('Joy', 'Calm')
         assert new.labels.tolist() == [[1, 0]] * 4 + [[0, 1]] * 4
         new.close()
+
+
+@pytest.mark.parametrize('is_run', [False, True])
+@pytest.mark.parametrize('case', ['absent', 'empty folder', 'empty archive', 'no rows'])
+def test_own_samples_may_lack_a_modality(case, is_run, own, tmp_path):
+    table, features, _ = own
+    (tmp_path / 'text').mkdir()
+    for i in range(6):
+        np.save(tmp_path / 'text' / f'{i}.npy', np.full((4, 5), i))
+    both = {**features, 'text': str(tmp_path / 'text')}
+    like = tmp_path / 'both.h5'
+    rows = [f'{i},{i % 2},1,{s}' for i, s in enumerate(['train', 'valid', 'test'] * 2)]
+    table.write_text('\n'.join(['id,joy,anger,split', *rows]))
+    kinds = {'text': 'set'}
+    FORMATS['csv']([table], like, features=both, kinds=kinds)
+    if is_run:
+        from hetero_mmer import training
+        from hetero_mmer.models import HHMPN
+
+        training.train(HHMPN, data=like, out=tmp_path / 'run', epochs=1, batch_size=2)
+        like = tmp_path / 'run'
+    (tmp_path / 'none').mkdir()
+    (tmp_path / 'none' / '.gitkeep').touch()
+    given = dict(both)
+    if case == 'absent':
+        del given['text']
+    elif case == 'empty folder':
+        given['text'] = str(tmp_path / 'none')
+    elif case == 'empty archive':
+        np.savez(tmp_path / 'none.npz')
+        given['text'] = str(tmp_path / 'none.npz')
+    else:
+        np.save(tmp_path / 'none' / '1.npy', np.zeros((0, 5)))
+        given['text'] = str(tmp_path / 'none')
+    table.write_text('id\n1\n3\n')
+    new = FORMATS['csv']([table], tmp_path / 'b.h5', features=given, like=like)
+    assert new.in_channels == {'audio': 3, 'text': 5}
+    assert new.kinds == {'audio': 'sequence', 'text': 'set'}
+    assert new.ptr['text'].tolist() == [0, 0, 0]
+    assert new.read('audio', 1).tolist() == [[3] * 3] * 2
+    notes = ' '.join(new.attrs['notes'])
+    told = "no arrays of 'text' were given" if case == 'absent' else "have no 'text'"
+    assert told in notes
+    if is_run:
+        assert training.predict(like, tmp_path / 'b.h5', tmp_path / 'p.csv')
+    with pytest.raises(InputError):  # Without others, nobody knows the width.
+        FORMATS['csv'](
+            [table],
+            tmp_path / 'c.h5',
+            features={'text': str(tmp_path / 'none'), **given},
+        )
+
+
+def test_arrays_of_other_samples_are_not_taken_for_none(own, tmp_path):
+    table, features, like = own
+    table.write_text('id\n77\n')
+    with pytest.raises(InputError, match='has items for some row of the table'):
+        FORMATS['csv']([table], tmp_path / 'b.h5', features=features, like=like)
+
+
+def test_own_samples_may_lack_what_an_encoder_made(tmp_path):
+    fitted = {'text': Fitted('tf-idf', ('word',), {'idf': np.ones(1)})}
+    specs = {'text': ModalitySpec(4), 'audio': ModalitySpec(2)}
+    like = tmp_path / 'like.h5'
+    with StoreWriter(like, specs, ['joy'], fitted=fitted) as writer:
+        writer.add('a', {'text': np.ones((1, 4))}, [1])
+    (tmp_path / 'table.csv').write_text('id\n1\n')
+    np.savez(tmp_path / 'a.npz', **{'1': np.ones((3, 2))})
+    new = FORMATS['csv'](
+        [tmp_path / 'table.csv'],
+        tmp_path / 'b.h5',
+        features={'audio': str(tmp_path / 'a.npz')},
+        like=like,
+    )
+    assert new.fitted_sha256 == {'text': fitted['text'].sha256}
+    assert {m: new.ptr[m].tolist() for m in new.modalities} == {
+        'audio': [0, 3],
+        'text': [0, 0],
+    }
 
 
 def test_cells_of_own_arrays_are_cleaned_as_before(own, tmp_path):
