@@ -19,6 +19,7 @@ from hetero_mmer.sources.arff_features import (
     matching,
 )
 from hetero_mmer.sources.arff_labels import (
+    UNKNOWN,
     LabelColumns,
     Labels,
     check_attributes,
@@ -51,7 +52,7 @@ class _Samples(NamedTuple):
     """What is known of all rows before their features are read."""
 
     ids: list[str]
-    labels: NDArray[np.float64]  # [N, L], NaN for unknown
+    labels: NDArray[np.uint8]  # [N, L], 255 for unknown
     split: NDArray[np.str_]  # what the names of files say, empty for nothing
     num_weighted: int
     num_sparse: int
@@ -124,7 +125,7 @@ def convert(
         for header in headers
     ]
     samples = _read_samples(headers, found.names, id_name, pattern)
-    known = np.asarray(np.isfinite(samples.labels).all(axis=1))
+    known = np.asarray((samples.labels != UNKNOWN).all(axis=1))
     labelled = bool(found.names and (known.any() if pattern is None else known.all()))
     kept = known if labelled else np.ones_like(known)
     split, dealt = _deal(first, samples, known & labelled, seed, pattern)
@@ -157,7 +158,7 @@ def convert(
                 target = y if labelled else None
                 writer.add(samples.ids[i], sample, target, split=str(split[i]))
             else:
-                name = found.names[int(np.isnan(y).argmax())]
+                name = found.names[int((y == UNKNOWN).argmax())]
                 writer.drop(samples.ids[i], f"its label '{name}' is unknown")
         notes = [*found.notes, *notes, *_label_notes(found.names, known, labelled)]
         if samples.num_sparse:
@@ -266,7 +267,7 @@ def _read_samples(
     parts = _parts([header.path for header in headers], like)
     ids: list[str] = []
     split: list[str] = []
-    found: list[NDArray[np.float64]] = []
+    found: list[NDArray[np.uint8]] = []
     num_weighted = num_sparse = 0
     for header, part in zip(headers, parts, strict=True):
         columns = LabelColumns(header, labels)
@@ -285,7 +286,7 @@ def _read_samples(
             num_sparse += row.is_sparse
     if not ids:
         raise InputError(f"'{headers[0].path}' has no rows")
-    y = np.array(found).reshape(len(ids), len(labels))
+    y = np.array(found, np.uint8).reshape(len(ids), len(labels))
     return _Samples(ids, y, np.array(split), num_weighted, num_sparse)
 
 
@@ -375,9 +376,7 @@ def _deal(
 
 def _even(labels: NDArray, shares: Mapping[str, float], seed: int) -> NDArray[np.str_]:
     deals = int(np.clip(_DEALT // max(labels.size, 1), 1, 30))
-    parts = stratified_split(
-        labels.astype(np.uint8), list(shares.values()), seed=seed, num_deals=deals
-    )
+    parts = stratified_split(labels, list(shares.values()), seed=seed, num_deals=deals)
     return np.array(list(shares))[parts]
 
 
