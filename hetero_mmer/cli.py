@@ -391,6 +391,7 @@ def _show_result(result: Mapping[str, Any]) -> None:
     title = f'{result["model"]} on {result["data"]}, {result["split"]} split'
     head = {key: result[key] for key in ('seed', 'threshold', 'monitor', 'best_epoch')}
     values = {name: f'{value:.4f}' for name, value in result['metrics'].items()}
+    values = values or {'metrics': 'not scored: labels are unknown'}
     _show(title, ({'': k, 'value': v} for k, v in (head | values).items()))
 
 

@@ -42,7 +42,8 @@ class Description:
     """Plain numbers about a store.
 
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
-    both labels) and ``without_labels`` are None where the labels are unknown.
+    both labels) and ``without_labels`` are of the samples whose labels are known, None
+    if there are none; ``unknown_labels`` counts the others.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Description:
     cardinality: float | None
     co_occurrence: list[list[int]] | None
     without_labels: int | None
+    unknown_labels: int
     splits: dict[str, int]
     num_groups: int
     groups_across_splits: list[str]
@@ -95,7 +97,8 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
     if not isinstance(store, Store):
         with Store(store) as opened:
             return describe(opened)
-    y = None if store.labels is None else store.labels.astype(np.int64)
+    known = store.known
+    y = None if store.labels is None else store.labels[known].astype(np.int64)
     return Description(
         path=str(store.path),
         num_bytes=store.path.stat().st_size,
@@ -108,6 +111,7 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         cardinality=None if y is None else float(y.sum(axis=1).mean()),
         co_occurrence=None if y is None else (y.T @ y).tolist(),
         without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
+        unknown_labels=int((~known).sum()),
         splits={s: int((store.split == s).sum()) for s in SPLITS if s in store.split},
         num_groups=len(np.unique(store.groups)),
         groups_across_splits=groups_across_splits(store.groups, store.split),

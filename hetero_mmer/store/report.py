@@ -45,6 +45,7 @@ def report(store: Store | str | os.PathLike[str]) -> str:
         if split in store.split
     ]
     names = [f'with {m}' for m in store.modalities]
+    names += ['with labels'] * _some_unknown(store)
     parts.append('## Kept\n\n' + _table(['split', 'samples', *names], kept))
     dropped = [list(row) for row in store.dropped] or [['none', '']]
     parts.append('## Dropped\n\n' + _table(['sample', 'reason'], dropped))
@@ -54,7 +55,13 @@ def report(store: Store | str | os.PathLike[str]) -> str:
 
 def _counts(store: Store, chosen: np.ndarray) -> list[int]:
     present = [np.diff(store.ptr[m])[chosen] > 0 for m in store.modalities]
+    present += [store.known[chosen]] * _some_unknown(store)
     return [int(chosen.sum()), *(int(some.sum()) for some in present)]
+
+
+def _some_unknown(store: Store) -> bool:
+    """Whether the labels of some samples are unknown, but not of all."""
+    return bool(0 < store.known.sum() < len(store))
 
 
 def _cleaned(store: Store) -> str:

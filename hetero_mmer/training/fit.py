@@ -26,7 +26,13 @@ from hetero_mmer.training.check import (
     check_options,
 )
 from hetero_mmer.training.checkpoint import CheckpointFile
-from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
+from hetero_mmer.training.data import (
+    LabelGraph,
+    Splits,
+    labels_of,
+    load_splits,
+    some_unknown,
+)
 from hetero_mmer.training.encoders import keep_encoders
 from hetero_mmer.training.folder import held
 from hetero_mmer.training.multilabel_module import MultilabelModule
@@ -79,6 +85,7 @@ def train(
 
     Only the train and valid splits take part in training. The epoch that is best on
     valid by ``monitor`` (the first of equals) is tested, once, on all test samples.
+    Those whose labels are unknown are predicted, but not scored.
 
     Args:
         model: The model: a class of hetero_mmer.models by name, or any other by
@@ -117,7 +124,9 @@ def train(
         progress: Whether to show a line of progress on stderr.
 
     Returns:
-        What ``metrics.json`` holds, the test metrics under ``metrics``.
+        What ``metrics.json`` holds, the test metrics under ``metrics``: those of
+        ``num_samples``, none if the labels of all are unknown, which ``num_unknown``
+        counts.
 
     Raises:
         InputError: For bad data, options or folders, before anything is written.
@@ -359,10 +368,16 @@ def _test(
         if isinstance(samples, StoreDataset) and len(samples) < store.rows(split).size
     ]
     probs = predict_probs(network, splits.test, size, device)
-    y = labels_of(splits.test)
-    ids = splits.test.sample_ids
-    write_truth(folder / files.PREDICTIONS, ids, probs, y, names)
-    found = score(probs, y, names, threshold)
+    assert store.labels is not None
+    truth = torch.from_numpy(store.labels[splits.test.rows])
+    write_truth(folder / files.PREDICTIONS, splits.test.sample_ids, probs, truth, names)
+    known = store.known[splits.test.rows]
+    if sentence := some_unknown(store, 'test', splits.test.rows):
+        notes.append(
+            f'{sentence}: {"they" if known.any() else "all"} are predicted in '
+            f'{files.PREDICTIONS}, but not scored'
+        )
+    found = score(probs[known], truth[known], names, threshold)
     result = {
         'model': options['model']['class_path'],
         'data': options['data'],
@@ -373,7 +388,8 @@ def _test(
         'monitor': options['monitor'],
         'metrics': found['metrics'],
         'notes': notes,
-        'num_samples': len(splits.test),
+        'num_samples': int(known.sum()),
+        **({} if known.all() else {'num_unknown': int((~known).sum())}),
         'seconds': recorder.seconds,
         'versions': about['versions'],
     }

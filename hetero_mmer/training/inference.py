@@ -16,7 +16,7 @@ from hetero_mmer.store import Store
 from hetero_mmer.store.describe import duplicates
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
-from hetero_mmer.training.data import labels_of
+from hetero_mmer.training.data import labels_of, some_unknown
 from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
 from hetero_mmer.training.run import Run, load_run
@@ -39,7 +39,7 @@ def evaluate(
 
     Args:
         run: The folder of the run.
-        split: Which samples.
+        split: Which samples; those whose labels are unknown take no part.
         threshold: A number, or what was tuned on the valid split for all labels at
             once or for each; by default as the run was tested.
         data: Another store or data set than the one it was trained on.
@@ -53,7 +53,8 @@ def evaluate(
         The same as in ``metrics.json``, without the time.
 
     Raises:
-        InputError: If the data do not fit the model, or have changed.
+        InputError: If the data do not fit the model, or have changed, or no sample's
+            labels are known.
     """
     run = load_run(run) if not isinstance(run, Run) else run
     check_batch_size(batch_size)
@@ -69,7 +70,21 @@ def evaluate(
             )
         check_fit(run, store)
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
-        samples = _samples(run, store, store.rows(split), skip_empty=skip)
+        rows = store.rows(split)
+        known = store.known[rows]
+        if not known.any():
+            raise InputError(
+                f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
+                f'can be evaluated; `hetero-mmer predict {run.path} {store.path} '
+                f'--output FILE.csv` predicts them'
+            )
+        if sentence := some_unknown(store, split, rows):
+            warnings.warn(
+                f'{sentence}: metrics are of the other {int(known.sum())}',
+                InputWarning,
+                stacklevel=2,
+            )
+        samples = _samples(run, store, rows[known], skip_empty=skip)
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
         values = run.threshold(threshold)
@@ -84,6 +99,7 @@ def evaluate(
             'monitor': run.config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
+            **({} if known.all() else {'num_unknown': int((~known).sum())}),
             'versions': files.versions(),
         }
 
