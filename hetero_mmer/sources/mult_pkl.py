@@ -54,6 +54,7 @@ def convert(
     That of CMU-MOSEI has no emotions. They are joined by video and time; samples that
     the label file does not have are dropped and listed in the report. That of IEMOCAP
     has four, which MulT evaluates as neutral, happy, sad and angry; it needs no labels.
+    Where no sample of test has labels but others have, those of test are unknown.
 
     Args:
         sources: The one raw file.
@@ -89,7 +90,11 @@ def convert(
             f"'emotions' are columns of the file of '--labels' (got {emotions}, but no "
             f'file)'
         )
-    own = labels is None and all(_has_emotions(data[split]) for split in parts)
+    own = labels is None and any(_has_emotions(data[split]) for split in parts)
+    own = own and all(
+        _has_emotions(data[split]) or (split == 'test' and _has_none(data[split]))
+        for split in parts
+    )
     if labels is None and not own:
         table = None
     if table is None and pattern is None:
@@ -105,7 +110,7 @@ def convert(
             clips[split] = _own_clips(data[split], split, size, where)
             continue
         clips[split] = _clips(data[split], size, where, tolerance)
-        if data[split].get('labels') is not None:
+        if not _has_none(data[split]):
             sentiment[split] = _sentiment(data[split], size, where)
     padding = find_padding(parts)
     return write_joined(
@@ -133,13 +138,31 @@ def _has_emotions(part: Mapping[str, Any]) -> bool:
     return isinstance(labels, np.ndarray) and labels.shape[1:] == (len(IEMOCAP), 2)
 
 
+def _has_none(part: Mapping[str, Any]) -> bool:
+    """Whether the labels of a split are not there, whatever stands for that."""
+    labels = _floats(part.get('labels'))
+    return labels is not None and not np.isfinite(labels).any()
+
+
+def _floats(values: Any) -> NDArray[np.float64] | None:
+    """Numbers, NaN where one is None; None for anything else."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
 def _own_clips(
     part: Mapping[str, Any], split: str, num_samples: int, where: str
 ) -> list[Clip]:
     """Samples called by row, with labels of their own: [N, 4] of (absent, present)."""
-    labels = column(part, 'labels', num_samples, where)
-    present = labels[..., 1] > labels[..., 0]
-    values = np.insert(present.astype(np.float64), 0, np.nan, axis=1)
+    values = np.full((num_samples, 1 + len(IEMOCAP)), np.nan)
+    if not _has_none(part):
+        labels = _floats(column(part, 'labels', num_samples, where))
+        if labels is None:
+            raise InputError(f"'labels' of {where} are numbers")
+        present = np.where(np.isnan(labels).any(axis=2), np.nan, labels.argmax(axis=2))
+        values[:, 1:] = present
     ids = [f'{split}-{i:05d}' for i in range(num_samples)]
     return [
         Clip(i, i, partial(_same, row=row)) for i, row in zip(ids, values, strict=True)
@@ -147,6 +170,8 @@ def _own_clips(
 
 
 def _same(table: LabelTable, *, row: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not np.isfinite(row[1:]).all():
+        raise Unmatched('its labels are not all there')
     return row
 
 

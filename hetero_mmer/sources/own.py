@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,11 @@ from hetero_mmer.sources.own_splits import group_notes, split_notes
 from hetero_mmer.sources.split_names import one_spelling, split_of
 from hetero_mmer.sources.table import Table, read_table
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import SPLITS, Clean
+from hetero_mmer.store.format import SPLITS, UNKNOWN, Clean
 from hetero_mmer.typing import InputError
+
+#: How others write what nobody knows.
+_MISSING: Final = ('', '?', '-', 'na', 'n/a', 'nan', 'none', 'null', 'unknown', '-1')
 
 
 def convert(
@@ -48,9 +52,10 @@ def convert(
     The table is CSV with a column ``id``, perhaps ``group`` (such as the video: splits
     never take a group apart) and ``split`` (``train``, ``valid``, ``test``), and a
     column of 0 and 1 for each label; with no label filled in at all, the samples have
-    none. Columns that are called otherwise but are clearly a group or a split, such as
-    ``video_id`` or ``set``, are taken as such and told. An array holds the items of one
-    sample, [S, F], or a single one, [F]; a sample without an array lacks the modality.
+    none. A row of test may have no label filled in: its labels are unknown. Columns
+    that are called otherwise but are clearly a group or a split, such as ``video_id``
+    or ``set``, are taken as such and told. An array holds the items of one sample,
+    [S, F], or a single one, [F]; a sample without an array lacks the modality.
 
     Args:
         sources: The table.
@@ -106,6 +111,11 @@ def convert(
     split, notes = _split(
         table, columns.split, groups, y is not None, seed, path, pattern
     )
+    if y is not None:
+        is_dealt = pattern is None and not any(
+            row[columns.split] if columns.split else '' for row in table.rows
+        )
+        _check_unknown(y, ids, split, is_dealt, table, path)
     if absent:
         notes.append(
             f'the table has none of the columns {wanted}: samples have no labels'
@@ -184,16 +194,41 @@ def _labels(
     cells = [[row[name] for name in names] for row in table.rows]
     if not any(map(any, cells)):
         return None
+    y = np.full((len(cells), len(names)), UNKNOWN, np.uint8)
     for i, row in enumerate(cells):
+        if not any(row):
+            continue
         for name, cell in zip(names, row, strict=True):
             if cell not in ('0', '1'):
                 hint = f"; if '{name}' is none, say which are with --labels"
+                hint = '' if is_chosen else hint
+                if cell.lower() in _MISSING:
+                    hint = '; where labels are unknown, all of the row are empty'
                 raise InputError(
                     f"labels are 0 or 1 (got '{cell}' for '{name}' of sample "
-                    f"'{ids[i]}', line {table.lines[i]} of '{path}'"
-                    f'{"" if is_chosen else hint})'
+                    f"'{ids[i]}', line {table.lines[i]} of '{path}'{hint})"
                 )
-    return np.array(cells, np.uint8)
+        y[i] = row
+    return y
+
+
+def _check_unknown(
+    y: NDArray[np.uint8],
+    ids: Sequence[str],
+    split: Sequence[str],
+    is_dealt: bool,
+    table: Table,
+    path: Path,
+) -> None:
+    """Refuses rows without labels where a model learns from them, or may."""
+    for i in np.flatnonzero(y[:, 0] == UNKNOWN):
+        if is_dealt or split[i] in ('train', 'valid'):
+            where = 'that are dealt out at random' if is_dealt else 'of train and valid'
+            raise InputError(
+                f'samples {where} have labels, but those of sample '
+                f"'{ids[i]}' are empty (line {table.lines[i]} of '{path}'); without "
+                "labels, a row is of the split 'test'"
+            )
 
 
 def _split(
