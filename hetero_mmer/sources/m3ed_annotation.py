@@ -23,7 +23,7 @@ _STAMP: Final = re.compile(r'(\d+):(\d+):(\d+):(\d+)')
 class Utterance(NamedTuple):
     """What the annotation says of one utterance."""
 
-    emotions: tuple[str, ...]  # As they are written.
+    emotions: tuple[str, ...]  # As they are written; none if they are not told.
     span: tuple[float, float] | None  # In seconds; None for a stamp that is none.
 
 
@@ -89,7 +89,8 @@ def multi_hot(emotions: Sequence[str]) -> NDArray[np.uint8] | None:
 
 
 def _utterance(utterance: Mapping[str, Any], frame_rate: float) -> Utterance:
-    text = utterance['EmoAnnotation']['final_mul_emo']
+    told = utterance.get('EmoAnnotation')  # Not there where labels are kept secret.
+    text = '' if told is None else told['final_mul_emo'] or ''
     emotions = tuple(name.strip() for name in text.split(',') if name.strip())
     stamps = (utterance.get('StartTime'), utterance.get('EndTime'))
     start, end = (seconds(str(stamp), frame_rate) for stamp in stamps)

@@ -10,7 +10,7 @@ or IS10 with 1582 numbers, [5] DenseFace with 342.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,9 +24,11 @@ from hetero_mmer.sources.m3ed_annotation import (
     multi_hot,
     read_annotation,
 )
+from hetero_mmer.sources.padded import is_nothing
 from hetero_mmer.sources.split_names import find_splits, split_of
 from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
 
 #: Where the pickle has the features of each modality.
@@ -52,7 +54,7 @@ class Files(NamedTuple):
 
 
 class Dialogue(NamedTuple):
-    """A dialogue: those U of its utterances that have labels."""
+    """A dialogue: those U of its utterances that have labels, or whose are unknown."""
 
     name: str
     split: str
@@ -96,6 +98,9 @@ def find_files(sources: Sequence[Source]) -> Files:
 def read_dialogues(files: Files, *, frame_rate: float = 25.0) -> list[Dialogue]:
     """Reads all dialogues.
 
+    Where no utterance of test has an emotion, as in a challenge, while others have, the
+    labels of test are unknown.
+
     Args:
         files: The files.
         frame_rate: Frames in a second, for the times in the annotation.
@@ -109,7 +114,12 @@ def read_dialogues(files: Files, *, frame_rate: float = 25.0) -> list[Dialogue]:
     if files.annotation is not None:
         known = read_annotation(files.annotation, frame_rate=frame_rate)
     split = _splits(data, files)
-    return [_dialogue(data, name, split, known, files.features) for name in data[0]]
+    told = {split[name] for name in data[0] if any(_told(data, name, known))}
+    unknown = 'test' if told and 'test' not in told else None
+    return [
+        _dialogue(data, name, split, known, files.features, split[name] == unknown)
+        for name in data[0]
+    ]
 
 
 def width(dialogues: Sequence[Dialogue], modality: str, path: Path) -> int:
@@ -181,6 +191,7 @@ def _dialogue(
     split: Mapping[str, str],
     known: Mapping[str, Utterance] | None,
     path: Path,
+    is_unknown: bool,
 ) -> Dialogue:
     utterances = [str(utterance) for utterance in data[0][name]]
     targets = list(data[2][name])
@@ -202,13 +213,16 @@ def _dialogue(
         told = None if known is None else _look_up(utterance, known)
         emotions = _emotions(targets[i]) if told is None else told.emotions
         y = multi_hot(emotions)
-        if known is not None and told is None:
+        if is_unknown:
+            y = np.full(len(EMOTIONS), UNKNOWN, np.uint8)
+        elif known is not None and told is None:
             left_out[utterance] = 'the annotation has no such utterance'
+            y = None
         elif y is None:
             left_out[utterance] = (
                 f'its emotions are not all among the seven (got {list(emotions)})'
             )
-        else:
+        if y is not None:
             kept.append(i)
             labels.append(y)
             span = None if told is None else told.span
@@ -224,13 +238,27 @@ def _dialogue(
     )
 
 
+def _told(
+    data: Sequence[Any], name: str, known: Mapping[str, Utterance] | None
+) -> Iterator[tuple[str, ...]]:
+    """What is felt in each utterance of a dialogue, nothing where nobody tells."""
+    if known is None:
+        yield from map(_emotions, data[2][name])
+        return
+    for utterance in data[0][name]:
+        told = _look_up(str(utterance), known)
+        yield () if told is None else told.emotions
+
+
 def _look_up(utterance: str, known: Mapping[str, Utterance]) -> Utterance | None:
     """The pickle puts the speaker first, ``A_anjia_1_1``; the annotation does not."""
     return known.get(utterance, known.get(utterance.partition('_')[2]))
 
 
 def _emotions(target: Any) -> tuple[str, ...]:
-    """One emotion, by its number or its name."""
+    """One emotion, by its number or its name, if there is one."""
+    if is_nothing(target):
+        return ()
     if isinstance(target, int | np.integer) and 0 <= target < len(EMOTIONS):
         return (EMOTIONS[target],)
     return (str(target),)

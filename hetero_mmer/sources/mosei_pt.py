@@ -23,6 +23,7 @@ from hetero_mmer.sources.mosei_targets import read_targets
 from hetero_mmer.sources.padded import (
     column,
     each_row,
+    is_nothing,
     size_of,
     specs_of,
     take_arrays,
@@ -32,7 +33,7 @@ from hetero_mmer.sources.padded import (
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_torch
 from hetero_mmer.store import Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 _KEYS: Final = {'text': 'src-text', 'visual': 'src-visual', 'audio': 'src-audio'}
@@ -55,7 +56,8 @@ def convert(
     """Writes the store of a ``train_valid_test.pt``.
 
     Labels are those that the file names. It has no ids: samples are called by split
-    and row, and which of them share a video is not known.
+    and row, and which of them share a video is not known. A test split without targets
+    has unknown labels.
 
     Args:
         sources: The one raw file.
@@ -78,10 +80,12 @@ def convert(
     ids = _ids(data, path)
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
+    unknown = [s for s in parts if s == 'test' and is_nothing(data[s].get('tgt'))]
     found = read_targets(
         {
             split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
             for split, arrays in parts.items()
+            if split not in unknown
         },
         [ids[name] for name in labels],
         [ids[name] for name in _MARKS if name in ids],
@@ -92,6 +96,8 @@ def convert(
         entries = _entries(labels, vector_order, found.are_vectors, path)
     order = [entries.index(n) for n in _in_order(labels, names)]
     targets = {split: y[:, order] for split, y in found.labels.items()}
+    for split in unknown:
+        targets[split] = np.full((size_of(parts[split]), len(names)), UNKNOWN, np.uint8)
     padding = find_padding(parts)
     writer = StoreWriter(
         output,

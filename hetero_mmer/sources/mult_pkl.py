@@ -15,6 +15,7 @@ from hetero_mmer.sources.joined import Clip, write_joined
 from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
 from hetero_mmer.sources.padded import (
     column,
+    is_nothing,
     size_of,
     take_arrays,
     text_of,
@@ -92,7 +93,8 @@ def convert(
         )
     own = labels is None and any(_has_emotions(data[split]) for split in parts)
     own = own and all(
-        _has_emotions(data[split]) or (split == 'test' and _has_none(data[split]))
+        _has_emotions(data[split])
+        or (split == 'test' and is_nothing(data[split].get('labels')))
         for split in parts
     )
     if labels is None and not own:
@@ -110,7 +112,7 @@ def convert(
             clips[split] = _own_clips(data[split], split, size, where)
             continue
         clips[split] = _clips(data[split], size, where, tolerance)
-        if not _has_none(data[split]):
+        if not is_nothing(data[split].get('labels')):
             sentiment[split] = _sentiment(data[split], size, where)
     padding = find_padding(parts)
     return write_joined(
@@ -138,29 +140,17 @@ def _has_emotions(part: Mapping[str, Any]) -> bool:
     return isinstance(labels, np.ndarray) and labels.shape[1:] == (len(IEMOCAP), 2)
 
 
-def _has_none(part: Mapping[str, Any]) -> bool:
-    """Whether the labels of a split are not there, whatever stands for that."""
-    labels = _floats(part.get('labels'))
-    return labels is not None and not np.isfinite(labels).any()
-
-
-def _floats(values: Any) -> NDArray[np.float64] | None:
-    """Numbers, NaN where one is None; None for anything else."""
-    try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        return None
-
-
 def _own_clips(
     part: Mapping[str, Any], split: str, num_samples: int, where: str
 ) -> list[Clip]:
     """Samples called by row, with labels of their own: [N, 4] of (absent, present)."""
     values = np.full((num_samples, 1 + len(IEMOCAP)), np.nan)
-    if not _has_none(part):
-        labels = _floats(column(part, 'labels', num_samples, where))
-        if labels is None:
-            raise InputError(f"'labels' of {where} are numbers")
+    if not is_nothing(part.get('labels')):
+        labels = column(part, 'labels', num_samples, where)
+        try:
+            labels = np.asarray(labels, np.float64)  # None becomes NaN.
+        except (TypeError, ValueError):
+            raise InputError(f"'labels' of {where} are numbers") from None
         present = np.where(np.isnan(labels).any(axis=2), np.nan, labels.argmax(axis=2))
         values[:, 1:] = present
     ids = [f'{split}-{i:05d}' for i in range(num_samples)]

@@ -187,7 +187,7 @@ def put(value, *keys):
         (put([2, 11, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 11"),
         (put([2, 1, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 1 "),
         (put([[2, 3]], 'train', 'tgt'), r"'tgt' of train .* each of 6 samples \(got"),
-        (without('test', 'tgt'), r'\(got none\)'),
+        (without('valid', 'tgt'), r'\(got none\)'),
         (without('train', 'src-text'), 'all splits have the same modalities'),
         (put(np.ones((6, 60)), 'train', 'src-text'), r'got shape \[6, 60\]'),
         (put([[[1.0]], [[1.0], [2.0]]], 'train', 'src-text'), 'one padded array'),
