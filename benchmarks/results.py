@@ -88,10 +88,10 @@ def choose(
     monitor: str,
 ) -> tuple[float, dict[str, float]]:
     """The penalty that is best on valid, and its metrics on test."""
-    x, y = columns(store), torch.from_numpy(store.labels.astype(int))
     train, valid, test = (store.rows(split) for split in ('train', 'valid', 'test'))
     if not store.known[np.concatenate([train, valid, test])].all():
         raise InputError(f"labels of some samples of '{store.path}' are unknown")
+    x, y = columns(store), torch.from_numpy(store.labels.astype(int))
     scaler = StandardScaler().fit(x[train])
     best: tuple[float, float, dict[str, float]] = (-1.0, 0.0, {})
     for C in PENALTIES:

@@ -412,7 +412,7 @@ def _table(columns: Mapping[str, Any], where: str, *, new: bool = False) -> Tabl
         words = [_words(by_name.get(_plain(name), ())) for name in LABELS]
         if not set().union(*words) - {'?', 'nan'}:
             return Table(values, None)
-        unknown = np.isin(words, ('?', 'nan')).all(axis=0)
+        unknown |= np.isin(words, ('?', 'nan')).all(axis=0)
     labels = np.stack(
         [_binary(name, by_name[_plain(name)], where, unknown) for name in LABELS]
     )

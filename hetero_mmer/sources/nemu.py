@@ -59,6 +59,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     'audio': 'sequence',
 }
 _TEXTS: Final = ('lyrics', 'comments')
+_LISTS: Final = (list, tuple, np.ndarray)
 _MARKS: Final = ('<blank>', '<unk>', '<s>', '</s>')
 
 
@@ -201,16 +202,15 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
         )
     for split, name in found.items():
         part, where = data[name], f"'{name}' in '{path}'"
-        keys = {}
+        keys, targets = {}, None
         if isinstance(part, dict):
             both = {m: (f'src-{short}', short) for m, short in _KEYS.items()}
             keys = {m: k for m in both for k in both[m] if part.get(k) is not None}
             targets = part.get('tgt')
-            some = part[next(iter(keys.values()))] if keys else None
-            if split == 'test' and targets is None and hasattr(some, '__len__'):
+            some = next((part[key] for key in keys.values()), None)
+            if split == 'test' and targets is None and isinstance(some, _LISTS):
                 targets = [None] * len(some)
-            keys = keys if isinstance(targets, list | np.ndarray) else {}
-        if not keys:
+        if not keys or not isinstance(targets, list | np.ndarray):
             got = list(part) if isinstance(part, dict) else type(part).__name__
             raise InputError(
                 f"{where} has a list of targets 'tgt' and features like 'src-lyr' or "

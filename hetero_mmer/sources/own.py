@@ -221,7 +221,7 @@ def _check_unknown(
     path: Path,
 ) -> None:
     """Refuses rows without labels where a model learns from them, or may."""
-    for i in np.flatnonzero(y[:, 0] == UNKNOWN):
+    for i in np.flatnonzero(y[:, 0] == UNKNOWN).tolist():
         if is_dealt or split[i] in ('train', 'valid'):
             where = 'that are dealt out at random' if is_dealt else 'of train and valid'
             raise InputError(
