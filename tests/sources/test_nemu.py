@@ -342,9 +342,7 @@ def test_songs_of_test_without_targets_are_unknown(tmp_path, name, nothing):
     if nothing == 'absent':
         del data['test']['tgt']
     dump(data, tmp_path / name)
-    unknown = (
-        ['test-00003'] if nothing == 'one' else [f'test-0000{i}' for i in range(4)]
-    )
+    unknown = [f'test-0000{i}' for i in range(3 if nothing == 'one' else 0, 4)]
     with convert([tmp_path / name], tmp_path / 'nemu.h5') as store:
         assert store.ids[~store.known].tolist() == unknown
         for song, y in zip(store.ids.tolist(), store.labels, strict=True):
@@ -356,5 +354,5 @@ def test_other_songs_have_targets(tmp_path):
     data = layout(draw(), lists)
     data['valid']['tgt'][1] = None
     joblib.dump(data, tmp_path / 'a.job')
-    with pytest.raises(InputError, match="target of 'valid-00001' .* got .None."):
+    with pytest.raises(InputError, match=r"'valid-00001' in .* \(got \[None\]\)"):
         convert([tmp_path / 'a.job'], tmp_path / 'nemu.h5')

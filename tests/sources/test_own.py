@@ -486,7 +486,11 @@ def test_new_rows_without_labels_are_unknown(data, tmp_path):
         (TABLE.replace('test,0,1', 'test,255,255'), "got '255'"),
         (TABLE.replace('valid,1,1', 'valid,,'), "'c' are empty .line 4 .*'test'"),
         (TABLE.replace('b,v1,train,0,0', 'b,v1,train,,'), "'b' are empty .line 3"),
+        # Whichever split the row would be dealt to.
+        ('id,joy,anger\na,,\nb,1,0\nc,0,1\nd,1,1\n', 'at random .*line 2'),
         ('id,joy,anger\na,1,0\nb,,\nc,0,1\nd,1,1\n', 'at random .*line 3'),
+        ('id,joy,anger\na,1,0\nb,0,1\nc,,\nd,1,1\n', 'at random .*line 4'),
+        ('id,joy,anger\na,1,0\nb,0,1\nc,1,1\nd,,\n', 'at random .*line 5'),
         ('id,split,joy,anger\na,,1,0\nb,,,\nc,,0,1\nd,,1,1\n', 'at random .*line 3'),
     ],
 )
