@@ -89,9 +89,9 @@ def multi_hot(emotions: Sequence[str]) -> NDArray[np.uint8] | None:
 
 
 def _utterance(utterance: Mapping[str, Any], frame_rate: float) -> Utterance:
-    told = utterance.get('EmoAnnotation')  # Not there where labels are kept secret.
-    text = '' if told is None else told['final_mul_emo'] or ''
-    emotions = tuple(name.strip() for name in text.split(',') if name.strip())
+    secret = 'StartTime' in utterance and utterance.get('EmoAnnotation') is None
+    text = None if secret else utterance['EmoAnnotation']['final_mul_emo']
+    emotions = tuple(name.strip() for name in (text or '').split(',') if name.strip())
     stamps = (utterance.get('StartTime'), utterance.get('EndTime'))
     start, end = (seconds(str(stamp), frame_rate) for stamp in stamps)
     span = None if start is None or end is None else (start, end)

@@ -61,7 +61,7 @@ def load_splits(
         InputError: For a store without labels, a sample of train or valid whose labels
             are unknown, a split or statistics that are needed, names of labels that no
             predictions can have, features that are not finite, a modality that is not
-            there, or a sample without items.
+            there, a sample without items, or a split of such samples alone.
     """
     rows = {split: store.rows(split) for split in ('train', 'valid', 'test')}
     if store.labels is None:
@@ -93,6 +93,8 @@ def load_splits(
         )
         for split, index in rows.items()
     }
+    for split, samples in datasets.items():
+        check_any(samples, split)
     return Splits(**datasets, label_graph=edges)
 
 
@@ -108,6 +110,23 @@ def labels_of(samples: StoreDataset) -> Tensor:
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
+
+
+def check_any(samples: StoreDataset, split: str) -> None:
+    """Refuses a split that nothing is left of once empty samples are left out.
+
+    Args:
+        samples: What is left of it.
+        split: Its name.
+
+    Raises:
+        InputError: If that is nothing.
+    """
+    if not len(samples):
+        raise InputError(
+            f"no sample of split '{split}' of '{samples.store.path}' that is needed "
+            f'here has an item in {samples.modalities}'
+        )
 
 
 def some_unknown(store: Store, split: str, rows: np.ndarray) -> str:

@@ -16,7 +16,7 @@ from hetero_mmer.store import Store
 from hetero_mmer.store.describe import duplicates
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
-from hetero_mmer.training.data import labels_of, some_unknown
+from hetero_mmer.training.data import check_any, labels_of, some_unknown
 from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
 from hetero_mmer.training.run import Run, load_run
@@ -85,6 +85,7 @@ def evaluate(
                 stacklevel=2,
             )
         samples = _samples(run, store, rows[known], skip_empty=skip)
+        check_any(samples, split)
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
         values = run.threshold(threshold)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score, hamming_loss
 
 from hetero_mmer.cli import main
-from hetero_mmer.store import Store
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.training import evaluate, load_run, predict, resume, train
 from hetero_mmer.typing import InputError, InputWarning
 
@@ -182,3 +182,41 @@ def test_another_store_is_evaluated(full, data, tmp_path):
     assert found['num_samples'] == 5
     for name, value in judged(data, full[1], found['threshold'], 5).items():
         assert found['metrics'][name] == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.filterwarnings('ignore::hetero_mmer.typing.InputWarning')
+@pytest.mark.parametrize('text', ['all', 'hidden', 'none of valid'])
+def test_no_sample_is_left(tmp_path, model, options, text):
+    """Those with labels are left out, as they have no text, or all of a split are."""
+    rng = np.random.default_rng(0)
+    spec = {'text': ModalitySpec(3), 'audio': ModalitySpec(2)}
+    with StoreWriter(tmp_path / 'a.h5', spec, ['joy', 'anger']) as writer:
+        for i in range(24):
+            split = ('train', 'valid', 'test')[i % 3]
+            y = [255, 255] if split == 'test' and i > 9 else rng.integers(0, 2, 2)
+            x = {'audio': rng.normal(size=(2, 2))}
+            lacks = {'hidden': split == 'test' and y[0] != 255}
+            lacks['none of valid'] = split == 'valid'
+            if not lacks.get(text):
+                x['text'] = rng.normal(size=(2, 3))
+            writer.add(f's{i}', x, y, split=split)
+
+    def run():
+        return train(
+            model,
+            tmp_path / 'a.h5',
+            tmp_path / 'run',
+            modalities=['text'],
+            skip_empty=True,
+            epochs=1,
+            **options,
+        )
+
+    if text == 'none of valid':
+        with pytest.raises(InputError, match="no sample of split 'valid'"):
+            run()
+        return
+    assert run()['num_samples'] == (3 if text == 'all' else 0)
+    if text == 'hidden':
+        with pytest.raises(InputError, match="no sample of split 'test'"):
+            evaluate(tmp_path / 'run')
