@@ -52,12 +52,17 @@ from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 SDK: Final = 'https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK'
+ADDRESSES: Final = 'mmsdk/mmdatasdk/dataset/standard_datasets/CMU_MOSEI'
 MODALITIES: Final = ('text', 'visual', 'audio')
 
-COMMAND: Final = (
-    'hetero-mmer data convert cmu-mosei FOLDER --folds cmu_mosei_std_folds.py '
-    '--output {store}'
+#: The files of words, faces, voices and labels, and that of the official folds.
+FILES: Final = (
+    'CMU_MOSEI_TimestampedWordVectors.csd',
+    'CMU_MOSEI_VisualFacet42.csd',
+    'CMU_MOSEI_COVAREP.csd',
+    'CMU_MOSEI_Labels.csd',
 )
+FOLDS: Final = 'cmu_mosei_std_folds.py'
 
 Mode = Literal['word-aligned', 'unaligned']
 
@@ -204,21 +209,6 @@ def convert(
             }
             writer.raw_sha256 = hashes()
     return Store(output)
-
-
-def fetch(output: Path) -> Store:
-    """Says where the files are: there is no public link that we could follow.
-
-    Args:
-        output: The store that would be written.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f'CMU-MOSEI comes with the CMU-MultimodalSDK, under its terms ({SDK}): get its '
-        f".csd files there, then run '{COMMAND.format(store=output)}'"
-    )
 
 
 def _unlabelled(

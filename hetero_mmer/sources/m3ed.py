@@ -41,21 +41,6 @@ NUM_UTTERANCES: Final = 24_449
 NUM_DIALOGUES: Final = 990
 
 
-def fetch(output: Source) -> Store:
-    """Says where M3ED is, which nobody may hand on.
-
-    Args:
-        output: The store that it would become.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f"M3ED is given to those who sign a form, see {HOME}: '{output}' is then made "
-        f"by 'hetero-mmer data convert m3ed'"
-    )
-
-
 def convert(
     sources: Sequence[Source],
     output: Source,

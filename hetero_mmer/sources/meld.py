@@ -51,6 +51,10 @@ CITATION: Final = (
     'S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea: MELD: A '
     'Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019'
 )
+HOME: Final = (
+    'https://github.com/declare-lab/MELD/tree/'
+    'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'
+)
 URL: Final = (
     'https://raw.githubusercontent.com/declare-lab/MELD/'
     'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'

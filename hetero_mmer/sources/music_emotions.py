@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 NUM_SONGS: Final = 593
 OPENML_ID: Final = 40589
+HOME: Final = 'https://mulan.sourceforge.net/datasets-mlc.html'
 SOURCE: Final = 'Mulan, data set "emotions" (https://mulan.sourceforge.net)'
 LICENCE: Final = (
     'none stated by Mulan; OpenML lists the data set as public; features only, no audio'
@@ -209,10 +210,7 @@ def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Stor
             )
     except Exception as error:  # URLError, a proxy's answer, a broken archive, ...
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"cannot get {where} ({reason}): with 'emotions.arff' from Mulan at hand, "
-            f'convert that file instead'
-        ) from error
+        raise InputError(f'cannot get {where} ({reason})') from error
     columns: dict[str, NDArray] = {}
     for i, name in enumerate(bunch.feature_names):
         column = bunch.data[:, i]

@@ -35,6 +35,8 @@ from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
+#: As it is called there.
+FILE: Final = 'train_valid_test_all_2.job'
 LICENCE: Final = 'none stated; features only, for reasons of copyright'
 CITATION: Final = (
     'D. Zhang, X. Ju, W. Zhang, J. Li, S. Li, Q. Zhu, G. Zhou: Multi-modal Multi-label '
@@ -79,21 +81,6 @@ class Song(NamedTuple):
         except InputError as error:
             where = f"'{modality}' of '{self.name}' in '{self.path}'"
             raise InputError(f'{where}: {error}') from error
-
-
-def fetch(output: Source) -> Store:
-    """Says where NEMu is, which has no link for programs.
-
-    Args:
-        output: The store that it would become.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f"NEMu lies where only a browser gets it, see {HOME}: '{output}' is then made "
-        f"by 'hetero-mmer data convert nemu'"
-    )
 
 
 def convert(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from hetero_mmer.escape import visible
 from hetero_mmer.output import claim, replacing
 from hetero_mmer.store.format import FORMAT
 from hetero_mmer.store.reader import Store
@@ -90,5 +91,5 @@ def _is_report(path: Path, store: Path) -> bool:
         text = path.read_text(encoding='utf-8')
     except UnicodeDecodeError:
         return False
-    head = f'# {store.name}\n'
+    head = f'# {visible(store.name)}\n'
     return not text or (text.startswith(head) and '\n## Kept\n' in text)

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from hetero_mmer.escape import visible
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 
@@ -36,9 +37,9 @@ def report(store: Store | str | os.PathLike[str]) -> str:
     if not isinstance(store, Store):
         with Store(store) as opened:
             return report(opened)
-    parts = [f'# {store.path.name}\n']
+    parts = [f'# {visible(store.path.name)}\n']
     if notes := store.attrs.get('notes'):
-        parts.append('\n'.join(f'* {note}' for note in notes) + '\n')
+        parts.append('\n'.join(f'* {visible(str(note))}' for note in notes) + '\n')
     kept = [
         [split or 'no split', *_counts(store, store.split == split)]
         for split in SPLITS
@@ -89,6 +90,8 @@ def _cleaned(store: Store) -> str:
 def _table(head: list[str], rows: list[list]) -> str:
     lines = [head, ['---'] * len(head), *rows]
     return ''.join(
-        '| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in line) + ' |\n'
+        '| '
+        + ' | '.join(visible(str(cell)).replace('|', '\\|') for cell in line)
+        + ' |\n'
         for line in lines
     )

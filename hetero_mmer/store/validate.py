@@ -119,9 +119,9 @@ def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
             digest.update(len(rows).to_bytes(8, 'little'))
             digest.update(np.ascontiguousarray(rows).data)
             digests[sample] = digest.digest()
-            if high > low and zero[low]:
+            if high > low + 1 and zero[low]:  # Nothing is padded to a single item.
                 scan.left.append(str(store.ids[sample]))
-            if high > low and zero[high - 1]:
+            if high > low + 1 and zero[high - 1]:
                 scan.right.append(str(store.ids[sample]))
     return scan
 

@@ -71,6 +71,21 @@ def test_names_what_was_kept_dropped_and_cleaned(path):
     assert '| c |' not in text
 
 
+def test_names_command_no_terminal_that_shows_the_report(tmp_path):
+    bad = 'a\x1b[2J\nb\u202e|\r喜'
+    with StoreWriter(tmp_path / 'a.h5', SPECS, ['joy'], clean='zero') as writer:
+        writer.add(bad, {'text': [[1, np.nan]]}, [1])
+        writer.drop(bad, bad)
+        writer.note(bad)
+    text = report(tmp_path / 'a.h5')
+    assert not {*'\x1b\r\u202e'} & {*text}
+    shown = r'a\x1b[2J\nb\u202e|\r喜'
+    assert f'* {shown}\n' in text
+    cell = shown.replace('|', r'\|')
+    assert f'| {cell} | {cell} |\n' in text
+    assert f'| {cell} | text | 1 |\n' in text
+
+
 def test_strict_writer_drops_nothing(tmp_path):
     def write():
         with StoreWriter(tmp_path / 'a.h5', SPECS, ['joy'], strict=True) as writer:

@@ -144,6 +144,14 @@ def test_described_are_the_known_rows(path, capsys):
         [sum(row[i] and row[k] for row in y) for k in range(3)] for i in range(3)
     ]
     assert found.splits == {'train': 3, 'valid': 2, 'test': 3, '': 1}
+    assert found.split_labelled == {'train': 3, 'valid': 2, 'test': 1, '': 0}
+    assert found.split_label_counts == {
+        split: {
+            name: sum(y[i] for s, y in ROWS if s == split and y)
+            for i, name in enumerate(NAMES)
+        }
+        for split in ('train', 'valid', 'test', '')
+    }
     assert main(['data', 'describe', str(path)]) == 0
     assert '255' not in capsys.readouterr().out.replace(str(path.stat().st_size), '')
 
