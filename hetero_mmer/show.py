@@ -141,7 +141,7 @@ def _about(it: Description) -> Table:
         ['labels', len(it.label_names) if it.label_counts else it.label_names],
         ['labels per sample', it.cardinality],
         ['samples with no label', it.without_labels],
-        ['samples of unknown labels', it.unknown_labels],
+        ['samples of unknown labels', it.num_samples - sum(it.split_labelled.values())],
         ['samples dropped', len(it.dropped)],
         ['not finite became', it.clean],
         ['source', it.source or None],

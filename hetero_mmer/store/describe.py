@@ -48,8 +48,8 @@ class Description:
     both labels) and ``without_labels`` are of the samples whose labels are known, None
     if there are none, and so is ``split_label_counts``: how many samples of each split
     have each label. ``split_labelled`` counts the samples of each split whose labels
-    are known, ``unknown_labels`` all others. Nobody reads ``co_occurrence`` of more
-    than 1000 labels, so it is None, too.
+    are known. Nobody reads ``co_occurrence`` of more than 1000 labels, so it is None,
+    too.
     """
 
     path: str
@@ -61,7 +61,6 @@ class Description:
     cardinality: float | None
     co_occurrence: list[list[int]] | None
     without_labels: int | None
-    unknown_labels: int
     splits: dict[str, int]
     split_labelled: dict[str, int]
     split_label_counts: dict[str, dict[str, int]] | None
@@ -120,7 +119,6 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         if y is None or y.shape[1] > MAX_PAIRED
         else _co_occurrence(y),
         without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
-        unknown_labels=int((~known).sum()),
         splits=splits,
         split_labelled={s: int((split[known] == s).sum()) for s in splits},
         split_label_counts=None
