@@ -148,7 +148,13 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.sources import FORMATS
-    from hetero_mmer.store.place import check_report_path, write_report
+    from hetero_mmer.store import NoSampleError
+    from hetero_mmer.store.place import (
+        check_report_path,
+        write_report,
+        write_report_of_none,
+    )
+    from hetero_mmer.typing import InputError
 
     if not words or words[0].startswith('-'):
         parser = _parser(data_convert)
@@ -169,7 +175,15 @@ def data_convert(words: list[str]) -> int:
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
     check_report_path(Path(args['output']))
-    with convert(**args, progress=sys.stderr.isatty()) as store:
+    try:
+        converted = convert(**args, progress=sys.stderr.isatty())
+    except NoSampleError as error:
+        try:
+            path = write_report_of_none(Path(args['output']), error.report)
+        except (OSError, InputError) as other:
+            raise InputError(f'{error}; its report: {other}') from error
+        raise InputError(f"{error}; '{path}' has all reasons") from error
+    with converted as store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
             _say(note)

@@ -23,6 +23,7 @@ from hetero_mmer.sources import (
     music_emotions,
     nemu,
     own,
+    own_arff,
     synthetic,
 )
 from hetero_mmer.sources.common import Source
@@ -109,6 +110,7 @@ def _spares_sources(convert: Converter) -> Converter:
 
 _CONVERTERS: Final[Mapping[str, Converter]] = {
     'csv': own.convert,
+    'arff': own_arff.convert,
     'cmu-mosei': cmu_mosei.convert,
     'mosei-pt': mosei_pt.convert,
     'mult-pkl': mult_pkl.convert,

@@ -46,6 +46,7 @@ from hetero_mmer.sources.csd_entries import (
 from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.csd_times import check_times
 from hetero_mmer.sources.folds import read_folds
+from hetero_mmer.sources.ids import Match, match
 from hetero_mmer.sources.segments import Arrange, SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
@@ -152,6 +153,15 @@ def convert(
             if role in paths
         }
         label_file = files.pop('labels')
+        found = {
+            m: match(label_file.videos, file.videos, f"'{file.path}'")
+            for m, file in files.items()
+        }
+        for m, file in files.items():
+            file.rename(found[m])
+        if split_of is not None:
+            found['folds'] = match(label_file.videos, split_of, f"'{folds}'")
+            split_of = found['folds'].rename(split_of)
         columns = label_columns(label_file)
         kind = kind_of_entries(files, label_file)
         _check_kind_options(kind, aligns, collapse, impute)
@@ -182,7 +192,8 @@ def convert(
         hashes = hash_beside(raw)
         with writer:
             writer.note(_how(kind, mode, collapse, impute, rates))
-            for sentence in (*columns.notes, *times):
+            joined = (note for one in found.values() for note in one.notes)
+            for sentence in (*columns.notes, *times, *joined):
                 writer.note(sentence)
             if split_of is None and pattern is not None:
                 split_of = dict.fromkeys(label_file.videos, 'test')
@@ -193,7 +204,7 @@ def convert(
                     f'the videos were split at random with seed {seed}; the official '
                     f'folds are given with --folds'
                 )
-            _add_videos(segments, kind, label_file, files, split_of, progress)
+            _add_videos(segments, kind, label_file, files, split_of, found, progress)
             segments.finish()
             writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
@@ -230,6 +241,7 @@ def _add_videos(
     label_file: CsdFile,
     files: Mapping[str, CsdFile],
     split_of: Mapping[str, str],
+    found: Mapping[str, Match],
     progress: bool,
 ) -> None:
     """One video after the other, in the order of the label file."""
@@ -240,23 +252,26 @@ def _add_videos(
         if not len(rows.numbers):
             segments.writer.drop(video, 'the video has no labels')
         elif lacking:
-            path = files[lacking[0]].path.name
-            segments.drop(video, rows, f"its video has no {lacking[0]} in '{path}'")
+            path, hint = files[lacking[0]].path.name, found[lacking[0]].hint(video)
+            reason = f"its video has no {lacking[0]} in '{path}'{hint}"
+            segments.drop(video, rows, reason)
         elif video not in split_of:
-            segments.drop(video, rows, 'its video is in none of the folds')
+            hint = found['folds'].hint(video)
+            segments.drop(video, rows, f'its video is in none of the folds{hint}')
         else:
             parts = {m: file.read_parts(video) for m, file in files.items()}
             check_kind(kind, video, parts, rows, label_file)
             segments.add(video, rows, parts, split_of[video])
             if kind == 'segment':
-                found = np.unique(np.concatenate([p.numbers for p in parts.values()]))
-                for number in np.setdiff1d(found, rows.numbers):
+                numbers = np.concatenate([p.numbers for p in parts.values()])
+                for number in np.setdiff1d(numbers, rows.numbers):
                     segments.writer.drop(
                         f'{video}[{number}]', 'the segment has no labels'
                     )
     others = {video for file in files.values() for video in file.videos}
+    labelled = match(sorted(others), videos, f"'{label_file.path}'")
     for video in sorted(others - set(videos)):
-        segments.writer.drop(video, 'the video has no labels')
+        segments.writer.drop(video, f'the video has no labels{labelled.hint(video)}')
 
 
 def _arrange(

@@ -24,7 +24,7 @@ from hetero_mmer.sources.m3ed_files import (
     read_dialogues,
     width,
 )
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, no_sample, read_like
 from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
@@ -90,8 +90,11 @@ def convert(
     if not frame_rate > 0:
         raise InputError(f"'frame_rate' is above 0 (got {frame_rate})")
     files = find_files(sources)
-    dialogues = read_dialogues(files, frame_rate=frame_rate)
-    widths = {m: width(dialogues, m, files.features) for m in MODALITIES}
+    dialogues, told = read_dialogues(files, frame_rate=frame_rate)
+    if not any(dialogue.utterances for dialogue in dialogues):
+        dropped = [one for d in dialogues for one in d.left_out.items()]
+        raise no_sample(Path(output), dropped, told)
+    widths = {m: width(dialogues, m) for m in MODALITIES}
     timed = all(np.isfinite(dialogue.spans).all() for dialogue in dialogues)
     writer = StoreWriter(
         output,
@@ -124,7 +127,7 @@ def convert(
             writer.note(f'{unlisted} more samples are in no split')
         if level == 'dialogue':
             writer.note(_cuts(dialogues, max_items, keep_cut_labels))
-        for note in _notes(dialogues, files, level, timed):
+        for note in (*_notes(dialogues, files, level, timed), *told):
             writer.note(note)
     return Store(output)
 

@@ -30,6 +30,7 @@ from hetero_mmer.sources.meld_rows import (
     SPLITS,
     Utterance,
     count_notes,
+    emotion_notes,
     read_utterances,
     repeat_notes,
     sample_id,
@@ -143,7 +144,7 @@ def convert(
         'speaker': ModalitySpec(len(cast), columns=cast),
         'timing': ModalitySpec(len(TIMING), columns=TIMING),
     }
-    labelled = bool(rows[0].emotion)
+    labelled = pattern is None or all(row.emotion for row in rows)
     writer = StoreWriter(
         output,
         specs,
@@ -175,6 +176,7 @@ def convert(
             )
         for note in (
             *(count_notes(rows, first) if pattern is None else ()),
+            *(() if pattern is None else emotion_notes(rows)),
             *repeat_notes(num_repeated),
             *time_notes(start, stop, first, values),
             *shared_notes(rows),

@@ -55,8 +55,8 @@ def read_utterances(
         paths: The file of each part.
         strict: Whether to refuse an utterance that comes twice.
         new: Whether these are new dialogues, from which nothing is learned: then none
-            need be of train, and emotions may be unknown, all of them. Otherwise all
-            those of test may be.
+            need be of train, and emotions may be unknown. Otherwise all those of test
+            may be.
 
     Returns:
         The utterances in order, and how many came twice.
@@ -66,7 +66,7 @@ def read_utterances(
     """
     rows: dict[tuple[str, int, int], Utterance] = {}
     num_rows = 0
-    known: dict[tuple[str, bool], str] = {}
+    known: dict[bool, str] = {}
     for part, path in paths.items():
         needed = [c for c in _MORE if not new and (part, c) != ('test', 'Emotion')]
         table = read_table(path, (*_COLUMNS, *needed))
@@ -74,19 +74,19 @@ def read_utterances(
         for line, cells in zip(table.lines, table.rows, strict=True):
             where = f"line {line} of '{path}'"
             row = _utterance(part, cells, where, new or part == 'test')
-            known.setdefault(('' if new else part, bool(row.emotion)), where)
+            if part == 'test' and not new:
+                known.setdefault(bool(row.emotion), where)
             before = rows.setdefault((part, row.dialogue, row.number), row)
             if before is not row and (strict or before != row):
                 raise InputError(
                     f'an utterance comes once, but {where} has another utterance '
                     f'{row.number} of dialogue {row.dialogue}'
                 )
-    for part, is_known in known:
-        if is_known and (part, False) in known:
-            raise InputError(
-                f'either each utterance has an emotion or none has (got one in '
-                f'{known[part, True]}, none in {known[part, False]})'
-            )
+    if len(known) > 1:
+        raise InputError(
+            f'either each utterance of test has an emotion or none has (got one in '
+            f'{known[True]}, none in {known[False]})'
+        )
     if not rows:
         raise InputError(f'there are no utterances in {_quoted(paths)}')
     if not new and not any(part == 'train' for part, _, _ in rows):
@@ -114,7 +114,8 @@ def _utterance(
     for column in ('Dialogue_ID', 'Utterance_ID'):
         if not cells[column].isdecimal() or len(cells[column]) > 9:
             raise InputError(
-                f"'{column}' is a number (got '{cells[column]}' in {where})"
+                f"'{column}' is a whole number, in digits alone (got "
+                f"'{cells[column]}' in {where})"
             )
         numbers.append(int(cells[column]))
     return Utterance(
@@ -152,6 +153,16 @@ def count_notes(rows: Sequence[Utterance], first: NDArray[np.bool_]) -> Iterator
     split = np.array([SPLITS[row.part] for row in rows])
     yield name_counts(split, {"MELD's README": _UTTERANCES}, 'utterances')
     yield name_counts(split[first], {"MELD's README": _DIALOGUES}, 'dialogues')
+
+
+def emotion_notes(rows: Sequence[Utterance]) -> Iterator[str]:
+    """How many utterances have no emotion where others have one."""
+    unknown = sum(not row.emotion for row in rows)
+    if 0 < unknown < len(rows):
+        yield (
+            f'WARNING: {unknown} of {len(rows)} utterances have no emotion, so '
+            'dialogues have no labels'
+        )
 
 
 def repeat_notes(num_repeated: int) -> Iterator[str]:

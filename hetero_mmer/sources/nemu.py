@@ -26,7 +26,13 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
-from hetero_mmer.sources.padded import column, is_nothing, text_of, unread_parts
+from hetero_mmer.sources.padded import (
+    column,
+    find_keys,
+    is_nothing,
+    text_of,
+    unread_parts,
+)
 from hetero_mmer.sources.padding import Side, padding_side
 from hetero_mmer.sources.split_names import find_parts
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
@@ -118,7 +124,7 @@ def convert(
     data = _load(path)
     songs = list(_songs(data, path))
     keys = [k for short in _KEYS.values() for k in (f'src-{short}', short)]
-    notes = unread_parts(data, keys, path, strict=strict)
+    notes = unread_parts(data, keys, path, read=['dict'], strict=strict)
     place = _label_places(data, path)
     having = {m: [song for song in songs if m in song.items] for m in MODALITIES}
     sizes: dict[str, int] = {}
@@ -191,8 +197,8 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
         part, where = data[name], f"'{name}' in '{path}'"
         keys, targets = {}, None
         if isinstance(part, dict):
-            both = {m: (f'src-{short}', short) for m, short in _KEYS.items()}
-            keys = {m: k for m in both for k in both[m] if part.get(k) is not None}
+            longer = {m: f'src-{short}' for m, short in _KEYS.items()}
+            keys = find_keys(part, longer, where) | find_keys(part, _KEYS, where)
             targets = part.get('tgt')
             some = next((part[key] for key in keys.values()), None)
             if split == 'test' and targets is None and isinstance(some, _LISTS):
