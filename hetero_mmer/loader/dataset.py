@@ -33,6 +33,9 @@ class StoreDataset(Dataset):
     several; PyG's loaders take it too, :class:`StoreLoader` is faster.
     Features that are too large to keep are read from the file batch by batch.
 
+    Graphs have labels ``y`` if those of all the samples chosen are known; PyG makes no
+    batch of graphs with and without. ``store.known`` tells which are.
+
     Args:
         store: An open store.
         rows: Which samples, in this order, or a mask; all by default.
@@ -87,7 +90,7 @@ class StoreDataset(Dataset):
         self.scale = {m: pair for m, pair in (scale or {}).items() if m in names}
         self.sample_ids = [str(name) for name in store.ids[self.rows]]
         self.y = None
-        if store.labels is not None:
+        if store.labels is not None and store.known[self.rows].all():
             y = torch.from_numpy(store.labels[self.rows])
             self.y = y.to(torch.get_default_dtype())
         self._start = {m: store.ptr[m][self.rows] for m in names}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.sources.arff import Header, Row
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
 
 #: How a label is written, in small letters, and whether it is present then.
@@ -20,8 +21,6 @@ PRESENT: Final[Mapping[str, int]] = {
     **dict.fromkeys(('0', '0.0', 'false', 'f', 'no', 'n'), 0),
     **dict.fromkeys(('1', '1.0', 'true', 't', 'yes', 'y'), 1),
 }
-#: What stands for a label that is not known.
-UNKNOWN: Final = 255
 _NUMBER: Final = -2
 _WAYS: Final = (
     "Mulan's XML file, such as --labels labels.xml, their number, --labels 6 for the "

@@ -97,7 +97,8 @@ def convert(
     Samples are called ``<video>[i]`` with i the row of the label file, as the SDK does;
     an emotion is present if its intensity is above zero, or ``positive_above``. Files
     that the SDK has aligned are not aligned a second time: entries of segments keep
-    their rows, entries of words are only gathered by segment.
+    their rows, entries of words are only gathered by segment. Where no segment of test
+    has a number as a label but others have, the labels of test are unknown.
 
     Args:
         sources: The ``.csd`` files of labels, words, and other modalities, or a folder.
@@ -196,6 +197,7 @@ def convert(
             even=aligns and collapse != 'none',
             length=sequence_length,
             keep=keep,
+            unknown=_unlabelled(label_file, columns.names, split_of),
         )
         hashes = hash_beside(raw)
         with writer:
@@ -228,6 +230,19 @@ def convert(
             }
             writer.raw_sha256 = hashes()
     return Store(output)
+
+
+def _unlabelled(
+    label_file: CsdFile, names: Sequence[str], split_of: Mapping[str, str] | None
+) -> str | None:
+    """The split ``test`` if none of its segments has labels, but others have."""
+    emotions = [i for i, name in enumerate(names) if name != mosei_facts.SENTIMENT]
+    found = {
+        (split_of or {}).get(video)
+        for video in label_file.videos
+        if np.isfinite(read_segments(label_file, video).labels[:, emotions]).any()
+    }
+    return 'test' if split_of and found and 'test' not in found else None
 
 
 def _add_videos(

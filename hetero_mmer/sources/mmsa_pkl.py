@@ -49,8 +49,9 @@ def convert(
     """Writes the store of a pickle of MMSA or MMSA-FET, aligned or not.
 
     The pickle has no emotions. They are joined by video and clip; samples that the
-    label file does not have are dropped and listed in the report. The text is the
-    vectors under ``text``; token ids under ``text_bert`` only tell how many there are.
+    label file does not have are dropped and listed in the report; where it has none of
+    test, but others, the labels of test are unknown. The text is the vectors under
+    ``text``; token ids under ``text_bert`` only tell how many there are.
 
     Args:
         sources: The one raw file.

@@ -25,6 +25,7 @@ from hetero_mmer.sources.mosei_targets import read_intensities, read_targets
 from hetero_mmer.sources.padded import (
     column,
     each_row,
+    is_nothing,
     size_of,
     specs_of,
     take_arrays,
@@ -34,7 +35,7 @@ from hetero_mmer.sources.padded import (
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_torch
 from hetero_mmer.store import Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.typing import InputError
 
@@ -59,7 +60,8 @@ def convert(
     """Writes the store of a ``train_valid_test.pt``.
 
     Labels are those that the file names. It has no ids: samples are called by split
-    and row, and which of them share a video is not known.
+    and row, and which of them share a video is not known. A test split without targets
+    has unknown labels.
 
     Args:
         sources: The one raw file.
@@ -86,9 +88,11 @@ def convert(
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
     called = mosei_facts.called_like(names, pattern.label_names if pattern else names)
+    unknown = [s for s in parts if s == 'test' and is_nothing(data[s].get('tgt'))]
     raw = {
         split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
         for split, arrays in parts.items()
+        if split not in unknown
     }
     targets: Mapping[str, NDArray]
     presence, are_vectors = None, True
@@ -106,6 +110,8 @@ def convert(
         entries = _entries(labels, vector_order, are_vectors, path)
     order = [entries.index(n) for n in _in_order(labels, [*called])]
     targets = {split: y[:, order] for split, y in targets.items()}
+    for split in unknown:
+        targets[split] = np.full((size_of(parts[split]), len(names)), UNKNOWN, np.uint8)
     padding = find_padding(parts)
     writer = StoreWriter(
         output,
@@ -130,12 +136,13 @@ def convert(
                 writer.drop(sample_id, 'all of its rows are zero')
                 continue
             y = targets[split][i]
+            scored = None if split in unknown else presence
             writer.add(
                 sample_id,
                 features,
-                y if presence is None else presence.labels(y),
+                y if scored is None else scored.labels(y),
                 split=split,
-                intensities=None if presence is None else y,
+                intensities=None if scored is None else y,
             )
         writer.attrs['settings'] = _plain(data.get('settings'))
         writer.attrs['target_ids'] = ids

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hetero_mmer.schema import Kind
 from hetero_mmer.sources.common import (
     Source,
@@ -25,7 +28,7 @@ from hetero_mmer.sources.own_splits import group_notes, split_notes
 from hetero_mmer.sources.split_names import one_spelling, split_of
 from hetero_mmer.sources.table import Table, read_table
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import SPLITS, Clean
+from hetero_mmer.store.format import SPLITS, UNKNOWN, Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.typing import InputError
 
@@ -50,10 +53,11 @@ def convert(
     The table is CSV with a column ``id``, perhaps ``group`` (such as the video: splits
     never take a group apart) and ``split`` (``train``, ``valid``, ``test``), and a
     column of 0 and 1 (or True and False) for each label; with no label filled in at
-    all, the samples have none. Columns that are called otherwise but are clearly a
-    group or a split, such as ``video_id`` or ``set``, are taken as such and told. An
-    array holds the items of one sample, [S, F], or a single one, [F]; a sample without
-    an array lacks the modality.
+    all, the samples have none. A row of test may have no label filled in: its labels
+    are unknown. Columns that are called otherwise but are clearly a group or a split,
+    such as ``video_id`` or ``set``, are taken as such and told. An array holds the
+    items of one sample, [S, F], or a single one, [F]; a sample without an array lacks
+    the modality.
 
     Args:
         sources: The table.
@@ -129,6 +133,11 @@ def convert(
     split, notes = _split(
         table, columns.split, groups, y is not None, seed, path, pattern
     )
+    if y is not None:
+        is_dealt = pattern is None and not any(
+            row[columns.split] if columns.split else '' for row in table.rows
+        )
+        _check_unknown(y, ids, split, is_dealt, table, path)
     if absent:
         notes.append(f'{absent}: samples have no labels')
     kept: list[str] = []
@@ -178,16 +187,20 @@ def convert(
                 hint = max((a.hint(ids[i]) for a in modalities.values()), key=len)
                 writer.drop(ids[i], f'it has no items in any modality{hint}')
                 continue
-            target = strength = None if y is None else y[i]
-            if strength is not None and presence is not None:
-                target = presence.labels(strength)
+            target = strength = None
+            if y is not None and np.isnan(y[i, 0]):
+                target = np.full(len(names), UNKNOWN)
+            elif y is not None and presence is not None:
+                target, strength = presence.labels(y[i]), y[i]
+            elif y is not None:
+                target = y[i]
             writer.add(
                 ids[i],
                 sample,
                 target,
                 group=groups[i],
                 split=split[i],
-                intensities=strength if presence is not None else None,
+                intensities=strength,
             )
             kept.append(split[i])
         for arrays in modalities.values():
@@ -235,11 +248,30 @@ def _like_labels(
             f"there is no label column '{missing[0]}' in '{path}', but samples are to "
             f"have those of '{like.path}'{found.hint(missing[0])}"
         )
-    cells = [row[name] for row in table.rows for name in found.names.values()]
-    if 0 < cells.count('') < len(cells):
-        empty = f'{cells.count("")} of {len(cells)} labels'
-        return names, f'WARNING: {empty} in the table are empty'
+    cells = [[row[name] for name in names] for row in table.rows]
+    if partly := sum(any(row) and not all(row) for row in cells):
+        of = f'{partly} of {len(cells)} rows'
+        return names, f'WARNING: {of} of the table have some of the labels, but not all'
     return names, ''
+
+
+def _check_unknown(
+    y: NDArray[np.float64],
+    ids: Sequence[str],
+    split: Sequence[str],
+    is_dealt: bool,
+    table: Table,
+    path: Path,
+) -> None:
+    """Refuses rows without labels where a model learns from them, or may."""
+    for i in np.flatnonzero(np.isnan(y[:, 0])).tolist():
+        if is_dealt or split[i] in ('train', 'valid'):
+            where = 'that are dealt out at random' if is_dealt else 'of train and valid'
+            raise InputError(
+                f'samples {where} have labels, but those of sample '
+                f"'{ids[i]}' are empty (line {table.lines[i]} of '{path}'); without "
+                "labels, a row is of the split 'test'"
+            )
 
 
 def _split(

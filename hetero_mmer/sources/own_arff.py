@@ -19,7 +19,6 @@ from hetero_mmer.sources.arff_features import (
     matching,
 )
 from hetero_mmer.sources.arff_labels import (
-    UNKNOWN,
     LabelColumns,
     Labels,
     check_attributes,
@@ -39,7 +38,7 @@ from hetero_mmer.sources.own_splits import split_notes
 from hetero_mmer.sources.split import stratified_split
 from hetero_mmer.sources.split_names import split_of, split_words
 from hetero_mmer.store import Fitted, Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 ENCODER: Final = 'arff-columns-1'
@@ -76,7 +75,8 @@ def convert(
 
     A row is a sample, dense or sparse; in each modality it has one item. A nominal
     attribute becomes a column for each of its values, or a single one if these are 0
-    and 1, no and yes or the like; text and dates are not used.
+    and 1, no and yes or the like; text and dates are not used. A row of test whose
+    labels are all ``?`` has unknown labels.
 
     Args:
         sources: One file, or one for each split, called so: ``music-train.arff`` and
@@ -126,9 +126,13 @@ def convert(
     ]
     samples = _read_samples(headers, found.names, id_name, pattern)
     known = np.asarray((samples.labels != UNKNOWN).all(axis=1))
-    labelled = bool(found.names and (known.any() if pattern is None else known.all()))
-    kept = known if labelled else np.ones_like(known)
+    bare = np.asarray((samples.labels == UNKNOWN).all(axis=1))
+    labelled = bool(found.names and known.any())
+    labelled = labelled and (pattern is None or bool((known | bare).all()))
     split, dealt = _deal(first, samples, known & labelled, seed, pattern)
+    is_new = pattern is not None
+    kept = known | (bare & ((split == 'test') | is_new))
+    kept |= not labelled
     _check_room(Path(output), len(split) * sum(map(len, columns.values())))
     writer = StoreWriter(
         output,
@@ -155,7 +159,9 @@ def convert(
         for i, sample in enumerate(rows):
             y = samples.labels[i]
             if kept[i]:
-                target = y if labelled else None
+                target = (
+                    (y if known[i] else np.full_like(y, UNKNOWN)) if labelled else None
+                )
                 writer.add(samples.ids[i], sample, target, split=str(split[i]))
             else:
                 name = found.names[int((y == UNKNOWN).argmax())]

@@ -16,6 +16,8 @@ from hetero_mmer.typing import InputError
 
 #: As pandas, Excel and R write them, whatever their capitals.
 _WORDS: Final = {'true': 1, 'false': 0}
+#: How others write what nobody knows.
+_MISSING: Final = ('', '?', '-', 'na', 'n/a', 'nan', 'none', 'null', 'unknown', '-1')
 _NUMBER: Final = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.ASCII | re.I)
 
 
@@ -67,7 +69,10 @@ def read_labels(
     is_chosen: bool,
     positive_above: float | None = None,
 ) -> NDArray[np.float64] | None:
-    """Zeros and ones of each sample, or its intensities, [N, L]; None for empty cells.
+    """Zeros and ones of each sample, or its intensities, [N, L].
+
+    A row of empty cells is one of NaN: its labels are unknown. If all are so, there are
+    no labels, None.
 
     Args:
         table: The table.
@@ -87,7 +92,7 @@ def read_labels(
     read = read_truth if positive_above is None else read_number
     values = [[read(cell) for cell in row] for row in cells]
     for i, row in enumerate(values):
-        if None not in row:
+        if None not in row or not any(cells[i]):
             continue
         k = row.index(None)
         raise InputError(
@@ -106,6 +111,8 @@ def _expected(positive_above: float | None) -> str:
 
 def _hint(cell: str, name: str, is_chosen: bool, positive_above: float | None) -> str:
     hints = []
+    if cell.lower() in _MISSING:
+        hints.append('where labels are unknown, all of the row are empty')
     if positive_above is None and read_number(cell) is not None:
         hints.append(
             'if labels are intensities, say above which number one is present, such as '

@@ -20,6 +20,7 @@ from hetero_mmer.sources.csd_entries import Segments
 from hetero_mmer.sources.intensity import Presence
 from hetero_mmer.sources.mosei_facts import SENTIMENT
 from hetero_mmer.store import StoreWriter
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.store.like import POSITIVE_ABOVE
 
 #: The items of a video (or its parts) become the items of each of its segments.
@@ -43,6 +44,8 @@ class SegmentWriter:
         even: Whether to note segments with more items in one modality than in another.
         length: The most items of one modality, None for no limit.
         keep: Which items stay where there are more.
+        unknown: The split whose labels are unknown, if there is one; others without
+            labels are dropped.
     """
 
     def __init__(
@@ -56,7 +59,9 @@ class SegmentWriter:
         even: bool = False,
         length: int | None = None,
         keep: Keep = 'last',
+        unknown: str | None = None,
     ) -> None:
+        self.unknown = unknown
         self.writer = writer
         self.arrange = arrange
         self.presence = presence
@@ -96,7 +101,8 @@ class SegmentWriter:
         for i, (labels, interval, number) in enumerate(zip(*segments, strict=True)):
             sample_id = f'{video}[{number}]'
             parts = {m: slice(*rows.ptr[i : i + 2]) for m, rows in aligned.items()}
-            reason = self._reason(labels, interval, parts, bool(whole[i]))
+            is_known = split != self.unknown
+            reason = self._reason(labels, interval, parts, bool(whole[i]), is_known)
             if reason:
                 self.writer.drop(sample_id, reason)
                 continue
@@ -106,13 +112,18 @@ class SegmentWriter:
             self._counts['repeated'] += same[tuple(interval.tolist())] > 1
             self._counts['negative'] += bool(interval.min() < 0)
             strength = labels[self._emotions]
+            present = (
+                self.presence.labels(strength)
+                if is_known
+                else np.full(len(strength), UNKNOWN)
+            )
             self.writer.add(
                 sample_id,
                 {m: self._cut(aligned[m].features[parts[m]]) for m in aligned},
-                self.presence.labels(strength),
+                present,
                 group=video,
                 split=split,
-                intensities=strength,
+                intensities=strength if is_known else None,
                 times={m: self._cut(aligned[m].intervals[parts[m]]) for m in aligned},
             )
             self.splits.append(split)
@@ -162,6 +173,7 @@ class SegmentWriter:
         interval: NDArray,
         parts: Mapping[str, slice],
         is_whole: bool,
+        is_known: bool,
     ) -> str:
         """Why a segment cannot be a sample; empty if it can."""
         between = f'{interval[0]:g} and {interval[1]:g} s'
@@ -169,7 +181,7 @@ class SegmentWriter:
             return f'its time is not finite (between {between})'
         if not long_enough(interval[None])[0]:
             return f'it has no length (between {between})'
-        if not np.isfinite(labels).all():
+        if is_known and not np.isfinite(labels).all():
             return f'its labels are not finite ({labels.tolist()})'
         if interval[0] > interval[1] and not is_whole:
             return f'it ends before it starts (between {between})'

@@ -25,7 +25,9 @@ from hetero_mmer.store.format import (
     FORMAT,
     LARGEST,
     SPLITS,
+    UNKNOWN,
     VERSION,
+    VERSION_WITH_UNKNOWN,
     Clean,
     ModalitySpec,
     unseen,
@@ -68,7 +70,7 @@ class StoreWriter:
             their column in the train split (in all samples if there is none; 0 if the
             split has no value of the column). Without it, such values are refused.
         float16: Store features in half precision.
-        labelled: Whether samples have labels.
+        labelled: Whether samples have labels, known or unknown.
         timed: The modalities whose items have a start and an end.
         intensities: Whether samples have label intensities.
         strict: Whether to refuse the first sample that would be dropped.
@@ -230,11 +232,13 @@ class StoreWriter:
             sample_id: Its name, which no other sample has.
             features: The items of each modality, [S, F], or ids, [S] or [S, 1]; a
                 modality that is absent, None or has no rows is missing.
-            labels: The labels, [L] of zeros and ones.
+            labels: The labels, [L] of zeros and ones, or of 255 alone where they are
+                unknown, as of a test split whose makers keep them.
             group: What folds and splits never take apart, such as its video; the
                 sample alone if None.
             split: ``train``, ``valid``, ``test``, or empty for none.
-            intensities: The intensity of each label, [L].
+            intensities: The intensity of each label, [L]; None where labels are
+                unknown.
             times: Start and end of the items in seconds, [S, 2], for timed modalities.
 
         Raises:
@@ -257,7 +261,8 @@ class StoreWriter:
         arrays = self._check_features(sample_id, features)
         spans = self._check_times(sample_id, arrays, times or {})
         y = self._check_labels(sample_id, labels)
-        strength = self._check_intensities(sample_id, intensities)
+        known = y is None or bool((y != UNKNOWN).all())
+        strength = self._check_intensities(sample_id, intensities, known)
 
         self._ids[sample_id] = None
         self._groups.append(group)
@@ -434,19 +439,29 @@ class StoreWriter:
                 f"'{sample_id}')"
             )
         y = _numbers(labels, f"labels of sample '{sample_id}'")
-        if y.shape != (len(self.label_names),) or not np.isin(y, (0, 1)).all():
+        right = y.shape == (len(self.label_names),)
+        right = right and bool(np.isin(y, (0, 1)).all() or (y == UNKNOWN).all())
+        if not right:
             raise InputError(
                 f"the labels of sample '{sample_id}' are {len(self.label_names)} zeros "
-                f'and ones (got {np.array2string(y, threshold=12)})'
+                f'and ones, or {UNKNOWN} each if all are unknown (got '
+                f'{np.array2string(y, threshold=12)})'
             )
         return y.astype(np.uint8)
 
     def _check_intensities(
-        self, sample_id: str, intensities: ArrayLike | None
+        self, sample_id: str, intensities: ArrayLike | None, known: bool
     ) -> NDArray[np.float32] | None:
         if intensities is None and not self.has_intensities:
             return None
         num_labels = len(self.label_names)
+        if not known and intensities is None:
+            return np.full(num_labels, np.nan, np.float32)
+        if not known:
+            raise InputError(
+                f"sample '{sample_id}', whose labels are unknown, has no intensities "
+                f'(got {np.array2string(np.asarray(intensities), threshold=12)})'
+            )
         strength = _numbers(intensities, f"intensities of sample '{sample_id}'")
         with np.errstate(over='ignore'):  # What is too large is not finite then.
             strength = strength.astype(np.float32)
@@ -482,10 +497,13 @@ class StoreWriter:
             self._finish_modality(file['features'][modality], modality, column)
         for column in self._times.values():
             column.flush()
-        if self.labelled:
+        known = self._known()
+        if self.labelled and known.any():
             file['labels'] = np.stack(self._labels)
-        if self.has_intensities:
+        if self.has_intensities and (known.any() or not self.labelled):
             file['intensities'] = np.stack(self._intensities)
+        if self.labelled and not known.all():
+            self.note(_unknown(np.array(self._split)[~known]))
         write_strings(file, 'ids', list(self._ids))
         write_strings(file, 'groups', self._groups)
         write_strings(file, 'split', self._split)
@@ -504,7 +522,8 @@ class StoreWriter:
         file['attrs'] = _json('attrs', self.attrs)
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
         file.attrs['format'] = FORMAT
-        file.attrs['format_version'] = VERSION
+        some = known.any() and not known.all()
+        file.attrs['format_version'] = VERSION_WITH_UNKNOWN if some else VERSION
         file.close()
         self._file = None
         self._disk.check()
@@ -512,6 +531,12 @@ class StoreWriter:
         _sync(self._temporary)
         os.replace(self._temporary, self.path)
         _sync(self.path.parent)
+
+    def _known(self) -> NDArray[np.bool_]:
+        """Whether the labels of a sample are known, [N]."""
+        if not self.labelled:
+            return np.zeros(len(self), bool)
+        return np.array([y[0] != UNKNOWN for y in self._labels])
 
     def _finish_modality(
         self, group: h5py.Group, modality: str, column: Column
@@ -630,6 +655,13 @@ def _text(what: str, text: str, sample_id: object) -> str:
             f'{sample_id!r})'
         ) from error
     return text
+
+
+def _unknown(splits: NDArray[np.str_]) -> str:
+    """A sentence about samples whose labels are unknown."""
+    counts = {split: int((splits == split).sum()) for split in SPLITS}
+    found = ', '.join(f'{n} in {s or "no split"}' for s, n in counts.items() if n)
+    return f'labels of {len(splits)} samples are unknown: {found}'
 
 
 def _numbers(data: ArrayLike | None, where: str) -> NDArray:

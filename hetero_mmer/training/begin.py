@@ -58,6 +58,7 @@ def train(
 
     Only the train and valid splits take part in training. The epoch that is best on
     valid by ``monitor`` (the first of equals) is tested, once, on all test samples.
+    Those whose labels are unknown are predicted, but not scored.
 
     Args:
         model: The model: a class of hetero_mmer.models by name, or any other by
@@ -97,7 +98,9 @@ def train(
             terminal, elsewhere in a plain one for each epoch.
 
     Returns:
-        What ``metrics.json`` holds, the test metrics under ``metrics``.
+        What ``metrics.json`` holds, the test metrics under ``metrics``: those of
+        ``num_samples``, none if the labels of all are unknown, which ``num_unknown``
+        counts.
 
     Raises:
         InputError: For bad data, options or folders, before anything is written.

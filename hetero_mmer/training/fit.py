@@ -22,7 +22,7 @@ from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
 from hetero_mmer.training.check import check_device, check_model
 from hetero_mmer.training.checkpoint import CheckpointFile
-from hetero_mmer.training.data import Splits, labels_of, load_splits
+from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
 from hetero_mmer.training.encoders import keep_encoders
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.options import PRECISIONS
@@ -244,10 +244,16 @@ def _test(
         if isinstance(samples, StoreDataset) and len(samples) < store.rows(split).size
     ]
     probs = predict_probs(network, splits.test, size, device)
-    y = labels_of(splits.test)
-    ids = splits.test.sample_ids
-    write_truth(folder / files.PREDICTIONS, ids, probs, y, names)
-    found = score(probs, y, names, threshold)
+    assert store.labels is not None
+    truth = torch.from_numpy(store.labels[splits.test.rows])
+    write_truth(folder / files.PREDICTIONS, splits.test.sample_ids, probs, truth, names)
+    known = store.known[splits.test.rows]
+    if sentence := some_unknown(store, 'test', splits.test.rows):
+        notes.append(
+            f'{sentence}: {"they" if known.any() else "all"} are predicted in '
+            f'{files.PREDICTIONS}, but not scored'
+        )
+    found = score(probs[known], truth[known], names, threshold)
     result = {
         'model': options['model']['class_path'],
         'data': options['data'],
@@ -258,7 +264,8 @@ def _test(
         'monitor': options['monitor'],
         'metrics': found['metrics'],
         'notes': notes,
-        'num_samples': len(splits.test),
+        'num_samples': int(known.sum()),
+        **({} if known.all() else {'num_unknown': int((~known).sum())}),
         'seconds': recorder.seconds,
         'versions': about['versions'],
     }

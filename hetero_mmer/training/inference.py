@@ -43,7 +43,7 @@ def evaluate(
 
     Args:
         run: The folder of the run.
-        split: Which samples.
+        split: Which samples; those whose labels are unknown take no part.
         threshold: A number, or what was tuned on the valid split for all labels at
             once or for each; by default as the run was tested.
         data: Another store or data set than the one it was trained on.
@@ -57,7 +57,8 @@ def evaluate(
         The same as in ``metrics.json``, without the time.
 
     Raises:
-        InputError: If the data do not fit the model, or have changed.
+        InputError: If the data do not fit the model, or have changed, or no sample's
+            labels are known.
     """
     path = _finished(run)
     check_batch_size(batch_size)
@@ -74,7 +75,12 @@ def evaluate(
             'elsewhere now, name them by `--data`'
         )
     with Store(where) as store:
-        from hetero_mmer.training.data import labels_of, samples_of
+        from hetero_mmer.training.data import (
+            check_any,
+            labels_of,
+            samples_of,
+            some_unknown,
+        )
         from hetero_mmer.training.score import predict_probs, score
 
         run = load_run(run) if not isinstance(run, Run) else run
@@ -86,7 +92,22 @@ def evaluate(
         check_fit(run, store)
         _tell_other_labels(run, store)
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
-        samples = samples_of(run, store, store.rows(split), skip_empty=skip)
+        rows = store.rows(split)
+        known = store.known[rows]
+        if not known.any():
+            raise InputError(
+                f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
+                f'can be evaluated; `hetero-mmer predict {run.path} {store.path} '
+                f'--output FILE.csv` predicts them'
+            )
+        if sentence := some_unknown(store, split, rows):
+            warnings.warn(
+                f'{sentence}: metrics are of the other {int(known.sum())}',
+                InputWarning,
+                stacklevel=2,
+            )
+        samples = samples_of(run, store, rows[known], skip_empty=skip)
+        check_any(samples, split)
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
         values = run.threshold(threshold)
@@ -101,6 +122,7 @@ def evaluate(
             'monitor': config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
+            **({} if known.all() else {'num_unknown': int((~known).sum())}),
             'versions': files.versions(),
         }
 

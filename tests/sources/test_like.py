@@ -253,6 +253,22 @@ def test_songs_without_labels(form, songs, tmp_path, caplog):
     assert read(store, range(3)) == read(labelled, range(3))
 
 
+def test_songs_of_which_some_have_labels(songs, tmp_path):
+    new = arff(tmp_path / 'new.arff', 3, 5)
+    head, second = new.read_text().splitlines()[:-2], new.read_text().splitlines()[-2]
+    cells = [*second.split(',')[:72], *['?'] * 6]
+    last = new.read_text().splitlines()[-1]
+    new.write_text('\n'.join([*head, ','.join(cells), last, '']))
+    convert = FORMATS['music-emotions']
+    store = convert([new], tmp_path / 'b.h5', like=tmp_path / 'songs.h5')
+    assert set(store.split) == {'test'}
+    assert store.known.tolist() == [True, False, True]
+    expected = [[int(c) for c in row.split(',')[72:]] for row in (head[-1], last)]
+    assert store.labels[store.known].tolist() == expected
+    with pytest.raises(InputError, match=r"song 1 is '\?'"):
+        convert([new], tmp_path / 'c.h5')
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -300,7 +316,7 @@ def own(tmp_path):
         ('id,anger,age,joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
         ('id,ANGER,age,Joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
         ('id,joy,anger\n1,1,\n3,1,1\n', None, ['', '']),
-        ('id,joy,anger\n1,,\n3,1,1\n', None, ['', '']),
+        ('id,joy,anger\n1,,\n3,1,1\n', [[255, 255], [1, 1]], ['test'] * 2),
         ('id,joy,anger,split\n1,1,0,valid\n3,1,1,\n', [[1, 0], [1, 1]], ['valid', '']),
         ('id,joy,anger\n1,,\n3,,\n', None, ['', '']),
     ],
