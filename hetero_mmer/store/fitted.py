@@ -14,6 +14,20 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.store.checksum import (
+    checksum_of,
+    read_checksums,
+    write_checksums,
+)
+from hetero_mmer.store.safe_h5 import (
+    DAMAGE,
+    child,
+    dataset_of,
+    open_h5,
+    read_array,
+    read_json,
+    reason,
+)
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer encoders'
@@ -86,8 +100,8 @@ def fitted_sha256(file: h5py.File) -> dict[str, str]:
     Args:
         file: An open file.
     """
-    groups = file['fitted'].items() if 'fitted' in file else ()
-    return {m: str(json.loads(group['about'][()])['sha256']) for m, group in groups}
+    abouts = {m: read_json(dataset_of(g, 'about')) for m, g in _groups(file).items()}
+    return {m: str(about['sha256']) for m, about in abouts.items()}
 
 
 def read_fitted(file: h5py.File) -> dict[str, Fitted]:
@@ -100,14 +114,18 @@ def read_fitted(file: h5py.File) -> dict[str, Fitted]:
         InputError: For content that is not what its hash says.
     """
     found = {}
-    for modality, sha256 in fitted_sha256(file).items():
-        group = file['fitted'][modality]
+    for modality, group in _groups(file).items():
+        sha256 = '?'
         try:
-            about = json.loads(group['about'][()])
-            arrays = {name: array[()] for name, array in group['arrays'].items()}
+            about = read_json(dataset_of(group, 'about'))
+            sha256 = str(about['sha256'])
+            arrays = {
+                name: read_array(dataset_of(group, f'arrays/{name}'))
+                for name in child(group, 'arrays')
+            }
             one = Fitted(about['encoder'], tuple(about['names']), arrays)
             is_whole = one.sha256 == sha256
-        except (KeyError, OSError, TypeError, ValueError, AttributeError):
+        except DAMAGE:
             is_whole = False
         if not is_whole:
             raise InputError(
@@ -132,6 +150,7 @@ def write_encoders(
         write_fitted(file, fitted)
         for modality, values in fill.items():
             file[f'fill/{modality}'] = values
+        write_checksums(file, {})
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
 
@@ -146,7 +165,7 @@ def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
         InputError: For a file that is damaged, or another one.
     """
     try:
-        with h5py.File(path, 'r') as file:
+        with open_h5(path) as file:
             version = file.attrs.get('format_version')
             if not np.array_equal(file.attrs.get('format'), FORMAT):
                 raise InputError("it is no file of encoders (no 'format')")
@@ -155,10 +174,22 @@ def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
                     f'its format version is {version}, and this release of '
                     f'hetero_mmer reads version {VERSION}'
                 )
-            fill = file['fill'].items() if 'fill' in file else ()
-            return read_fitted(file), {m: values[()] for m, values in fill}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"cannot read the encoders '{path}': {error}") from error
+            for name, known in (read_checksums(file) or {}).items():
+                if checksum_of(dataset_of(file, name), known.rows) != known:
+                    raise InputError(f"'{name}' is not what was written (checksum)")
+            names = child(file, 'fill') if 'fill' in file else ()
+            fill = {m: read_array(dataset_of(file, f'fill/{m}')) for m in names}
+            return read_fitted(file), fill
+    except DAMAGE as error:
+        raise InputError(f"cannot read the encoders '{path}': {reason(error)}") from (
+            error
+        )
+
+
+def _groups(file: h5py.File) -> dict[str, h5py.Group]:
+    """What encoders learned, by modality."""
+    names = child(file, 'fitted') if 'fitted' in file else ()
+    return {name: child(file, f'fitted/{name}') for name in names}
 
 
 def _little_endian(array: NDArray) -> NDArray:

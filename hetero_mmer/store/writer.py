@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hetero_mmer.output import claim, temporary_beside
 from hetero_mmer.schema import check_label_names, check_modality_names
+from hetero_mmer.store.checksum import write_checksums
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
@@ -474,6 +475,9 @@ class StoreWriter:
         write_fitted(file, self.fitted)
         file['attrs'] = _json('attrs', self.attrs)
         file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
+        values = {f'features/{m}/values': c for m, c in self._values.items()}
+        values |= {f'features/{m}/time': c for m, c in self._times.items()}
+        write_checksums(file, {name: c.checksum for name, c in values.items()})
         file.attrs['format'] = FORMAT
         file.attrs['format_version'] = VERSION
         file.close()
