@@ -1,9 +1,9 @@
-"""Whether a store says of itself what a writer writes, and no more than fits its file."""
+"""Whether a store says of itself what writers write, and no more than fits its file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 import h5py

@@ -208,7 +208,7 @@ class Store:
             InputError: If the store has no such modality.
         """
         with self._reading():
-            return self._group(modality)['values']
+            return safe_h5.dataset_of(self._group(modality), 'values')
 
     def times(self, modality: str) -> h5py.Dataset | None:
         """Start and end of all items of a modality in seconds, [ΣS, 2], if known.
@@ -221,7 +221,7 @@ class Store:
         """
         with self._reading():
             group = self._group(modality)
-            return group['time'] if 'time' in group else None
+            return safe_h5.dataset_of(group, 'time') if 'time' in group else None
 
     def value_range(
         self, modality: str

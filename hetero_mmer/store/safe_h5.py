@@ -13,7 +13,6 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
-
 from typing import Any, Final
 
 import h5py
@@ -111,22 +110,22 @@ def hint(path: str | os.PathLike[str]) -> str:
     return f'; `hetero-mmer data validate {path}` looks at it in a process of its own'
 
 
-def attribute(group: h5py.Group, name: str) -> str | int | None:
-    """A short text or a whole number among the attributes of a group.
+def attribute(node: h5py.Group | h5py.Dataset, name: str | bytes) -> str | int | None:
+    """A short text or a whole number among the attributes of a group or dataset.
 
     Args:
-        group: The group.
+        node: The group or dataset.
         name: Name of the attribute.
 
     Returns:
         None if there is no such attribute, or it is something else.
     """
-    key = name.encode()
-    if not h5a.exists(group.id, key):
+    key = name.encode() if isinstance(name, str) else name
+    if not h5a.exists(node.id, key):
         return None
-    if h5a.open(group.id, key).get_storage_size() > _MAX_TEXT:
+    if h5a.open(node.id, key).get_storage_size() > _MAX_TEXT:
         return None
-    value = group.attrs[name]
+    value = node.attrs[name]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bytes):
@@ -221,9 +220,7 @@ def check_dataset(dataset: h5py.Dataset) -> None:
     elif layout == h5d.CONTIGUOUS:
         offset = dataset.id.get_offset()
         if offset is None or offset + declared > length:
-            raise _refused(
-                dataset, f'ends after the end of the file of {length} bytes'
-            )
+            raise _refused(dataset, f'ends after the end of the file of {length} bytes')
 
 
 def _check_chunked(
@@ -329,9 +326,7 @@ def check_streams(dataset: h5py.Dataset, start: int, stop: int) -> None:
         return
     chunk, limit = dataset.chunks, math.prod(dataset.chunks) * dataset.dtype.itemsize
     rows = range(start // chunk[0] * chunk[0], stop, chunk[0])
-    others = [
-        range(0, n, c) for n, c in zip(dataset.shape[1:], chunk[1:], strict=True)
-    ]
+    others = [range(0, n, c) for n, c in zip(dataset.shape[1:], chunk[1:], strict=True)]
     for place in itertools.product(rows, *others):
         if dataset.id.get_chunk_info_by_coord(place).size <= _SMALL_CHUNK:
             continue
@@ -440,8 +435,11 @@ def walk(
             continue
         seen.add(address)
         if len(seen) > max_objects or len(stack) > _MAX_DEPTH:
-            raise _refused(file, f'has more than {max_objects} objects, or groups '
-                           f'in more than {_MAX_DEPTH} others')
+            raise _refused(
+                file,
+                f'has more than {max_objects} objects, or groups '
+                f'in more than {_MAX_DEPTH} others',
+            )
         if isinstance(node, h5py.Dataset):
             check_dataset(node)
         else:
