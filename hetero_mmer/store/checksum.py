@@ -11,7 +11,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.store.safe_h5 import dataset_of, read_json, read_rows, read_text
+from hetero_mmer.store.safe_h5 import (
+    dataset_of,
+    read_json,
+    read_rows,
+    read_text,
+    write_text,
+)
 
 #: Where they lie: JSON of a dataset's path to the rows of a block and a CRC-32 of each.
 NAME: Final = 'checksums'
@@ -79,7 +85,8 @@ def write_checksums(file: h5py.File, known: Mapping[str, Checksum]) -> None:
             found[name] = known[name] if name in known else checksum_of(node)
 
     file.visititems(add)
-    file[NAME] = json.dumps({name: one._asdict() for name, one in found.items()})
+    about = {name: one._asdict() for name, one in found.items()}
+    write_text(file, NAME, json.dumps(about))
 
 
 def read_checksums(file: h5py.File) -> dict[str, Checksum] | None:

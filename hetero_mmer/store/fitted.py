@@ -23,10 +23,13 @@ from hetero_mmer.store.safe_h5 import (
     DAMAGE,
     child,
     dataset_of,
+    format_of,
     open_h5,
     read_array,
     read_json,
     reason,
+    write_format,
+    write_text,
 )
 from hetero_mmer.typing import InputError
 
@@ -88,7 +91,7 @@ def write_fitted(file: h5py.File, fitted: Mapping[str, Fitted]) -> None:
     for modality, one in fitted.items():
         group = file.create_group(f'fitted/{modality}')
         about = {'encoder': one.encoder, 'names': one.names, 'sha256': one.sha256}
-        group['about'] = json.dumps(about, ensure_ascii=False)
+        write_text(group, 'about', json.dumps(about, ensure_ascii=False))
         arrays = group.create_group('arrays')
         for name in sorted(one.arrays):
             arrays[name] = _little_endian(one.arrays[name])
@@ -151,8 +154,7 @@ def write_encoders(
         for modality, values in fill.items():
             file[f'fill/{modality}'] = values
         write_checksums(file, {})
-        file.attrs['format'] = FORMAT
-        file.attrs['format_version'] = VERSION
+        write_format(file, FORMAT, VERSION)
 
 
 def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
@@ -166,8 +168,8 @@ def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
     """
     try:
         with open_h5(path) as file:
-            version = file.attrs.get('format_version')
-            if not np.array_equal(file.attrs.get('format'), FORMAT):
+            name, version = format_of(file)
+            if name != FORMAT:
                 raise InputError("it is no file of encoders (no 'format')")
             if version != VERSION:
                 raise InputError(

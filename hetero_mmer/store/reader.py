@@ -61,12 +61,10 @@ class Store:
 
     def _load(self, file: h5py.File) -> None:
         with self._reading():
-            name, version = (
-                safe_h5.attribute(file, key) for key in ('format', 'format_version')
-            )
+            name, version = safe_h5.format_of(file)
         if name != FORMAT:
             raise self._error("it is an HDF5 file, but not a store (no 'format')")
-        self.format_version = version if isinstance(version, int) else -1
+        self.format_version = -1 if version is None else version
         if self.format_version != VERSION:
             raise self._error(
                 f'its format version is {self.format_version}, and this release of '

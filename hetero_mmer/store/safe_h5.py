@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5f, h5i, h5l, h5o, h5z
+from h5py import h5a, h5d, h5f, h5i, h5l, h5o, h5t, h5z
 from numpy.typing import NDArray
 
 from hetero_mmer.input import check_file, parse_json
@@ -43,9 +43,6 @@ _SLACK: Final = 128 << 20
 
 #: Stored chunks up to this size inflate to some 64 MiB at worst.
 _SMALL_CHUNK: Final = 1 << 16
-
-#: A text that is read whole; ids and names are shorter by far.
-_MAX_TEXT: Final = 1 << 16
 
 #: Groups in groups.
 _MAX_DEPTH: Final = 32
@@ -110,27 +107,29 @@ def hint(path: str | os.PathLike[str]) -> str:
     return f'; `hetero-mmer data validate {path}` looks at it in a process of its own'
 
 
-def attribute(node: h5py.Group | h5py.Dataset, name: str | bytes) -> str | int | None:
-    """A short text or a whole number among the attributes of a group or dataset.
+def attribute(node: h5py.Group | h5py.Dataset, name: str | bytes) -> Any:
+    """What an attribute of a group or dataset holds, as h5py gives it.
 
     Args:
         node: The group or dataset.
         name: Name of the attribute.
 
     Returns:
-        None if there is no such attribute, or it is something else.
+        None if there is no such attribute.
+
+    Raises:
+        InputError: If it is large.
     """
     key = name.encode() if isinstance(name, str) else name
     if not h5a.exists(node.id, key):
         return None
-    if h5a.open(node.id, key).get_storage_size() > _MAX_TEXT:
-        return None
-    value = node.attrs[name]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bytes):
-        value = value.decode()
-    return value if isinstance(value, str | int) else None
+    found = h5a.open(node.id, key)
+    size, number = found.get_storage_size(), math.prod(found.shape)
+    if found.dtype.hasobject and number > 1:  # All of them may be the same long one.
+        size = number * _length(node)
+    if size > _SLACK:
+        raise _refused(node, f'has an attribute {name!r} of up to {size} bytes')
+    return node.attrs[name]
 
 
 def child(
@@ -219,8 +218,13 @@ def check_dataset(dataset: h5py.Dataset) -> None:
         )
     elif layout == h5d.CONTIGUOUS:
         offset = dataset.id.get_offset()
-        if offset is None or offset + declared > length:
+        if offset is None or offset + stored > length:
             raise _refused(dataset, f'ends after the end of the file of {length} bytes')
+    kind = dataset.id.get_type()
+    if isinstance(kind, h5t.TypeStringID) and kind.is_variable_str():
+        if filters or layout not in (h5d.CHUNKED, h5d.CONTIGUOUS):
+            raise _refused(dataset, 'has compressed strings of variable length')
+        _check_lengths(dataset)
 
 
 def _check_chunked(
@@ -244,6 +248,26 @@ def _check_chunked(
         raise _refused(
             dataset, f'declares {declared} bytes of values, and {stored} are stored'
         )
+
+
+def _check_lengths(dataset: h5py.Dataset) -> None:
+    """Refuses strings of variable length that the file has no room for.
+
+    HDF5 allocates whatever length it finds before each of them, up to 4 GiB.
+    """
+    file = h5i.get_file_id(dataset.id)
+    places = [(dataset.id.get_offset(), dataset.id.get_storage_size())]
+    if dataset.chunks:
+        places = []
+        dataset.id.chunk_iter(lambda c: places.append((c.byte_offset, c.size)))
+    total, width = 0, 8 + file.get_create_plist().get_sizes()[0]
+    for offset, size in places:
+        data = os.pread(file.get_vfd_handle(), size - size % width, offset)
+        # Of each: a length of 4 bytes, an address, and an index of 4 bytes.
+        parts = np.frombuffer(data, np.uint8).reshape(-1, width)
+        total += int(parts[:, :4].copy().view('<u4').sum(dtype=np.int64))
+    if total > _length(dataset):
+        raise _refused(dataset, f'declares strings of {total} bytes')
 
 
 def declared_bytes(dataset: h5py.Dataset) -> int:
@@ -348,6 +372,45 @@ def _inflates_beyond(stream: bytes, limit: int) -> bool:
     return count > limit
 
 
+def write_text(group: h5py.Group, name: str, text: str) -> None:
+    """Writes a string of fixed length.
+
+    Those of variable length lie in heaps, where a damaged byte makes HDF5 loop.
+
+    Args:
+        group: The group.
+        name: Name of the new dataset.
+        text: The string, which does not end with a null character.
+    """
+    data = text.encode()
+    group[name] = np.array(data, h5py.string_dtype('utf-8', max(1, len(data))))
+
+
+def write_format(file: h5py.File, name: str, version: int) -> None:
+    """Writes what a file is, in the same way.
+
+    Args:
+        file: The file.
+        name: Name of its format.
+        version: Version of that.
+    """
+    data = name.encode()
+    file.attrs.create('format', data, dtype=h5py.string_dtype('utf-8', len(data)))
+    file.attrs['format_version'] = version
+
+
+def format_of(file: h5py.File) -> tuple[str | None, int | None]:
+    """What a file says that it is: the name and the version of its format.
+
+    Args:
+        file: The file.
+    """
+    name, version = (attribute(file, key) for key in ('format', 'format_version'))
+    name = name.decode() if isinstance(name, bytes) else name
+    is_number = np.ndim(version) == 0 and isinstance(version, int | np.integer)
+    return name if isinstance(name, str) else None, int(version) if is_number else None
+
+
 def read_text(dataset: h5py.Dataset) -> bytes:
     """A single string, such as JSON.
 
@@ -357,7 +420,7 @@ def read_text(dataset: h5py.Dataset) -> bytes:
     Raises:
         InputError: For anything else.
     """
-    if dataset.shape != () or not _holds_text(dataset):
+    if dataset.shape != () or not holds_text(dataset):
         raise _refused(dataset, 'is one string (got something else)')
     return bytes(dataset[()])
 
@@ -374,38 +437,27 @@ def read_json(dataset: h5py.Dataset) -> Any:
     return parse_json(read_text(dataset))
 
 
-def read_strings(dataset: h5py.Dataset) -> list[bytes]:
+def read_strings(dataset: h5py.Dataset, longest: int = 1 << 16) -> list[bytes]:
     """The strings of a list, [N], of fixed or variable length.
 
     Args:
         dataset: The dataset.
+        longest: How many bytes one may have; ids and names have far fewer.
 
     Raises:
         InputError: For anything else, or longer ones than any name.
     """
-    if len(dataset.shape or ()) != 1 or not _holds_text(dataset):
+    if len(dataset.shape or ()) != 1 or not holds_text(dataset):
         raise _refused(dataset, 'is a list of strings (got something else)')
+    text = f'has strings of up to {longest} bytes'
     if dataset.dtype.kind == 'S':
-        if dataset.dtype.itemsize > _MAX_TEXT:
-            raise _refused(
-                dataset,
-                f'has strings of up to {_MAX_TEXT} bytes '
-                f'(got {dataset.dtype.itemsize})',
-            )
+        width = dataset.dtype.itemsize
+        if width > longest:
+            raise _refused(dataset, f'{text} (got {width})')
         return read_array(dataset, 'S').tolist()
-    # Each may be as long as the file, and all of them may be the same one.
-    length, found, total = _length(dataset), [], 0
-    step = max(1, _SLACK // length)
-    for start in range(0, len(dataset), step):
-        part = [bytes(item) for item in dataset[start : start + step]]
-        total += sum(map(len, part))
-        if total > length + _SLACK or max(map(len, part)) > _MAX_TEXT:
-            raise _refused(
-                dataset,
-                f'has strings of up to {_MAX_TEXT} bytes, which lie in the file '
-                '(got longer ones)',
-            )
-        found += part
+    found = [bytes(item) for item in dataset[()]]
+    if (width := max(map(len, found), default=0)) > longest:
+        raise _refused(dataset, f'{text} (got {width})')
     return found
 
 
@@ -443,11 +495,16 @@ def walk(
         if isinstance(node, h5py.Dataset):
             check_dataset(node)
         else:
-            stack.append((f'{path}{name}/', node, iter(list(node))))
-        yield path + name, node
+            stack.append((f'{path}{name!s}/', node, iter(list(node))))
+        yield f'{path}{name!s}', node
 
 
-def _holds_text(dataset: h5py.Dataset) -> bool:
+def holds_text(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset is of strings.
+
+    Args:
+        dataset: The dataset.
+    """
     # As h5py tells variable-length strings from other Python objects.
     is_text = h5py.check_string_dtype(dataset.dtype) is not None
     return is_text or dataset.dtype.kind == 'S'

@@ -28,7 +28,7 @@ from hetero_mmer.store.reader import Store
 from hetero_mmer.typing import InputError
 
 #: How long one object may take, in seconds of computing: sound ones take milliseconds.
-SECONDS: Final = 5
+SECONDS: Final = 2
 
 #: Memory beyond twice the file and what Python itself takes.
 _MEMORY: Final = 200 << 20
@@ -41,7 +41,7 @@ def check_structure(paths: Iterable[str | os.PathLike[str]]) -> None:
 
     Another process opens every object of them, reads every attribute, and opens stores
     as they are always opened. Values are not read. It is ended when one object takes
-    more than five seconds of computing.
+    more than two seconds of computing, and two for each 4 GB of the file.
 
     Args:
         paths: The files.
@@ -97,7 +97,7 @@ def _look(path: str) -> None:
     _limit_memory(2 * length + _MEMORY)
     _begin(path, '/', length)
     with safe_h5.open_h5(path) as file:
-        is_store = safe_h5.attribute(file, 'format') == FORMAT
+        is_store = safe_h5.format_of(file)[0] == FORMAT
         _read_attributes(file)
         for name, node in safe_h5.walk(file, MAX_OBJECTS if is_store else sys.maxsize):
             _begin(path, name, length)
@@ -116,8 +116,7 @@ def _look(path: str) -> None:
 
 def _read_attributes(node: h5py.Group | h5py.Dataset) -> None:
     for i in range(h5a.get_num_attrs(node.id)):
-        name = h5a.open(node.id, index=i).name
-        safe_h5.attribute(node, name)
+        safe_h5.attribute(node, h5a.open(node.id, index=i).name)
 
 
 def _begin(path: str, name: str, length: int) -> None:

@@ -30,6 +30,7 @@ from hetero_mmer.store.format import (
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
+from hetero_mmer.store.safe_h5 import write_format, write_text
 from hetero_mmer.typing import InputError
 
 
@@ -473,13 +474,13 @@ class StoreWriter:
                 )
             extra[name] = array
         write_fitted(file, self.fitted)
-        file['attrs'] = _json('attrs', self.attrs)
-        file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
+        about = {**self._about, 'raw_sha256': self.raw_sha256}
+        write_text(file, 'attrs', _json('attrs', self.attrs))
+        write_text(file, 'about', _json('about', about))
         values = {f'features/{m}/values': c for m, c in self._values.items()}
         values |= {f'features/{m}/time': c for m, c in self._times.items()}
         write_checksums(file, {name: c.checksum for name, c in values.items()})
-        file.attrs['format'] = FORMAT
-        file.attrs['format_version'] = VERSION
+        write_format(file, FORMAT, VERSION)
         file.close()
         self._file = None
         _sync(self._temporary)

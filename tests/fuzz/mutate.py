@@ -24,20 +24,29 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
+def _place(data: bytearray, rng: random.Random) -> int:
+    """Somewhere, rather where something is: much of a file may be unused zeros."""
+    for _ in range(50):
+        place = rng.randrange(len(data))
+        if any(data[max(0, place - 8) : place + 8]):
+            break
+    return place
+
+
 def _flip(data: bytearray, rng: random.Random) -> None:
     for _ in range(rng.choice((1, 1, 1, 4, 16))):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        data[_place(data, rng)] ^= 1 << rng.randrange(8)
 
 
 def _replace(data: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(data))
+    start = _place(data, rng)
     size = min(rng.choice((1, 2, 4, 8, 64)), len(data) - start)
     data[start : start + size] = rng.randbytes(size)
 
 
 def _odd_number(data: bytearray, rng: random.Random) -> None:
     size = rng.choice((1, 2, 4, 8))
-    start = rng.randrange(len(data)) // size * size
+    start = _place(data, rng) // size * size
     number = rng.choice(_ODD) & (1 << 8 * size) - 1
     data[start : start + size] = number.to_bytes(size, 'little')[: len(data) - start]
 
@@ -45,7 +54,7 @@ def _odd_number(data: bytearray, rng: random.Random) -> None:
 def _copy(data: bytearray, rng: random.Random) -> None:
     """Such as an address that another object has: links to itself, loops."""
     size = rng.choice((4, 8, 8, 8, 64))
-    source, to = (rng.randrange(len(data)) // 8 * 8 for _ in range(2))
+    source, to = (_place(data, rng) // 8 * 8 for _ in range(2))
     part = data[source : source + size]
     data[to : to + len(part)] = part
 
@@ -55,7 +64,7 @@ def _cut(data: bytearray, rng: random.Random) -> None:
 
 
 def _zero(data: bytearray, rng: random.Random) -> None:
-    start = rng.randrange(len(data))
+    start = _place(data, rng)
     size = min(rng.choice((8, 64, 512)), len(data) - start)
     data[start : start + size] = bytes(size)
 
