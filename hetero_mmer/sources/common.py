@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track as rich_track
 
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean
@@ -45,11 +46,11 @@ def existing(path: Source) -> Path:
         path: Of a file or a folder.
 
     Raises:
-        InputError: If there is nothing.
+        InputError: If there is nothing, or a pipe or a device.
     """
     if not Path(path).exists():
         raise InputError(f"there is no file or folder '{path}'")
-    return Path(path)
+    return Path(path) if Path(path).is_dir() else check_file(path)
 
 
 def sha256_of(paths: Iterable[Source]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import codecs
 import os
 from typing import Final
 
+from hetero_mmer.input import check_file
 from hetero_mmer.typing import InputError
 
 #: How a file begins that says its encoding; UTF-32 first, as UTF-16 begins like it.
@@ -39,6 +40,7 @@ def read_text(path: str | os.PathLike[str], what: str = 'a file') -> str:
         >>> read_text(path)
         'id,joy\nä,1'
     """
+    check_file(path)
     try:
         with open(path, 'rb') as file:
             data = file.read()

@@ -70,7 +70,7 @@ def check_about(about: Any) -> None:
     _expect('about', isinstance(about, dict))
     for key in ('source', 'licence', 'citation'):
         _expect(key, isinstance(about[key], str))
-    _expect('raw_sha256', _are_strings(about['raw_sha256'], dict))
+    _expect('raw_sha256', isinstance(about['raw_sha256'], dict))
     _expect('raw_sha256', _are_strings(list(about['raw_sha256'].values())))
     _expect('clean', about['clean'] in (None, *get_args(Clean)))
     names = about['label_names']
@@ -103,8 +103,8 @@ def _check_spec(spec: Any) -> None:
     _expect('columns', _are_strings(spec['columns']))
 
 
-def _are_strings(value: Any, kind: type = list) -> bool:
-    return isinstance(value, kind) and all(isinstance(item, str) for item in value)
+def _are_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _expect(what: str, fits: bool) -> None:

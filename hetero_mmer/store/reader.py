@@ -17,7 +17,7 @@ from hetero_mmer.input import check_file
 from hetero_mmer.schema import Kind
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.check import MAX_OBJECTS, check_about, check_attrs, check_sizes
-from hetero_mmer.store.checksum import Checksum, read_checksums
+from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, read_checksums
 from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
 from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
 from hetero_mmer.store.slices import SliceReader
@@ -406,17 +406,33 @@ class Store:
         with self._reading():
             return read_checksums(self._open())
 
-    def dataset(self, name: str) -> h5py.Dataset:
-        """Any dataset of the file, to be read as it is.
+    def checksum(self, name: str, rows: int) -> tuple[Checksum, int]:
+        """What a dataset of the file is now, and how many rows it has.
 
         Args:
             name: A path in the file.
+            rows: The rows of a block.
 
         Raises:
             InputError: If there is none, or it is damaged.
         """
         with self._reading():
-            return safe_h5.dataset_of(self._open(), name)
+            dataset = safe_h5.dataset_of(self._open(), name)
+            return checksum_of(dataset, rows), len(dataset) if dataset.ndim else 1
+
+    def blocks(self, modality: str, name: str, rows: int) -> Iterator[NDArray]:
+        """All items of a modality, or their times, block by block.
+
+        Args:
+            modality: Its name.
+            name: ``values`` or ``time``.
+            rows: The rows of a block.
+
+        Raises:
+            InputError: If there is none, or it is damaged.
+        """
+        with self._reading():
+            yield from blocks(safe_h5.dataset_of(self._group(modality), name), rows)
 
     def sha256(self) -> str:
         """The SHA-256 of the file."""

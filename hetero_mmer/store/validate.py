@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, crc32_of
+from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
@@ -102,7 +102,7 @@ def _scan(
         digests[i] = hashlib.blake2b(digests[i] + bytes(8), digest_size=16).digest()
     hashed = _SampleHashes(digests, ptr, present)
     start = 0
-    for block in blocks(values, rows):
+    for block in store.blocks(modality, 'values', rows):
         stop = start + len(block)
         scan.crc32.append(crc32_of(block))
         scan.first = block[:1] if scan.first is None else scan.first
@@ -119,7 +119,7 @@ def _scan(
                     f'{column}'
                 )
             scan.large += int(large.sum())
-        zero = ~block.any(axis=1)
+        zero = (block == 0).all(axis=1)
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
         scan.constant_rows += int((constant & ~zero).sum()) if channels > 1 else 0
@@ -247,10 +247,9 @@ def _check_modality(
             f"'{modality}' is missing in {num_missing} of {len(lengths)} samples "
             f'({num_missing / len(lengths):.1%})',
         )
-    times = store.times(modality)
-    if times is not None:
+    if store.times(modality) is not None:
         backwards = negative = 0
-        for span in blocks(times, _BLOCK_BYTES // 16):
+        for span in store.blocks(modality, 'time', _BLOCK_BYTES // 16):
             backwards += int((span[:, 1] < span[:, 0]).sum())
             negative += int((span < 0).any(axis=1).sum())
         if backwards:
@@ -283,12 +282,11 @@ def _check_rest(
             continue
         known = checksums[name]
         try:
-            dataset = store.dataset(name)
-            found = checksum_of(dataset, known.rows)
+            found, length = store.checksum(name, known.rows)
         except InputError as error:
             yield Finding('error', str(error))
         else:
-            yield from _compare(name, known, found, len(dataset) if dataset.ndim else 1)
+            yield from _compare(name, known, found, length)
 
 
 def _compare(
