@@ -13,19 +13,20 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hetero_mmer.escape import visible
 from hetero_mmer.hint import did_you_mean
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from hetero_mmer.store import Description
+    from hetero_mmer.show import Table
 
 USAGE = """\
 usage: hetero-mmer COMMAND ...
@@ -38,6 +39,7 @@ commands:
   data fetch NAME                download a data set and make its store
   data describe STORE            what a store holds
   data validate STORE            what is suspicious in a store
+  recipes [NAME]                 what `train --recipe` knows, or the YAML of one
   train                          train a model and test it
   evaluate RUN                   metrics of a finished run
   predict RUN STORE              labels of new samples
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for bad input, 130 after an interrupt.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='backslashreplace')  # As stderr has it.
     # Threads that spin while they wait make small models 20 times slower wherever
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
@@ -65,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # After the help of a command.
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        print(f'hetero-mmer: {stop or "interrupted"}', file=sys.stderr)
+        _tell(str(stop) or 'interrupted')
         return 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
@@ -75,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, OSError | InputError):
             raise
         message = str(error)
-    print(f'hetero-mmer: error: {message}', file=sys.stderr)
+    _tell(f'error: {message}')
     return 2
 
 
@@ -92,7 +96,7 @@ def _plain_warnings() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *args: Any, **more: Any
         ) -> None:
             if issubclass(category, InputWarning):
-                print(f'hetero-mmer: warning: {message}', file=sys.stderr)
+                _tell(f'warning: {message}')
             else:
                 show(message, category, *args, **more)
 
@@ -118,17 +122,23 @@ def _run(words: list[str]) -> int:
 
 def data_list(words: list[str]) -> int:
     """Lists the data sets that are known by name."""
-    args = _data_args(data_list, words)
+    args = _data_args(data_list, words, json=True)
 
+    from hetero_mmer.show import data_sets_table
     from hetero_mmer.sources import DATA_SETS, data_root
 
-    rows = []
-    for one in DATA_SETS.values():
-        store = data_root(args.root) / one.file_name
-        row = {k: v for k, v in vars(one).items() if isinstance(v, int | str | tuple)}
-        del row['file_name'], row['commands']
-        rows.append({**row, 'store': store if store.is_file() else None})
-    _show('Data sets', rows)
+    stores = {d.name: data_root(args.root) / d.file_name for d in DATA_SETS.values()}
+    there = {name: str(path) for name, path in stores.items() if path.is_file()}
+    if args.json:
+        keys = ['name', 'description', 'num_samples', 'label_names']
+        keys += ['modalities', 'licence']
+        facts = [
+            {k: v for k, v in vars(one).items() if k in keys}
+            for one in DATA_SETS.values()
+        ]
+        _show_json([{**row, 'store': there.get(row['name'])} for row in facts])
+    else:
+        _show(data_sets_table(DATA_SETS, there))
     return 0
 
 
@@ -138,7 +148,13 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.sources import FORMATS
-    from hetero_mmer.store.place import check_report_path, write_report
+    from hetero_mmer.store import NoSampleError
+    from hetero_mmer.store.place import (
+        check_report_path,
+        write_report,
+        write_report_of_none,
+    )
+    from hetero_mmer.typing import InputError
 
     if not words or words[0].startswith('-'):
         parser = _parser(data_convert)
@@ -159,12 +175,20 @@ def data_convert(words: list[str]) -> int:
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
     check_report_path(Path(args['output']))
-    with convert(**args, progress=sys.stderr.isatty()) as store:
+    try:
+        converted = convert(**args, progress=sys.stderr.isatty())
+    except NoSampleError as error:
+        try:
+            path = write_report_of_none(Path(args['output']), error.report)
+        except (OSError, InputError) as other:
+            raise InputError(f'{error}; its report: {other}') from error
+        raise InputError(f"{error}; '{path}' has all reasons") from error
+    with converted as store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
-            print(note)
-        count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
-        print(f'{store.path}: {store}', f'{path}: {count}', sep='\n')
+            _say(note)
+        _say(f'{store.path}: {store}')
+        _say(f'{path}: {len(store)} samples kept, {len(store.dropped)} dropped')
     return 0
 
 
@@ -172,39 +196,66 @@ def data_fetch(words: list[str]) -> int:
     """Downloads a data set and makes its store."""
     args = _data_args(data_fetch, words, name='Name of the data set.')
 
-    from hetero_mmer.sources import data_root, find_data_set
+    from hetero_mmer.sources import fetch_data_set
 
-    data_set = find_data_set(args.name)
-    with data_set.fetch(data_root(args.root) / data_set.file_name) as store:
-        print(f'{store.path}: {store}')
+    with fetch_data_set(args.name, args.root) as store:
+        _say(f'{store.path}: {store}')
     return 0
 
 
 def data_describe(words: list[str]) -> int:
     """Shows what a store holds."""
-    args = _data_args(data_describe, words, store='A store, or the name of a data set.')
+    args = _data_args(data_describe, words, store=_STORE, json=True)
 
+    from hetero_mmer.show import description_tables
     from hetero_mmer.sources import resolve_data
     from hetero_mmer.store import describe
 
-    _show_description(describe(resolve_data(args.store, args.root)))
+    found = describe(resolve_data(args.store, args.root))
+    if args.json:
+        _show_json(asdict(found))
+    else:
+        _show(*description_tables(found))
     return 0
 
 
 def data_validate(words: list[str]) -> int:
     """Reads a store through and tells what is suspicious; exit status 2 for errors."""
-    args = _data_args(data_validate, words, store='A store, or the name of a data set.')
+    args = _data_args(data_validate, words, store=_STORE, json=True)
 
     from hetero_mmer.sources import resolve_data
     from hetero_mmer.store import validate
 
     path = resolve_data(args.store, args.root)
-    levels = []
-    for finding in validate(path):
-        print(f'{finding.level}: {finding.sentence}')
-        levels.append(finding.level)
-    print(f'{path}: errors {levels.count("error")}, warnings {levels.count("warning")}')
-    return 2 if 'error' in levels else 0
+    findings = validate(path)
+    levels = [finding.level for finding in findings]
+    errors, warned = levels.count('error'), levels.count('warning')
+    if args.json:
+        found = {'path': str(path), 'errors': errors, 'warnings': warned}
+        _show_json({**found, 'findings': [asdict(one) for one in findings]})
+    else:
+        for finding in findings:
+            _say(f'{finding.level}: {finding.sentence}')
+        _say(f'{path}: errors {errors}, warnings {warned}')
+    return 2 if errors else 0
+
+
+def recipes(words: list[str]) -> int:
+    """Lists the recipes of `train --recipe`, or prints one to copy and edit."""
+    parser = _parser(recipes)
+    parser.add_argument('name', nargs='?', help='Which to print.')
+    args = _parse(parser, words)
+
+    from hetero_mmer.recipes import recipe_file, recipe_lines
+
+    if args.name is not None:
+        print(recipe_file(args.name).read_text(encoding='utf-8'), end='')
+        return 0
+    lines = recipe_lines()
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        _say(f'{name:{width}}  {line}')
+    return 0
 
 
 def train(words: list[str]) -> int:
@@ -238,14 +289,16 @@ def train(words: list[str]) -> int:
         del args['resume'], args['recipe']
         model = training.from_spec(args.pop('model'))
         call = partial(training.train, model, **args)
+    from hetero_mmer.show import result_table
+
     folder = Path(call.keywords.get('out') or call.args[0])
     try:
-        _show_result(call(progress=sys.stderr.isatty()))
+        _show(result_table(call(progress=sys.stderr.isatty())))
     except KeyboardInterrupt as stop:
         if (folder / 'config.yaml').is_file():
             stop.args = (f'interrupted; `hetero-mmer train --resume {folder}` goes on',)
         raise
-    print(f'The run lies in {folder}')
+    _say(f'The run lies in {folder}')
     return 0
 
 
@@ -256,7 +309,17 @@ def evaluate(words: list[str]) -> int:
     parser = _parser(evaluate)
     parser.add_argument('run', help='Folder of the run.')
     parser.add_function_arguments(training.evaluate, skip={'run'}, as_positional=False)
-    _show_result(training.evaluate(**_parse(parser, words).as_dict()))
+    parser.add_argument('--json', action='store_true', help=_JSON)
+    args = _parse(parser, words).as_dict()
+    as_json = args.pop('json')
+
+    from hetero_mmer.show import result_table
+
+    result = training.evaluate(**args)
+    if as_json:
+        _show_json(result)
+    else:
+        _show(result_table(result))
     return 0
 
 
@@ -270,14 +333,17 @@ def predict(words: list[str]) -> int:
     parser.add_function_arguments(
         training.predict, skip={'run', 'input'}, as_positional=False
     )
-    print(training.predict(**_parse(parser, words).as_dict()))
+    _say(str(training.predict(**_parse(parser, words).as_dict())))
     return 0
 
+
+_STORE = 'A store, or the name of a data set.'
+_JSON = 'Print JSON instead of a table; its keys are in the README.'
 
 DATA_COMMANDS = (data_list, data_convert, data_fetch, data_describe, data_validate)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     command.__name__.replace('_', ' '): command
-    for command in (*DATA_COMMANDS, train, evaluate, predict)
+    for command in (*DATA_COMMANDS, recipes, train, evaluate, predict)
 }
 
 
@@ -328,10 +394,14 @@ def _parse(parser: ArgumentParser, words: list[str], where: str = '') -> Any:
     return parser.parse_args(words)
 
 
-def _data_args(command: Callable, words: list[str], **positional: str) -> Any:
+def _data_args(
+    command: Callable, words: list[str], *, json: bool = False, **positional: str
+) -> Any:
     parser = _parser(command)
     for name, text in positional.items():
         parser.add_argument(name, help=text)
+    if json:
+        parser.add_argument('--json', action='store_true', help=_JSON)
     parser.add_argument('--root', help='Folder where named data sets lie.')
     return _parse(parser, words)
 
@@ -365,47 +435,24 @@ def _sentence(message: str) -> str:
     return f"{option} expects {names} (got '{value[1]}')"
 
 
-def _show(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    rows = list(rows)
-    table = Table(*(rows[0] if rows else ()))
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, markup=False, highlight=False).print(title, table, sep='\n')
+def _say(sentence: str) -> None:
+    print(visible(sentence))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ', '.join(map(_cell, value)) or '-'
-    if isinstance(value, Mapping):
-        return _cell([f'{k}: {_cell(v)}' for k, v in value.items()])
-    if value is None or value == '':
-        return '-'
-    return f'{value:.4g}' if isinstance(value, float) else str(value)
+def _tell(sentence: str) -> None:
+    print(f'hetero-mmer: {visible(sentence)}', file=sys.stderr)
 
 
-def _show_result(result: Mapping[str, Any]) -> None:
-    title = f'{result["model"]} on {result["data"]}, {result["split"]} split'
-    head = {key: result[key] for key in ('seed', 'threshold', 'monitor', 'best_epoch')}
-    values = {name: f'{value:.4f}' for name, value in result['metrics'].items()}
-    _show(title, ({'': k, 'value': v} for k, v in (head | values).items()))
+def _show(*tables: Table) -> None:
+    import shutil
+
+    from hetero_mmer.show import render
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(render(tables, width=width, encoding=sys.stdout.encoding or 'utf-8'))
 
 
-def _show_description(it: Description) -> None:
-    about = {field.name: getattr(it, field.name) for field in fields(it)}
-    about |= {'attrs': list(it.attrs), 'dropped': len(it.dropped)}
-    modalities = {name: asdict(m) for name, m in about.pop('modalities').items()}
-    # A hash in a narrow column would be cut.
-    about['fitted'] = {
-        m: sha for m, row in modalities.items() if (sha := row.pop('fitted'))
-    }
-    _show('Modalities', ({'name': name, **row} for name, row in modalities.items()))
-    counts, both = it.label_counts, about.pop('co_occurrence')
-    if counts is not None:
-        named = partial(zip, counts, strict=True)
-        rows = ({'name': n, **dict(named(row))} for n, row in named(both))
-        _show('Labels: samples that have both of two, or one', rows)
-    _show('About', ({'': name, 'value': value} for name, value in about.items()))
+def _show_json(value: Any) -> None:
+    from hetero_mmer.strict_json import json_text
+
+    print(json_text(value))

@@ -46,18 +46,24 @@ from hetero_mmer.sources.csd_entries import (
 from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.csd_times import check_times
 from hetero_mmer.sources.folds import read_folds
+from hetero_mmer.sources.ids import Match, match
 from hetero_mmer.sources.segments import Arrange, SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 SDK: Final = 'https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK'
+ADDRESSES: Final = 'mmsdk/mmdatasdk/dataset/standard_datasets/CMU_MOSEI'
 MODALITIES: Final = ('text', 'visual', 'audio')
 
-COMMAND: Final = (
-    'hetero-mmer data convert cmu-mosei FOLDER --folds cmu_mosei_std_folds.py '
-    '--output {store}'
+#: The files of words, faces, voices and labels, and that of the official folds.
+FILES: Final = (
+    'CMU_MOSEI_TimestampedWordVectors.csd',
+    'CMU_MOSEI_VisualFacet42.csd',
+    'CMU_MOSEI_COVAREP.csd',
+    'CMU_MOSEI_Labels.csd',
 )
+FOLDS: Final = 'cmu_mosei_std_folds.py'
 
 Mode = Literal['word-aligned', 'unaligned']
 
@@ -146,6 +152,15 @@ def convert(
             if role in paths
         }
         label_file = files.pop('labels')
+        found = {
+            m: match(label_file.videos, file.videos, f"'{file.path}'")
+            for m, file in files.items()
+        }
+        for m, file in files.items():
+            file.rename(found[m])
+        if split_of is not None:
+            found['folds'] = match(label_file.videos, split_of, f"'{folds}'")
+            split_of = found['folds'].rename(split_of)
         columns = label_columns(label_file)
         kind = kind_of_entries(files, label_file)
         _check_kind_options(kind, aligns, collapse, impute)
@@ -175,7 +190,8 @@ def convert(
         hashes = hash_beside(raw)
         with writer:
             writer.note(_how(kind, mode, collapse, impute, rates))
-            for sentence in (*columns.notes, *times):
+            joined = (note for one in found.values() for note in one.notes)
+            for sentence in (*columns.notes, *times, *joined):
                 writer.note(sentence)
             if split_of is None and pattern is not None:
                 split_of = dict.fromkeys(label_file.videos, 'test')
@@ -186,7 +202,7 @@ def convert(
                     f'the videos were split at random with seed {seed}; the official '
                     f'folds are given with --folds'
                 )
-            _add_videos(segments, kind, label_file, files, split_of, progress)
+            _add_videos(segments, kind, label_file, files, split_of, found, progress)
             segments.finish()
             writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
@@ -204,27 +220,13 @@ def convert(
     return Store(output)
 
 
-def fetch(output: Path) -> Store:
-    """Says where the files are: there is no public link that we could follow.
-
-    Args:
-        output: The store that would be written.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f'CMU-MOSEI comes with the CMU-MultimodalSDK, under its terms ({SDK}): get its '
-        f".csd files there, then run '{COMMAND.format(store=output)}'"
-    )
-
-
 def _add_videos(
     segments: SegmentWriter,
     kind: Kind,
     label_file: CsdFile,
     files: Mapping[str, CsdFile],
     split_of: Mapping[str, str],
+    found: Mapping[str, Match],
     progress: bool,
 ) -> None:
     """One video after the other, in the order of the label file."""
@@ -235,23 +237,26 @@ def _add_videos(
         if not len(rows.numbers):
             segments.writer.drop(video, 'the video has no labels')
         elif lacking:
-            path = files[lacking[0]].path.name
-            segments.drop(video, rows, f"its video has no {lacking[0]} in '{path}'")
+            path, hint = files[lacking[0]].path.name, found[lacking[0]].hint(video)
+            reason = f"its video has no {lacking[0]} in '{path}'{hint}"
+            segments.drop(video, rows, reason)
         elif video not in split_of:
-            segments.drop(video, rows, 'its video is in none of the folds')
+            hint = found['folds'].hint(video)
+            segments.drop(video, rows, f'its video is in none of the folds{hint}')
         else:
             parts = {m: file.read_parts(video) for m, file in files.items()}
             check_kind(kind, video, parts, rows, label_file)
             segments.add(video, rows, parts, split_of[video])
             if kind == 'segment':
-                found = np.unique(np.concatenate([p.numbers for p in parts.values()]))
-                for number in np.setdiff1d(found, rows.numbers):
+                numbers = np.concatenate([p.numbers for p in parts.values()])
+                for number in np.setdiff1d(numbers, rows.numbers):
                     segments.writer.drop(
                         f'{video}[{number}]', 'the segment has no labels'
                     )
     others = {video for file in files.values() for video in file.videos}
+    labelled = match(sorted(others), videos, f"'{label_file.path}'")
     for video in sorted(others - set(videos)):
-        segments.writer.drop(video, 'the video has no labels')
+        segments.writer.drop(video, f'the video has no labels{labelled.hint(video)}')
 
 
 def _arrange(

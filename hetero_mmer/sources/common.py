@@ -12,9 +12,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track as rich_track
 
+<<<<<<< HEAD
 from hetero_mmer.input import check_file
+=======
+from hetero_mmer.escape import visible
+>>>>>>> main
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean
@@ -131,7 +136,8 @@ def track(
         yield from items
         return
     console = Console(stderr=True)
-    yield from rich_track(items, description, total=total, console=console)
+    text = escape(visible(description))
+    yield from rich_track(items, text, total=total, console=console)
 
 
 def name_counts(

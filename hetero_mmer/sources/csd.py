@@ -23,8 +23,12 @@ from numpy.typing import NDArray
 from hetero_mmer.input import parse_json
 from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
+<<<<<<< HEAD
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.structure import check_structure
+=======
+from hetero_mmer.sources.ids import Match
+>>>>>>> main
 from hetero_mmer.typing import InputError
 
 #: What a file holds, by what its root is called (in small letters and digits).
@@ -166,6 +170,14 @@ class CsdFile:
 
     def __contains__(self, video: object) -> bool:
         return video in self._entries
+
+    def rename(self, found: Match) -> None:
+        """Calls videos as another file does.
+
+        Args:
+            found: Which of its videos are here.
+        """
+        self._entries = found.rename(self._entries)
 
     def read(self, video: str) -> Items:
         """The rows of a video in the order of the file, and their times.

@@ -16,6 +16,7 @@ from hetero_mmer.sources.mosei_facts import (
     KNOWN_COUNTS,
     LABEL_NAMES,
     LICENCE,
+    label_name,
 )
 from hetero_mmer.sources.padded import Parts, each_row, size_of, specs_of
 from hetero_mmer.sources.padding import Padding
@@ -29,6 +30,8 @@ class Clip(NamedTuple):
 
     sample_id: str
     video: str
+    #: Its name in the video; empty where only its time is known.
+    clip: str
     #: Its values in a table, see there.
     find: Callable[[LabelTable], NDArray[np.float64]]
 
@@ -72,9 +75,13 @@ def write_joined(
     Raises:
         InputError: If strict.
     """
+    if table is not None and like is not None:
+        table = table.labelled_as(like.label_names)
+    if table is not None:
+        table = table.called_as([(c.video, c.clip) for s in clips.values() for c in s])
     divided = _divided(clips)
     names = _names(table, like)
-    is_mosei = names == LABEL_NAMES
+    is_mosei = tuple(map(label_name, names)) == LABEL_NAMES
     scored = table is not None and bool(table.by_clip or table.by_time)
     writer = StoreWriter(
         output,

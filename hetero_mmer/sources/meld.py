@@ -29,6 +29,7 @@ from hetero_mmer.sources.meld_rows import (
     PARTS,
     SPLITS,
     count_notes,
+    emotion_notes,
     read_utterances,
     repeat_notes,
     sample_id,
@@ -49,6 +50,10 @@ LICENCE: Final = 'GPL-3.0'
 CITATION: Final = (
     'S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea: MELD: A '
     'Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019'
+)
+HOME: Final = (
+    'https://github.com/declare-lab/MELD/tree/'
+    'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'
 )
 URL: Final = (
     'https://raw.githubusercontent.com/declare-lab/MELD/'
@@ -137,7 +142,7 @@ def convert(
         'speaker': ModalitySpec(len(cast), columns=cast),
         'timing': ModalitySpec(len(TIMING), columns=TIMING),
     }
-    labelled = bool(rows[0].emotion)
+    labelled = all(row.emotion for row in rows)
     writer = StoreWriter(
         output,
         specs,
@@ -170,6 +175,7 @@ def convert(
             )
         for note in (
             *(count_notes(rows, first) if pattern is None else ()),
+            *emotion_notes(rows),
             *repeat_notes(num_repeated),
             *time_notes(start, stop, first, values),
             *shared_notes(rows),

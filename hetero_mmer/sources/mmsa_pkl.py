@@ -122,7 +122,7 @@ def _clip(sample_id: str, where: str, tolerance: float) -> Clip:
     if not mark or not video or not clip:
         raise InputError(f"an id of {where} is <video>$_$<clip> (got '{sample_id}')")
     find = partial(LabelTable.of_clip, video=video, clip=clip, tolerance=tolerance)
-    return Clip(sample_id, video, find)
+    return Clip(sample_id, video, clip, find)
 
 
 def _numbers(values: Any, where: str) -> NDArray[np.float64]:

@@ -74,10 +74,12 @@ def convert(
     path = only_source(sources, 'a train_valid_test.pt')
     data = load_torch(path)
     parts = take_arrays(data, _KEYS, path)
-    others = unread_parts(data, _KEYS.values(), path, strict=strict)
+    read = ('dict', 'settings')
+    others = unread_parts(data, _KEYS.values(), path, read=read, strict=strict)
     ids = _ids(data, path)
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
+    called = mosei_facts.called_like(names, pattern.label_names if pattern else names)
     found = read_targets(
         {
             split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
@@ -90,13 +92,13 @@ def convert(
     entries = labels
     if found.are_vectors or vector_order is not None:
         entries = _entries(labels, vector_order, found.are_vectors, path)
-    order = [entries.index(n) for n in _in_order(labels, names)]
+    order = [entries.index(n) for n in _in_order(labels, [*called])]
     targets = {split: y[:, order] for split, y in found.labels.items()}
     padding = find_padding(parts)
     writer = StoreWriter(
         output,
         specs_of(parts),
-        names,
+        list(called.values()),
         source=f'{mosei_facts.SOURCE}, train_valid_test.pt of HHMPN, TAILOR and CARAT',
         licence=mosei_facts.LICENCE,
         citation=mosei_facts.CITATION,

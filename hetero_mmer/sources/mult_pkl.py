@@ -81,6 +81,11 @@ def convert(
     table: LabelTable | None = LabelTable(IEMOCAP, {}, {}, {}, path.name)
     if labels is not None:
         table = read_labels(labels, emotions=emotions)
+        if not table.by_time:
+            raise InputError(
+                f"labels in '{labels}' are by clip and samples of '{path}' by time: "
+                f"give a CSV of 'video_id', 'start', 'end' and one column per emotion"
+            )
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
     others = unread_parts(data, _KEYS.values(), path, strict=strict)
@@ -142,7 +147,8 @@ def _own_clips(
     values = np.insert(present.astype(np.float64), 0, np.nan, axis=1)
     ids = [f'{split}-{i:05d}' for i in range(num_samples)]
     return [
-        Clip(i, i, partial(_same, row=row)) for i, row in zip(ids, values, strict=True)
+        Clip(i, i, '', partial(_same, row=row))
+        for i, row in zip(ids, values, strict=True)
     ]
 
 
@@ -163,7 +169,7 @@ def _clips(
             )
         video, start, end = cells
         find = partial(_find, video=video, ends=(start, end), tolerance=tolerance)
-        clips.append(Clip(f'{video}[{start}-{end}]', video, find))
+        clips.append(Clip(f'{video}[{start}-{end}]', video, '', find))
     return clips
 
 

@@ -26,7 +26,7 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
-from hetero_mmer.sources.padded import column, text_of, unread_parts
+from hetero_mmer.sources.padded import column, find_keys, text_of, unread_parts
 from hetero_mmer.sources.padding import Side, padding_side
 from hetero_mmer.sources.split_names import find_parts
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
@@ -35,6 +35,8 @@ from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
+#: As it is called there.
+FILE: Final = 'train_valid_test_all_2.job'
 LICENCE: Final = 'none stated; features only, for reasons of copyright'
 CITATION: Final = (
     'D. Zhang, X. Ju, W. Zhang, J. Li, S. Li, Q. Zhu, G. Zhou: Multi-modal Multi-label '
@@ -80,21 +82,6 @@ class Song(NamedTuple):
             raise InputError(f'{where}: {error}') from error
 
 
-def fetch(output: Source) -> Store:
-    """Says where NEMu is, which has no link for programs.
-
-    Args:
-        output: The store that it would become.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f"NEMu lies where only a browser gets it, see {HOME}: '{output}' is then made "
-        f"by 'hetero-mmer data convert nemu'"
-    )
-
-
 def convert(
     sources: Sequence[Source],
     output: Source,
@@ -130,7 +117,7 @@ def convert(
     data = _load(path)
     songs = list(_songs(data, path))
     keys = [k for short in _KEYS.values() for k in (f'src-{short}', short)]
-    notes = unread_parts(data, keys, path, strict=strict)
+    notes = unread_parts(data, keys, path, read=['dict'], strict=strict)
     place = _label_places(data, path)
     having = {m: [song for song in songs if m in song.items] for m in MODALITIES}
     sizes: dict[str, int] = {}
@@ -203,8 +190,8 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
         part, where = data[name], f"'{name}' in '{path}'"
         keys = {}
         if isinstance(part, dict) and isinstance(part.get('tgt'), list | np.ndarray):
-            both = {m: (f'src-{short}', short) for m, short in _KEYS.items()}
-            keys = {m: k for m in both for k in both[m] if part.get(k) is not None}
+            longer = {m: f'src-{short}' for m, short in _KEYS.items()}
+            keys = find_keys(part, longer, where) | find_keys(part, _KEYS, where)
         if not keys:
             got = list(part) if isinstance(part, dict) else type(part).__name__
             raise InputError(

@@ -19,6 +19,7 @@ from hetero_mmer.sources.common import (
     split_groups,
     track,
 )
+from hetero_mmer.sources.ids import match
 from hetero_mmer.sources.own_arrays import OwnArrays
 from hetero_mmer.sources.own_columns import find_columns
 from hetero_mmer.sources.own_splits import group_notes, split_notes
@@ -79,8 +80,9 @@ def convert(
     path = only_source(sources, 'a table')
     table = read_table(path)
     wanted = list(pattern.label_names) if pattern and labels is None else labels
-    absent = pattern is not None and labels is None
-    absent = absent and not set(wanted or ()) & set(table.columns)
+    absent = ''
+    if pattern is not None and labels is None:
+        wanted, absent = _like_labels(table, pattern, ignore or (), path)
     columns = find_columns(
         table,
         path,
@@ -107,9 +109,7 @@ def convert(
         table, columns.split, groups, y is not None, seed, path, pattern
     )
     if absent:
-        notes.append(
-            f'the table has none of the columns {wanted}: samples have no labels'
-        )
+        notes.append(f'{absent}: samples have no labels')
     kept: list[str] = []
     with ExitStack() as stack:
         modalities = {
@@ -136,7 +136,8 @@ def convert(
         for i in rows:
             sample = {name: arrays.read(ids[i]) for name, arrays in modalities.items()}
             if all(array is None for array in sample.values()):
-                writer.drop(ids[i], 'it has no items in any modality')
+                hint = max((a.hint(ids[i]) for a in modalities.values()), key=len)
+                writer.drop(ids[i], f'it has no items in any modality{hint}')
                 continue
             target = None if y is None else y[i]
             writer.add(ids[i], sample, target, group=groups[i], split=split[i])
@@ -167,6 +168,27 @@ def _ids(table: Table, column: str, path: Path) -> list[str]:
     if not lines:
         raise InputError(f"a table has a row for each sample (got none in '{path}')")
     return list(lines)
+
+
+def _like_labels(
+    table: Table, like: Like, ignore: Sequence[str], path: Path
+) -> tuple[list[str], str]:
+    """The columns of the labels of other samples, or why there are none to be had."""
+    columns = [name for name in table.columns if name not in ignore]
+    found = match(like.label_names, columns, f"the columns of '{path}'")
+    names = [found.names.get(name, name) for name in like.label_names]
+    if not found.names:
+        return names, f'the table has none of the columns {names}'
+    if missing := [name for name in names if name not in columns]:
+        raise InputError(
+            f"there is no label column '{missing[0]}' in '{path}', but samples are to "
+            f"have those of '{like.path}'{found.hint(missing[0])}"
+        )
+    cells = [row[name] for row in table.rows for name in found.names.values()]
+    if 0 < cells.count('') < len(cells):
+        empty = f'{cells.count("")} of {len(cells)} labels'
+        return names, f'WARNING: {empty} in the table are empty'
+    return names, ''
 
 
 def _kinds(features: Mapping[str, str], like: Like | None) -> dict[str, Kind]:

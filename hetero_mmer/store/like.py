@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -73,6 +74,21 @@ class Like:
                 f'0.1, which kept none; convert them and train again'
             )
         return self.fitted[modality]
+
+    def called(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Names of labels as they are here, where only capitals or Unicode form differ.
+
+        Args:
+            label_names: The names, in order.
+
+        Example:
+            >>> like = Like(Path('a.h5'), {}, ('joy', 'Anger'), {}, {})
+            >>> like.called(['Joy', 'anger']), like.called(['anger', 'joy'])
+            (('joy', 'Anger'), ('anger', 'joy'))
+        """
+        ours, theirs = map(_plain, self.label_names), map(_plain, label_names)
+        same = list(ours) == (plain := list(theirs)) and len(set(plain)) == len(plain)
+        return self.label_names if same else tuple(label_names)
 
     def check(
         self,
@@ -192,6 +208,10 @@ def _of_run(path: Path) -> Like:
                 f'are of one run'
             )
     return Like(path, specs, names, fitted, fill, left_out)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize('NFKC', name).casefold()
 
 
 def _name(sha256: str | None) -> str:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+<<<<<<< HEAD
+=======
+import h5py
+
+from hetero_mmer.escape import visible
+>>>>>>> main
 from hetero_mmer.output import claim, replacing
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.format import FORMAT
@@ -31,11 +37,12 @@ def check_store_path(path: Path) -> None:
         )
 
 
-def check_report_path(store: Path) -> Path:
+def check_report_path(store: Path, end: str = '.report.md') -> Path:
     """The path of a store's report, refused where something else lies.
 
     Args:
         store: The store's path.
+        end: How the report's name ends.
 
     Raises:
         InputError: For anything but the report of such a store.
@@ -44,7 +51,7 @@ def check_report_path(store: Path) -> Path:
         >>> check_report_path(Path('data/own.h5')).name
         'own.report.md'
     """
-    path = store.with_suffix('.report.md')
+    path = store.with_suffix(end)
     if path.exists() and not (path.is_file() and _is_report(path, store)):
         raise InputError(
             f"the report of '{store}' goes to '{path}', which is there already and is "
@@ -65,8 +72,29 @@ def write_report(store: Store) -> Path:
     Raises:
         InputError: As in :func:`check_report_path`.
     """
-    text = report(store)
-    path = check_report_path(store.path)
+    return _write(report(store), check_report_path(store.path))
+
+
+def write_report_of_none(store: Path, text: str) -> Path:
+    """Writes why there is no store, where its report would have been.
+
+    The report of an older store that lies there stays.
+
+    Args:
+        store: Where the store would have been.
+        text: The report.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        InputError: As in :func:`check_report_path`.
+    """
+    end = '.dropped.report.md' if store.exists() else '.report.md'
+    return _write(text, check_report_path(store, end))
+
+
+def _write(text: str, path: Path) -> Path:
     with claim(path, wait=True), replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
     return path
@@ -89,5 +117,5 @@ def _is_report(path: Path, store: Path) -> bool:
         text = path.read_text(encoding='utf-8')
     except UnicodeDecodeError:
         return False
-    head = f'# {store.name}\n'
+    head = f'# {visible(store.name)}\n'
     return not text or (text.startswith(head) and '\n## Kept\n' in text)

@@ -123,12 +123,26 @@ def _scan(
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
         scan.constant_rows += int((constant & ~zero).sum()) if channels > 1 else 0
+<<<<<<< HEAD
         for ends, samples in ((first, scan.left), (last, scan.right)):
             inside = slice(*np.searchsorted(ends, (start, stop)))
             padded = present[inside][zero[ends[inside] - start]]
             samples += map(str, store.ids[padded])
         hashed.update(block, start)
         start = stop
+=======
+        for sample in range(start, stop):
+            low, high = ptr[sample] - ptr[start], ptr[sample + 1] - ptr[start]
+            rows = block[low:high]
+            digest = hashlib.blake2b(digests[sample], digest_size=16)
+            digest.update(len(rows).to_bytes(8, 'little'))
+            digest.update(np.ascontiguousarray(rows).data)
+            digests[sample] = digest.digest()
+            if high > low + 1 and zero[low]:  # Nothing is padded to a single item.
+                scan.left.append(str(store.ids[sample]))
+            if high > low + 1 and zero[high - 1]:
+                scan.right.append(str(store.ids[sample]))
+>>>>>>> main
     return scan
 
 

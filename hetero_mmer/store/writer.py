@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +32,25 @@ from hetero_mmer.store.format import (
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
+<<<<<<< HEAD
 from hetero_mmer.store.safe_h5 import write_format, write_text
+=======
+from hetero_mmer.store.report import report_of_dropped
+>>>>>>> main
 from hetero_mmer.typing import InputError
+
+
+class NoSampleError(InputError):
+    """No sample is left for a store.
+
+    Args:
+        message: What to say.
+        report: What was dropped and why, in Markdown.
+    """
+
+    def __init__(self, message: str, report: str) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class StoreWriter:
@@ -96,7 +115,7 @@ class StoreWriter:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
         check_modality_names(modalities)
-        names = list(label_names)
+        names = list(label_names if like is None else like.called(label_names))
         check_label_names(names)
         if clean not in (None, *get_args(Clean)):
             raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
@@ -444,9 +463,11 @@ class StoreWriter:
         assert self._file is not None
         file, num_samples = self._file, len(self)
         if not num_samples:
-            raise InputError(
-                f"a store has at least one sample (got none for '{self.path}', "
-                f'{len(self._dropped)} dropped)'
+            raise no_sample(self.path, self._dropped, self.attrs.get('notes', ()))
+        if len(self._dropped) > num_samples:
+            self.note(
+                f'WARNING: most samples are dropped, {len(self._dropped)} of '
+                f'{num_samples + len(self._dropped)}{most_frequent(self._dropped)}'
             )
         for statistics in self._statistics.values():
             statistics.has_train = 'train' in self._split
@@ -549,6 +570,43 @@ class StoreWriter:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
             self._claim.close()
+
+
+def no_sample(
+    path: Path, dropped: Sequence[tuple[str, str]], notes: Iterable[str] = ()
+) -> NoSampleError:
+    """What to raise where all samples of a store are dropped.
+
+    Args:
+        path: The store that was to be written.
+        dropped: The id of each, and why it is dropped.
+        notes: What else a reader of the report should know.
+    """
+    return NoSampleError(
+        f"a store has at least one sample (got none for '{path}', {len(dropped)} "
+        f'dropped{most_frequent(dropped)})',
+        report_of_dropped(path.name, notes, dropped),
+    )
+
+
+def most_frequent(dropped: Sequence[tuple[str, str]]) -> str:
+    """The end of a sentence on samples that are dropped: why most of them are.
+
+    Reasons are of one kind if they differ in names and numbers alone.
+
+    Args:
+        dropped: The id of each, and why it is dropped.
+
+    Example:
+        >>> most_frequent([('a', 'no text'), ('b', "no 'x'"), ('c', "no 'y'")])
+        ", 2 of them like 'b': no 'x'"
+    """
+    if not dropped:
+        return ''
+    kinds = [re.sub(r"'[^']*'|\d[\d.]*", '_', reason) for _, reason in dropped]
+    ((kind, count),) = Counter(kinds).most_common(1)
+    sample_id, reason = dropped[kinds.index(kind)]
+    return f", {count} of them like '{sample_id}': {reason}"
 
 
 def _text(what: str, text: str, sample_id: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -20,9 +19,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import Module
 
+<<<<<<< HEAD
 from hetero_mmer.input import check_file, parse_json
+=======
+from hetero_mmer.escape import guard_cell
+>>>>>>> main
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
+from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
 
@@ -157,20 +161,23 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Writes a JSON file; NaN becomes null."""
     with replacing(path) as temporary:
-        text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False)
+        text = json_text(value, ascii=False)
         temporary.write_text(text + '\n', encoding='utf-8')
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Writes a CSV file; numbers keep the nine digits of a float32."""
+    """Writes a CSV file that spreadsheets run nothing of.
+
+    Numbers keep the nine digits of a float32; texts that look like formulas begin with
+    an apostrophe, see :func:`hetero_mmer.escape.guard_cell`.
+    """
     with (
         replacing(path) as temporary,
         temporary.open('w', newline='', encoding='utf-8') as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow(f'{v:.9g}' if isinstance(v, float) else v for v in row)
+        for row in (header, *rows):
+            writer.writerow(map(_cell, row))
 
 
 def versions() -> dict[str, str | None]:
@@ -214,11 +221,7 @@ def _git_state() -> str | None:
     return commit + ('+' if changes else '')
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return guard_cell(value)
+    return f'{value:.9g}' if isinstance(value, float) else value

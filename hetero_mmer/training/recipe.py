@@ -1,4 +1,4 @@
-"""Recipes: YAML files with the options of published settings."""
+"""Recipes as options of a command line."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.recipes import recipe_file, recipe_names
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
-
-FOLDER = Path(__file__).parents[1] / 'recipes'
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with the library."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
 
 
 def find_recipe(name: str | Path) -> Path:
@@ -33,13 +27,9 @@ def find_recipe(name: str | Path) -> Path:
         >>> find_recipe('hhmpn_mosei').name
         'hhmpn_mosei.yaml'
     """
-    if str(name) in recipe_names():
-        return FOLDER / f'{name}.yaml'
-    if Path(name).is_file():
+    if str(name) not in recipe_names() and Path(name).is_file():
         return Path(name)
-    names = recipe_names()
-    hint = did_you_mean(str(name), names) or f' (known: {", ".join(names)})'
-    raise InputError(f"there is no recipe '{name}'{hint}")
+    return recipe_file(str(name))
 
 
 def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:

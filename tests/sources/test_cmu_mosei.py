@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hetero_mmer.cli import main
-from hetero_mmer.sources import DATA_SETS
+from hetero_mmer.sources import DATA_SETS, fetch_data_set
 from hetero_mmer.sources.alignment import align, long_enough, pad
 from hetero_mmer.sources.cmu_mosei import MODALITIES, convert
 from hetero_mmer.sources.csd import CsdFile
@@ -449,7 +449,7 @@ def test_the_row_of_the_table(aligned, tmp_path):
     with pytest.raises(
         InputError, match=r'github.com/CMU-MultiComp-Lab.* then run .het'
     ):
-        row.fetch(tmp_path / row.file_name)
+        fetch_data_set(row.name, tmp_path)
 
 
 def test_new_videos_are_like_others(folder, tmp_path):

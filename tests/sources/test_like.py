@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from hetero_mmer.cli import main
 from hetero_mmer.sources import FORMATS
@@ -123,8 +124,10 @@ def test_emotions_of_some_utterances_only(store, tmp_path, write_meld):
     text = path.read_text().splitlines()
     text[2] = text[2].rpartition(',')[0] + ','
     path.write_text('\n'.join(text))
-    with pytest.raises(InputError, match=r'got one in line 2 of .*none in line 3 of'):
-        meld([path], tmp_path / 'new.h5', like=tmp_path / 'a.h5')
+    new = meld([path], tmp_path / 'some.h5', like=tmp_path / 'a.h5')
+    assert (len(new), new.labels, set(new.split)) == (3, None, {''})
+    told = f'WARNING: 1 of {len(text) - 1} utterances have no emotion'
+    assert [note for note in new.attrs['notes'] if note.startswith(told)]
     path.write_text(text[0] + '\n')
     with pytest.raises(InputError, match=r'no utterances in .*mine\.csv'):
         meld([path], tmp_path / 'new.h5', like=tmp_path / 'a.h5')
@@ -295,6 +298,9 @@ def own(tmp_path):
         ('id\n1\n3\n', None, ['', '']),
         ('id,age\n1,30\n3,20\n', None, ['', '']),
         ('id,anger,age,joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
+        ('id,ANGER,age,Joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
+        ('id,joy,anger\n1,1,\n3,1,1\n', None, ['', '']),
+        ('id,joy,anger\n1,,\n3,1,1\n', None, ['', '']),
         ('id,joy,anger,split\n1,1,0,valid\n3,1,1,\n', [[1, 0], [1, 1]], ['valid', '']),
         ('id,joy,anger\n1,,\n3,,\n', None, ['', '']),
     ],
@@ -307,7 +313,7 @@ def test_own_tables_take_kinds_and_labels(text, labels, split, own, tmp_path):
     assert new.kinds == {'audio': 'set'}
     assert (None if new.labels is None else new.labels.tolist()) == labels
     assert new.split.tolist() == split
-    if 'joy' not in text:
+    if labels is None and ',,\n3,,' not in text:
         assert any('samples have no labels' in note for note in new.attrs['notes'])
 
 
@@ -317,6 +323,9 @@ def test_own_tables_take_kinds_and_labels(text, labels, split, own, tmp_path):
         ({'kinds': {'audio': 'sequence'}}, 'id\n1\n', "kind set for 'audio'"),
         ({'labels': ['joy']}, 'id,joy,anger\n1,1,1\n', r"labels \['joy', 'anger'\]"),
         ({}, 'id,joy\n1,1\n', "no label column 'anger'"),
+        ({}, 'id,joy,Anger,ANGER\n1,1,0,1\n', "'anger' may be 'Anger' or 'ANGER'"),
+        ({}, 'id,joy,anger_score\n1,1,0\n', "is it 'anger_score', which"),
+        ({}, 'id,joy,anger\n1,1,2\n', "got '2' for 'anger'"),
     ],
 )
 def test_own_tables_that_are_refused(options, text, message, own, tmp_path):
@@ -327,6 +336,36 @@ def test_own_tables_that_are_refused(options, text, message, own, tmp_path):
             [table], tmp_path / 'b.h5', features=features, like=like, **options
         )
     assert not (tmp_path / 'b.h5').exists()
+
+
+def test_labels_in_other_capitals(tmp_path):
+    """Those of the file are those of the model, in the order that it has."""
+    part = padded(np.random.default_rng(0)) | {
+        'id': [f'v{i}$_$0' for i in range(8)],
+        'src-text': np.ones((8, 2, 300), 'f4'),
+        'tgt': [[2, 4, 3]] * 4 + [[2, 5, 3]] * 4,
+    }
+    rows = [f'v{i},0,{int(i > 3)},{int(i < 4)}' for i in range(8)]
+    (tmp_path / 'l.csv').write_text('\n'.join(['video_id,clip_id,CALM,joy', *rows]))
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps({'test': part}))
+    tgt = {'<s>': 2, '</s>': 3, 'joyful': 4, 'calm': 5}
+    torch.save({'test': part, 'dict': {'tgt': tgt}}, tmp_path / 'a.pt')
+    for format, name, widths, options in (
+        ('mosei-pt', 'a.pt', {'text': 300}, {}),
+        (
+            *('mmsa-pkl', 'a.pkl', {'text': 300, 'visual': 35, 'audio': 74}),
+            {'labels': str(tmp_path / 'l.csv')},
+        ),
+    ):
+        like = tmp_path / f'{format}.h5'
+        specs = {m: ModalitySpec(width) for m, width in widths.items()}
+        with StoreWriter(like, specs, ['Joy', 'Calm']) as writer:
+            writer.add('a', {m: np.ones((2, w)) for m, w in widths.items()}, [1, 0])
+        path = tmp_path / name
+        new = FORMATS[format]([path], tmp_path / 'b.h5', like=like, **options)
+        assert new.label_names == ('Joy', 'Calm')
+        assert new.labels.tolist() == [[1, 0]] * 4 + [[0, 1]] * 4
+        new.close()
 
 
 def test_cells_of_own_arrays_are_cleaned_as_before(own, tmp_path):

@@ -319,7 +319,7 @@ def without(part):
         ),
         (
             broken(2, lambda part: {d: [9] * len(s) for d, s in STORY.items()}),
-            "no utterance of .* has labels and 'text'",
+            "at least one sample .*10 of them like 'A_anjia_1_1': its emotions are not",
         ),
     ],
 )
@@ -353,6 +353,21 @@ def test_other_annotations_are_refused(files, text):
     sources, out, _ = files('annotation.json')
     sources[1].write_text(text)
     with pytest.raises(InputError, match=r"annotation\.json' is"):
+        convert(sources, out)
+
+
+def test_an_annotation_that_says_something_twice_is_refused(files):
+    sources, out, _ = files('annotation.json')
+    text = sources[1].read_text('utf-8')
+    twice = text.replace('"anjia_1_2": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="the key 'anjia_1_1' is given twice"):
+        convert(sources, out)
+    twice = text.replace('"anjia_2_1": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="utterance 'anjia_1_1' in two dialogues"):
         convert(sources, out)
 
 

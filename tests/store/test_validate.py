@@ -88,6 +88,17 @@ def test_padding(tmp_path, text, sides):
         assert 'first' in sentence
 
 
+def test_a_single_item_is_not_padded(tmp_path):
+    samples = [
+        ('zeros', [[0, 0]], [1, 1], ''),
+        ('other', [[5, 6]], [1, 1], ''),
+        ('two', [[1, 2], [3, 4]], [1, 1], ''),
+    ]
+    path = build(tmp_path / 'a.h5', samples)
+    assert not [s for s in sentences(path, 'warning') if 'padded' in s]
+    assert "'text' has 1 items that are all zeros" in sentences(path, 'info')
+
+
 def test_constant_items(tmp_path):
     path = build(tmp_path / 'a.h5', [*GOOD, ('d', [[3, 3]], [0, 1], 'test')])
     assert "'text' has 1 items whose values are all the same" in sentences(
