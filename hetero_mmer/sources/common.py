@@ -15,11 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track as rich_track
 
-<<<<<<< HEAD
-from hetero_mmer.input import check_file
-=======
 from hetero_mmer.escape import visible
->>>>>>> main
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean

@@ -23,12 +23,9 @@ from numpy.typing import NDArray
 from hetero_mmer.input import parse_json
 from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
-<<<<<<< HEAD
+from hetero_mmer.sources.ids import Match
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.structure import check_structure
-=======
-from hetero_mmer.sources.ids import Match
->>>>>>> main
 from hetero_mmer.typing import InputError
 
 #: What a file holds, by what its root is called (in small letters and digits).

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hetero_mmer.store.safe_h5 import (
     dataset_of,
+    declared_bytes,
     read_json,
     read_rows,
     read_text,
@@ -23,6 +24,8 @@ from hetero_mmer.store.safe_h5 import (
 NAME: Final = 'checksums'
 
 _BLOCK_BYTES: Final = 1 << 22
+_LARGE_BLOCK: Final = 1 << 26
+_MANY_BLOCKS: Final = 10_000
 
 
 class Checksum(NamedTuple):
@@ -66,7 +69,15 @@ def blocks(dataset: h5py.Dataset, rows: int) -> Iterator[NDArray]:
     Args:
         dataset: The dataset.
         rows: How many.
+
+    Raises:
+        ValueError: For blocks that nobody would make, as they take too long or much.
     """
+    size = declared_bytes(dataset)
+    many = -(-len(dataset) // rows) > _MANY_BLOCKS + (size >> 16)
+    large = min(rows, len(dataset)) * size > _LARGE_BLOCK * len(dataset)
+    if many or (large and rows > 1):
+        raise ValueError(f"blocks of {rows} rows of '{dataset.name}'")
     for start in range(0, len(dataset), rows):
         yield read_rows(dataset, start, min(start + rows, len(dataset)))
 

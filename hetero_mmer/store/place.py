@@ -5,12 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-<<<<<<< HEAD
-=======
-import h5py
-
 from hetero_mmer.escape import visible
->>>>>>> main
 from hetero_mmer.output import claim, replacing
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.format import FORMAT

@@ -97,7 +97,8 @@ def _scan(
     rows = max(1, _BLOCK_BYTES // (channels * values.dtype.itemsize))
     rows = rows if known is None else known.rows
     present = np.flatnonzero(np.diff(ptr))
-    first, last = ptr[present], ptr[present + 1] - 1
+    several = np.flatnonzero(np.diff(ptr) > 1)  # Nothing is padded to a single item.
+    first, last = ptr[several], ptr[several + 1] - 1
     for i in np.flatnonzero(np.diff(ptr) == 0).tolist():
         digests[i] = hashlib.blake2b(digests[i] + bytes(8), digest_size=16).digest()
     hashed = _SampleHashes(digests, ptr, present)
@@ -123,26 +124,12 @@ def _scan(
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
         scan.constant_rows += int((constant & ~zero).sum()) if channels > 1 else 0
-<<<<<<< HEAD
         for ends, samples in ((first, scan.left), (last, scan.right)):
             inside = slice(*np.searchsorted(ends, (start, stop)))
-            padded = present[inside][zero[ends[inside] - start]]
+            padded = several[inside][zero[ends[inside] - start]]
             samples += map(str, store.ids[padded])
         hashed.update(block, start)
         start = stop
-=======
-        for sample in range(start, stop):
-            low, high = ptr[sample] - ptr[start], ptr[sample + 1] - ptr[start]
-            rows = block[low:high]
-            digest = hashlib.blake2b(digests[sample], digest_size=16)
-            digest.update(len(rows).to_bytes(8, 'little'))
-            digest.update(np.ascontiguousarray(rows).data)
-            digests[sample] = digest.digest()
-            if high > low + 1 and zero[low]:  # Nothing is padded to a single item.
-                scan.left.append(str(store.ids[sample]))
-            if high > low + 1 and zero[high - 1]:
-                scan.right.append(str(store.ids[sample]))
->>>>>>> main
     return scan
 
 

@@ -32,11 +32,8 @@ from hetero_mmer.store.format import (
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
-<<<<<<< HEAD
-from hetero_mmer.store.safe_h5 import write_format, write_text
-=======
 from hetero_mmer.store.report import report_of_dropped
->>>>>>> main
+from hetero_mmer.store.safe_h5 import write_format, write_text
 from hetero_mmer.typing import InputError
 
 

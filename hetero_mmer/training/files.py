@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -19,11 +18,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import Module
 
-<<<<<<< HEAD
-from hetero_mmer.input import check_file, parse_json
-=======
 from hetero_mmer.escape import guard_cell
->>>>>>> main
+from hetero_mmer.input import check_file, parse_json
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
