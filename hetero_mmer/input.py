@@ -63,8 +63,8 @@ def parse_json(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode()
     if sum(map(text.count, ',:[{')) > _MAX_VALUES:
-        raise InputError(f'the JSON has more than {_MAX_VALUES} values')
+        raise ValueError(f'the JSON has more than {_MAX_VALUES} values')
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise InputError('the JSON is nested too deeply') from error
+        raise ValueError('the JSON is nested too deeply') from error

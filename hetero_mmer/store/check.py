@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 import h5py
+import numpy as np
+from numpy.typing import NDArray
 
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.safe_h5 import declared_bytes
-from hetero_mmer.typing import InputError
 
 #: Groups and datasets of a file; a modality has up to a dozen.
 MAX_OBJECTS: Final = 10_000
@@ -37,7 +38,7 @@ def check_sizes(
         length: Size of the file.
 
     Raises:
-        InputError: Says what they would take.
+        ValueError: Says what they would take.
     """
     numbers = strings = 0
     for name, node in nodes:
@@ -52,9 +53,31 @@ def check_sizes(
         ('ids and other strings', 4 * strings, 2 * length + _STRING_SLACK),
     ):
         if size > limit:
-            raise InputError(
+            raise ValueError(
                 f'its {what} take {size} bytes of memory, and the file has {length}'
             )
+
+
+def check_longest(
+    modality: str, ptr: NDArray[np.int64], values: h5py.Dataset, length: int
+) -> None:
+    """Refuses a sample or a row that alone takes far more memory than the file is long.
+
+    Args:
+        modality: Its name.
+        ptr: Where its samples start, and where the last one ends, [N + 1].
+        values: Its items, which may be compressed.
+        length: Size of the file.
+
+    Raises:
+        ValueError: Says what it would take.
+    """
+    rows = max(1, int(np.diff(ptr).max(initial=0)))
+    size = rows * values.shape[1] * values.dtype.itemsize
+    if size > length + _SLACK:
+        raise ValueError(
+            f"'{modality}' has a sample of {size} bytes, and the file has {length}"
+        )
 
 
 def check_about(about: Any) -> None:
@@ -76,7 +99,7 @@ def check_about(about: Any) -> None:
     names = about['label_names']
     _expect('label_names', _are_strings(names) and len(set(names)) == len(names))
     if len(names) > MAX_LABELS:
-        raise InputError(f'it has {len(names)} labels, more than {MAX_LABELS}')
+        raise ValueError(f'it has {len(names)} labels, more than {MAX_LABELS}')
     _expect('modalities', isinstance(about['modalities'], dict))
     for spec in about['modalities'].values():
         _check_spec(spec)

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from hetero_mmer.input import check_file
 from hetero_mmer.schema import Kind
 from hetero_mmer.store import safe_h5
-from hetero_mmer.store.check import MAX_OBJECTS, check_about, check_attrs, check_sizes
+from hetero_mmer.store.check import (
+    MAX_OBJECTS,
+    check_about,
+    check_attrs,
+    check_longest,
+    check_sizes,
+)
 from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, read_checksums
 from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
 from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
@@ -502,7 +508,9 @@ class Store:
         except safe_h5.DAMAGE as error:
             what = 'missing or damaged' if isinstance(error, KeyError) else 'damaged'
             told = f'a part is {what} ({safe_h5.reason(error)})'
-            raise self._error(told + safe_h5.hint(self.path)) from error
+            if isinstance(error, OSError | RuntimeError | KeyError):
+                told += safe_h5.hint(self.path)
+            raise self._error(told) from error
 
     def _reader(self, modality: str, name: str = 'values') -> SliceReader:
         self._open()  # A process that has not yet opened the file has no readers.
@@ -576,11 +584,15 @@ class Store:
                 f"the ptr of '{modality}' ends at {ptr[-1]}, but there are {shape[0]} "
                 f'items'
             )
-        if 'time' in group and group['time'].shape != (shape[0], 2):
-            raise self._error(
-                f"'{modality}' has {shape[0]} items, but times of shape "
-                f'{list(group["time"].shape)}'
-            )
+        if 'time' in group:
+            times = safe_h5.dataset_of(group, 'time')
+            safe_h5.check_kind(times)
+            if times.shape != (shape[0], 2):
+                raise self._error(
+                    f"'{modality}' has {shape[0]} items, but times of shape "
+                    f'{list(times.shape)}'
+                )
+        check_longest(modality, ptr, values, self.path.stat().st_size)
         return ptr
 
     def _read_dirty(self, group: h5py.Group, modality: str) -> NDArray[np.int64]:

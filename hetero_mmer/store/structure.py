@@ -85,7 +85,7 @@ def look() -> None:
         for path in sys.argv[1:]:
             _look(path)
     except InputError as error:
-        _say(str(error))
+        _say(str(error).removesuffix(safe_h5.hint(path)))
         sys.exit(_REFUSED)
     except safe_h5.DAMAGE as error:
         _say(f"cannot read '{path}': it is damaged ({safe_h5.reason(error)})")

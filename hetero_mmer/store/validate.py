@@ -14,6 +14,7 @@ from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
+from hetero_mmer.store.safe_h5 import hint
 from hetero_mmer.store.structure import check_structure
 from hetero_mmer.typing import InputError
 
@@ -55,8 +56,11 @@ def validate(store: Store | str | os.PathLike[str]) -> list[Finding]:
     if not isinstance(store, Store):
         if os.path.isfile(store):
             check_structure([store])
-        with Store(store) as opened:
-            return validate(opened)
+        try:
+            with Store(store) as opened:
+                return validate(opened)
+        except InputError as error:  # It looks already.
+            raise InputError(str(error).removesuffix(hint(store))) from error
     digests = [b''] * len(store)
     findings: list[Finding] = []
     checksums = store.checksums
