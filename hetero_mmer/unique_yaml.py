@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from hetero_mmer.input import check_file
 from hetero_mmer.typing import InputError
 
 
@@ -22,7 +23,7 @@ def read_yaml(path: Path, what: str = '') -> Any:
     """
     where = f"{what}'{path}'"
     try:
-        text = path.read_text(encoding='utf-8')
+        text = check_file(path).read_text(encoding='utf-8')
         check_keys(text, where)
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.arff import Header, Row
 from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
@@ -90,7 +91,7 @@ def read_xml(path: Path) -> list[str]:
     names = _LabelNames()
     try:
         parser = ElementTree.XMLParser(target=names)
-        parser.feed(path.read_bytes())
+        parser.feed(check_file(path).read_bytes())
         parser.close()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from error

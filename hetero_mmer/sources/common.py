@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import track as rich_track
 
 from hetero_mmer.escape import visible
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean
@@ -52,11 +53,11 @@ def existing(path: Source) -> Path:
         path: Of a file or a folder.
 
     Raises:
-        InputError: If there is nothing.
+        InputError: If there is nothing, or a pipe or a device.
     """
     if not Path(path).exists():
         raise InputError(f"there is no file or folder '{path}'")
-    return Path(path)
+    return Path(path) if Path(path).is_dir() else check_file(path)
 
 
 def sha256_of(paths: Iterable[Source]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.ids import match
 from hetero_mmer.sources.inside import file_inside, refuse_linked_folders
@@ -178,7 +179,7 @@ def _files(folder: Path) -> list[str]:
 
 def _load(path: Path, expected: type) -> Any:
     try:
-        found = np.load(path, allow_pickle=False)
+        found = np.load(check_file(path), allow_pickle=False)
     except _UNREADABLE as error:
         raise _unreadable(f"'{path}'", error) from error
     if not isinstance(found, expected):

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from hetero_mmer.input import check_file
 from hetero_mmer.typing import InputError
 
 #: How a file begins that says its encoding; UTF-32 first, as UTF-16 begins like it.
@@ -41,6 +42,7 @@ def read_text(path: str | os.PathLike[str], what: str = 'a file') -> str:
         >>> read_text(path)
         'id,joy\nä,1'
     """
+    check_file(path)
     try:
         with open(path, 'rb') as file:
             data = file.read()

@@ -36,19 +36,22 @@ Dataset                                 Content
 ``dropped/ids``, ``dropped/reasons``    what the converter left out, and why
 ``extra/<name>``                        [N, ...] anything else per sample
 ``attrs``, ``about``                    JSON
+``checksums``                           JSON: a CRC-32 of each block of rows of
+                                        every dataset above (optional)
 ======================================= ======================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.schema import Kind
+from hetero_mmer.store import safe_h5
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer store'
@@ -172,8 +175,4 @@ def write_strings(group: h5py.Group, name: str, strings: list[str]) -> None:
 
 def read_strings(dataset: h5py.Dataset) -> NDArray[np.str_]:
     """Reads what :func:`write_strings` wrote."""
-    data = dataset[()]
-    if data.dtype.kind == 'O':  # Variable-length strings of another writer.
-        data = np.array([bytes(item) for item in data], dtype=np.bytes_)
-    decoded: Any = np.char.decode(data, 'utf-8')
-    return decoded.astype(np.str_)
+    return np.array([item.decode() for item in safe_h5.read_strings(dataset)], np.str_)

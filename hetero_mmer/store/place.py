@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import h5py
-
 from hetero_mmer.escape import visible
 from hetero_mmer.output import claim, replacing
+from hetero_mmer.store import safe_h5
 from hetero_mmer.store.format import FORMAT
 from hetero_mmer.store.like import ENCODERS, MODEL
 from hetero_mmer.store.reader import Store
@@ -109,10 +108,10 @@ def _is_store(path: Path) -> bool:
         return True  # Nothing is lost.
     for options in ({}, {'locking': False}):  # As it may be open already.
         with (
-            contextlib.suppress(OSError, RuntimeError),  # No HDF5, or a damaged one.
-            h5py.File(path, 'r', **options) as file,
+            contextlib.suppress(*safe_h5.DAMAGE),  # No HDF5, or a damaged one.
+            safe_h5.open_h5(path, **options) as file,
         ):
-            return file.attrs.get('format') == FORMAT
+            return safe_h5.format_of(file)[0] == FORMAT
     return False
 
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hetero_mmer.masked import refuse_masked
 from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
+from hetero_mmer.store.checksum import write_checksums
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.create import Disk, create
 from hetero_mmer.store.fitted import Fitted, write_fitted
@@ -36,6 +37,7 @@ from hetero_mmer.store.format import (
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
 from hetero_mmer.store.report import report_of_dropped
+from hetero_mmer.store.safe_h5 import write_format, write_text
 from hetero_mmer.typing import InputError
 
 
@@ -519,11 +521,14 @@ class StoreWriter:
                 )
             extra[name] = array
         write_fitted(file, self.fitted)
-        file['attrs'] = _json('attrs', self.attrs)
-        file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
-        file.attrs['format'] = FORMAT
+        about = {**self._about, 'raw_sha256': self.raw_sha256}
+        write_text(file, 'attrs', _json('attrs', self.attrs))
+        write_text(file, 'about', _json('about', about))
+        values = {f'features/{m}/values': c for m, c in self._values.items()}
+        values |= {f'features/{m}/time': c for m, c in self._times.items()}
+        write_checksums(file, {name: c.checksum for name, c in values.items()})
         some = known.any() and not known.all()
-        file.attrs['format_version'] = VERSION_WITH_UNKNOWN if some else VERSION
+        write_format(file, FORMAT, VERSION_WITH_UNKNOWN if some else VERSION)
         file.close()
         self._file = None
         self._disk.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hetero_mmer.escape import guard_cell
+from hetero_mmer.input import check_file, parse_json
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
@@ -44,8 +45,13 @@ NAMES = (
 RUN = 'run'
 
 
-def load_weights(model: Module, path: Path) -> None:
+def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     """Fills a model from a safetensors file.
+
+    Args:
+        model: The model.
+        path: The file.
+        sha256: What the SHA-256 of the file is, if that is known.
 
     Raises:
         InputError: If the file is missing, damaged or of another model.
@@ -54,10 +60,25 @@ def load_weights(model: Module, path: Path) -> None:
     from safetensors import SafetensorError
 
     try:
+        check_file(path)
+    except InputError as error:
+        raise InputError(f"the weights in '{path}' do not load: {error}") from error
+    if sha256 is not None and (found := sha256_of_file(path)) != sha256:
+        raise InputError(
+            f"the weights in '{path}' are not those that the run ended with: their "
+            f'SHA-256 is {found[:12]}..., not {sha256[:12]}... as in {MODEL}'
+        )
+    try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).split('\n', 1)[0]
         raise InputError(f"the weights in '{path}' do not load: {reason}") from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def save_weights(model: Module, path: Path) -> None:
@@ -84,6 +105,7 @@ def find_checkpoint(folder: Path) -> dict[str, Any] | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
+    check_file(path)
     import torch
 
     try:
@@ -135,7 +157,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: If it is damaged.
     """
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        return parse_json(check_file(path).read_bytes())
     except ValueError as error:
         raise InputError(f"'{path}' is no JSON ({error})") from error
 

@@ -226,6 +226,7 @@ def _test(
         'threshold': options['threshold'],
         'thresholds': tune_both(probs, labels_of(splits.valid), names),
         'best_epoch': recorder.best_epoch,
+        'weights_sha256': files.sha256_of_file(folder / files.WEIGHTS),
         'data': {
             'name': options['data'],
             'sha256': recorder.sha256,

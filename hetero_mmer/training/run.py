@@ -164,7 +164,8 @@ def load_run(path: str | Path) -> Run:
     widths = {m: v['channels'] for m, v in about['modalities'].items()}
     labels = len(about['label_names'])
     model = build_model(about['model'], widths, labels, _num_embeddings(about))
-    files.load_weights(model, path / files.WEIGHTS)
+    # Runs of version 0.1 kept no checksum.
+    files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
     return Run(path, model.eval(), about)
 
 

@@ -113,9 +113,10 @@ def test_features_are_not_read(path):
     rows = 1 << 30
     with h5py.File(path, 'r+') as file:
         del file['features/text/values'], file['features/text/ptr']
-        file['features/text'].create_dataset(
-            'values', shape=(rows, 2), chunks=(1 << 14, 2), dtype=np.float32
+        values = file['features/text'].create_dataset(
+            'values', shape=(rows, 2), dtype=np.float32, fill_time='never'
         )
+        values[-1] = 0
         file['features/text/ptr'] = [0, 1, 2, rows]
     start = time.perf_counter()
     assert describe(path).modalities['text'].num_items == rows

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, validate
+from hetero_mmer.store.checksum import write_checksums
 
 
 def build(path, samples, **options):
@@ -32,11 +33,14 @@ def path(tmp_path):
 
 
 def edit(path, **parts):
+    """As if it had been written so."""
     with h5py.File(path, 'r+') as file:
+        del file['checksums']
         for name, data in parts.items():
             name = name.replace('__', '/')
             del file[name]
             file[name] = data
+        write_checksums(file, {})
 
 
 def sentences(path, level):
