@@ -261,11 +261,13 @@ def _check_lengths(dataset: h5py.Dataset) -> None:
         places = []
         dataset.id.chunk_iter(lambda c: places.append((c.byte_offset, c.size)))
     total, width = 0, 8 + file.get_create_plist().get_sizes()[0]
-    for offset, size in places:
-        data = os.pread(file.get_vfd_handle(), size - size % width, offset)
-        # Of each: a length of 4 bytes, an address, and an index of 4 bytes.
-        parts = np.frombuffer(data, np.uint8).reshape(-1, width)
-        total += int(parts[:, :4].copy().view('<u4').sum(dtype=np.int64))
+    with open(os.fsdecode(h5f.get_name(dataset.id)), 'rb') as raw:
+        for offset, size in places:
+            raw.seek(offset)
+            # Of each: a length of 4 bytes, an address, and an index of 4 bytes.
+            found = np.frombuffer(raw.read(size - size % width), np.uint8)
+            lengths = found.reshape(-1, width)[:, :4].copy().view('<u4')
+            total += int(lengths.sum(dtype=np.int64))
     if total > _length(dataset):
         raise _refused(dataset, f'declares strings of {total} bytes')
 

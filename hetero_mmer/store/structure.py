@@ -72,7 +72,7 @@ def check_structure(paths: Iterable[str | os.PathLike[str]]) -> None:
     if status == _REFUSED:
         raise InputError(json.loads(last))
     happened = f'HDF5 crashes on it (status {status})'
-    if status == -signal.SIGPROF:
+    if status == -getattr(signal, 'SIGPROF', 0):
         happened = f'HDF5 computes on it for more than {SECONDS} seconds, without end'
     path, name = json.loads(last) if last else (files[0], '/')
     raise InputError(f"cannot read '{path}': it is damaged at '{name}': {happened}")
@@ -128,7 +128,8 @@ def _begin(path: str, name: str, length: int) -> None:
 
 def _say(what: object) -> None:
     # Over what was said before: of millions of objects, the last one matters.
-    os.pwrite(sys.stdout.fileno(), json.dumps(what).encode() + b'\n', 0)
+    os.lseek(1, 0, os.SEEK_SET)
+    os.write(1, json.dumps(what).encode() + b'\n')
 
 
 def _limit_memory(size: int) -> None:
