@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-from hetero_mmer.cli import main
-
 if __name__ == '__main__':
+    if not sys.flags.safe_path:
+        # Python puts the current directory first, whose files would stand for modules
+        # of the same names. The package itself may lie there.
+        here = sys.path.pop(0)
+        if os.path.dirname(os.path.dirname(os.path.abspath(__file__))) == here:
+            sys.path.append(here)
+
+    from hetero_mmer.cli import main
+
     sys.exit(main())

@@ -111,9 +111,23 @@ def _run(words: list[str]) -> int:
     name = ' '.join(words[:size])
     if name not in COMMANDS:
         _refuse(f"unknown command '{name}'", name, ['data', *COMMANDS])
-    if os.getcwd() not in sys.path:
+    if _names_own_code(words) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Where a user's own models lie.
     return COMMANDS[name](words[size:])
+
+
+def _names_own_code(words: Sequence[str]) -> bool:
+    """Whether a command line trusts modules of the current directory.
+
+    Elsewhere a file there could stand for any module that is imported if it exists.
+    """
+    values = [
+        word.partition('=')[2] or after
+        for word, after in zip(words, [*words[1:], ''], strict=True)
+        if re.match(r'--model(\.|=|$)', word)
+    ]
+    known = r'(torch|torch_geometric|hetero_mmer)\.|[^.]*$'
+    return '--trust' in words or any(not re.match(known, value) for value in values)
 
 
 def data_list(words: list[str]) -> int:
@@ -220,32 +234,43 @@ def train(words: list[str]) -> int:
 
     parser = _parser(train)
     parser.add_argument('--resume', help='Go on with the run in a folder.')
+    _add_trust(parser)
     if any(word.split('=')[0] == '--resume' for word in words):
-        call = partial(training.resume, _parse(parser, words, ' with --resume').resume)
+        args = _parse(parser, words, ' with --resume')
+        call = partial(training.resume, args.resume, trust=args.trust)
     else:
         text = f'A YAML file of options, or one of {training.recipe_names()}.'
         parser.add_argument('--recipe', action=ActionConfigFile, help=text)
         parser.add_function_arguments(
             training.train, skip={'progress'}, as_positional=False
         )
-        words = training.recipe_first(words, _options(parser))
+        trust = '--trust' in words
+        words = training.recipe_first(words, _options(parser), trust=trust)
         if '--help' in words and '--model' in words:
             parser = _parser(train)
             model, facts = training.model_options(words)
             parser.add_class_arguments(model, 'model', skip=facts)
             words = ['--help']
         args = _parse(parser, words).as_dict()
-        del args['resume'], args['recipe']
-        model = training.from_spec(args.pop('model'))
+        spec, recipe = args.pop('model'), args.pop('recipe')
+        if recipe and not trust:
+            training.check_parsed(spec, words)
+        del args['resume'], args['trust']
+        model = training.from_spec(spec, trust=True)
         call = partial(training.train, model, **args)
     folder = Path(call.keywords.get('out') or call.args[0])
     try:
         _show_result(call(progress=sys.stderr.isatty()))
     except KeyboardInterrupt as stop:
         if (folder / 'config.yaml').is_file():
-            stop.args = (f'interrupted; `hetero-mmer train --resume {folder}` goes on',)
+            trusting = ' --trust' if training.needs_trust(folder) else ''
+            stop.args = (
+                f'interrupted; `hetero-mmer train --resume {folder}{trusting}` goes on',
+            )
         raise
     print(f'The run lies in {folder}')
+    if training.needs_trust(folder):
+        print('Its model is code of your own: evaluate and predict run it by --trust')
     return 0
 
 
@@ -255,7 +280,10 @@ def evaluate(words: list[str]) -> int:
 
     parser = _parser(evaluate)
     parser.add_argument('run', help='Folder of the run.')
-    parser.add_function_arguments(training.evaluate, skip={'run'}, as_positional=False)
+    parser.add_function_arguments(
+        training.evaluate, skip={'run', 'trust'}, as_positional=False
+    )
+    _add_trust(parser)
     _show_result(training.evaluate(**_parse(parser, words).as_dict()))
     return 0
 
@@ -268,8 +296,9 @@ def predict(words: list[str]) -> int:
     parser.add_argument('run', help='Folder of the run.')
     parser.add_argument('input', help='A store; needs no labels.')
     parser.add_function_arguments(
-        training.predict, skip={'run', 'input'}, as_positional=False
+        training.predict, skip={'run', 'input', 'trust'}, as_positional=False
     )
+    _add_trust(parser)
     print(training.predict(**_parse(parser, words).as_dict()))
     return 0
 
@@ -301,6 +330,14 @@ def _parser(
         allow_abbrev=False,
         parser_mode='unique_yaml',
         formatter_class=Formatter,
+    )
+
+
+def _add_trust(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='Run whatever files name as a model, such as your own.',
     )
 
 

@@ -278,7 +278,8 @@ def test_own_model_by_import_path(data, tmp_path):
     words = ['train', '--model', 'my_pkg.my_module.MyModel', '--model.bias', 'false']
     words += ['--data', str(data), '--out', 'run', '--epochs', '1']
     assert main(words) == 0
-    assert main(['predict', 'run', str(data), '--output', 'out.csv']) == 0
+    words = ['predict', 'run', str(data), '--output', 'out.csv']
+    assert main([*words, '--trust']) == 0
     config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
     assert config['model']['class_path'] == 'my_pkg.my_module.MyModel'
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Final
 
 import torch
 from torch.nn import Module
 from torch_geometric.data import Batch
 
 from hetero_mmer.metrics.check import check_probs
+from hetero_mmer.plain import Within, check_plain
 from hetero_mmer.training.multilabel_module import targets
-from hetero_mmer.training.recorder import Monitor
 from hetero_mmer.typing import InputError, Model
 
 #: Number formats in training, with Lightning's names for them.
 PRECISIONS = {'fp32': '32-true', 'fp16': '16-mixed', 'bf16': 'bf16-mixed'}
+
+#: Whole numbers that PyTorch and Lightning count with.
+_INT64: Final = Within(-(2**63), 2**63 - 1)
+
+#: Processes besides the main one.
+_MOST_WORKERS: Final = 1024
 
 
 def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
@@ -38,33 +44,54 @@ def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
         )
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Refuses numbers that make no sense.
+def check_types(
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = 'the options'
+) -> None:
+    """Refuses values of another type than in a signature.
+
+    Args:
+        options: Some options.
+        types: The types of all.
+        where: Where they stand, for messages.
 
     Raises:
         InputError: Names the option.
     """
+    for name, value in options.items():
+        kind = Annotated[int, _INT64] if types[name] is int else types[name]
+        check_plain(value, kind, where, name)
+
+
+def check_options(
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = 'the options'
+) -> None:
+    """Refuses values of another type, or that make no sense.
+
+    Args:
+        options: All options.
+        types: Their types.
+        where: Where they stand, for messages.
+
+    Raises:
+        InputError: Names the option.
+    """
+    check_types(options, types, where)
     check_batch_size(options['batch_size'])
     for name in ('epochs', 'accumulate', 'patience'):
         if options[name] is not None and options[name] < 1:
             raise InputError(f"'{name}' is at least 1 (got {options[name]})")
     for name in ('seed', 'weight_decay', 'num_workers'):
-        if options[name] < 0:
+        if not options[name] >= 0:
             raise InputError(f"'{name}' is not negative (got {options[name]})")
     for name in ('learning_rate', 'gradient_clip'):
         if options[name] is not None and not options[name] > 0:
             raise InputError(f"'{name}' is above 0 (got {options[name]})")
+    if options['num_workers'] > _MOST_WORKERS:
+        raise InputError(
+            f"'num_workers' is at most {_MOST_WORKERS} (got {options['num_workers']})"
+        )
     if not 0 <= options['warmup'] <= 1:
         raise InputError(f"'warmup' lies in [0, 1] (got {options['warmup']})")
-    choices = {
-        'optimizer': ('adam', 'adamw'),
-        'schedule': ('constant', 'linear'),
-        'precision': tuple(PRECISIONS),
-        'monitor': get_args(Monitor),
-    }
-    for name, values in choices.items():
-        if options[name] not in values:
-            raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
     if options['monitor'] == 'last' and options['patience'] is not None:
         raise InputError(
             "'patience' waits for a better epoch, so it needs another 'monitor' than "

@@ -15,14 +15,15 @@ from typing import Any
 import safetensors.torch
 import torch
 import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
+from hetero_mmer.training.size import Size
 from hetero_mmer.typing import InputError
-from hetero_mmer.unique_yaml import read_yaml
+from hetero_mmer.unique_yaml import LARGEST, read_yaml
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -55,6 +56,22 @@ def load_weights(model: Module, path: Path) -> None:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = str(error).split('\n', 1)[0]
         raise InputError(f"the weights in '{path}' do not load: {reason}") from error
+
+
+def size_of_weights(path: Path) -> Size:
+    """What a model may have whose weights lie in a file, from the file's size alone.
+
+    Twice as much, for what a model makes anew or shares.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, 'pt') as file:
+            parts = len(list(file.keys()))
+        return Size(1000 + 50 * parts, 2**26 + 2 * path.stat().st_size)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"the weights in '{path}' do not load: {error}") from error
 
 
 def save_weights(model: Module, path: Path) -> None:
@@ -108,6 +125,11 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
         f'# hetero-mmer train --recipe {CONFIG} --out ANOTHER_FOLDER repeats this run.'
     )
     body = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    if len(body.encode()) > LARGEST - 1000:
+        raise InputError(
+            f'the options of a run take less than {LARGEST} bytes, so that it can be '
+            f'read back (got {len(body.encode())})'
+        )
     with replacing(path) as temporary:
         temporary.write_text(f'{head}\n{body}', encoding='utf-8')
 
@@ -117,18 +139,6 @@ def write_start(path: Path, start: Mapping[str, Any]) -> None:
     body = yaml.safe_dump(dict(start), sort_keys=False, allow_unicode=True)
     with replacing(path) as temporary:
         temporary.write_text(body, encoding='utf-8')
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file.
-
-    Raises:
-        InputError: If it is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f"'{path}' is no JSON ({error})") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

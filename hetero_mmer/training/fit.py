@@ -6,7 +6,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from hetero_mmer.training.check import (
     check_device,
     check_model,
     check_options,
+    check_types,
 )
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
@@ -42,8 +43,8 @@ from hetero_mmer.training.score import (
     write_truth,
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, to_spec
-from hetero_mmer.training.start import check_resumed, start_of
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, to_spec
+from hetero_mmer.training.start import LIGHTNINGS, MAY_DIFFER, check_resumed, start_of
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -122,9 +123,9 @@ def train(
     Raises:
         InputError: For bad data, options or folders, before anything is written.
     """
-    options = {name: value for name, value in locals().items() if name != 'progress'}
+    options = {k: _as_in_files(v) for k, v in locals().items() if k != 'progress'}
     folder = Path(options.pop('out'))
-    check_options(options)
+    check_options(options, _types())
     with held(folder, fresh=True):
         options['model'] = to_spec(model)
         if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
@@ -133,14 +134,18 @@ def train(
             )
         options['data'] = _lasting(data, root)
         options['root'] = None if root is None else str(Path(root).absolute())
-        return _run(options, folder, progress=progress, resumed=False)
+        return _run(options, folder, progress=progress, resumed=False, trust=True)
 
 
-def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
+def resume(
+    run: str | Path, *, trust: bool = False, progress: bool = False
+) -> dict[str, Any]:
     """Goes on with a run that stopped, as if it had not.
 
     Args:
         run: Its folder.
+        trust: Whether its model may be code of any module, as that of your own is;
+            see :func:`~hetero_mmer.training.spec.locate`.
         progress: Whether to show a line of progress on stderr.
 
     Returns:
@@ -148,21 +153,46 @@ def resume(run: str | Path, *, progress: bool = False) -> dict[str, Any]:
 
     Raises:
         InputError: If there is no run, or it has finished, or another process is at
-            work on it, or its data or options have changed.
+            work on it, or its data or options have changed, or it would run code that
+            is not trusted.
     """
     folder = Path(run)
-    _unfinished(folder)  # Where there is no such run, nothing is touched.
+    _unfinished(folder, trust)  # Where there is no such run, nothing is touched.
     with held(folder, fresh=False):
-        options = _unfinished(folder)  # It may have ended or gone meanwhile.
-        return _run(options, folder, progress=progress, resumed=True)
+        options = _unfinished(folder, trust)  # It may have ended or gone meanwhile.
+        return _run(options, folder, progress=progress, resumed=True, trust=trust)
 
 
-def _unfinished(folder: Path) -> dict[str, Any]:
+def _unfinished(folder: Path, trust: bool) -> dict[str, Any]:
     """The options of a run that has not finished."""
+    where = f"'{folder / files.CONFIG}'"
     options = _with_defaults(files.read_config(folder), folder)
     if (folder / files.METRICS).exists():
         raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
+    # Others are compared with what the run started with.
+    check_types({name: options[name] for name in MAY_DIFFER}, _types(), where)
+    from_spec(options['model'], trust=trust, kind='model', where=where)
     return options
+
+
+def _check_again(options: dict[str, Any], folder: Path) -> None:
+    """Checks the options of a run that may have a name of Lightning's."""
+    names = {lightnings: ours for ours, lightnings in PRECISIONS.items()}
+    precision = LIGHTNINGS.get(str(options['precision']), options['precision'])
+    known = {**options, 'precision': names.get(precision, precision)}
+    check_options(known, _types(), f"'{folder / files.CONFIG}'")
+
+
+def _types() -> dict[str, Any]:
+    """The types of options in files; that of a model is seen to where it is made."""
+    return {**get_type_hints(train), 'model': Any}
+
+
+def _as_in_files(value: Any) -> Any:
+    """An option as plain data."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _defaults() -> dict[str, Any]:
@@ -183,7 +213,12 @@ def _with_defaults(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _run(
-    options: dict[str, Any], folder: Path, *, progress: bool, resumed: bool
+    options: dict[str, Any],
+    folder: Path,
+    *,
+    progress: bool,
+    resumed: bool,
+    trust: bool,
 ) -> dict[str, Any]:
     device = check_device(options['device'])
     path = resolve_data(options['data'], options['root'])
@@ -193,6 +228,7 @@ def _run(
         if resumed:  # Before anything that other data or options would break.
             kept = None if checkpoint is None else recorded(checkpoint)
             check_resumed(folder, start, kept, _defaults())
+            _check_again(options, folder)
         splits = load_splits(
             store,
             modalities=options['modalities'],
@@ -206,6 +242,8 @@ def _run(
             splits.train.in_channels,
             store.num_labels,
             splits.train.num_embeddings,
+            trust=trust,
+            where=f"'{folder / files.CONFIG}'",
         )
         first = range(min(options['batch_size'], len(splits.train)))
         check_model(network, splits.train.batch(list(first)))

@@ -34,6 +34,7 @@ def evaluate(
     skip_empty: bool | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Computes the metrics of a finished run on one split.
 
@@ -48,6 +49,8 @@ def evaluate(
             modalities, which are refused otherwise; by default as in the run.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
+        trust: Whether the run's model may be code of any module, as that of your own
+            is; see :func:`~hetero_mmer.training.spec.locate`.
 
     Returns:
         The same as in ``metrics.json``, without the time.
@@ -55,12 +58,13 @@ def evaluate(
     Raises:
         InputError: If the data do not fit the model, or have changed.
     """
-    run = load_run(run) if not isinstance(run, Run) else run
+    run = load_run(run, trust=trust) if not isinstance(run, Run) else run
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
-    name = run.config['data'] if data is None else data
-    root = run.config['root'] if root is None else root
+    config = run.config
+    name = config['data'] if data is None else data
+    root = config['root'] if root is None else root
     with Store(resolve_data(name, root)) as store:
         if data is None and store.sha256() != run.about['data']['sha256']:
             raise InputError(
@@ -77,11 +81,11 @@ def evaluate(
         return {
             'model': run.about['model']['class_path'],
             'data': str(name),
-            'seed': run.config['seed'],
+            'seed': config['seed'],
             'split': split,
             'threshold': found['threshold'],
             'best_epoch': run.about['best_epoch'],
-            'monitor': run.config.get('monitor', 'f1_micro'),  # As older runs did.
+            'monitor': config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
             'versions': files.versions(),
@@ -97,6 +101,7 @@ def predict(
     root: str | Path | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    trust: bool = False,
 ) -> Path:
     """Predicts the labels of new samples.
 
@@ -113,6 +118,8 @@ def predict(
         root: Folder where named data sets lie.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
+        trust: Whether the run's model may be code of any module, as that of your own
+            is; see :func:`~hetero_mmer.training.spec.locate`.
 
     Returns:
         The file that was written.
@@ -125,7 +132,7 @@ def predict(
     output = Path(output)
     refuse_sources(output, [input])
     check_predictions_path(output)
-    run = load_run(run) if not isinstance(run, Run) else run
+    run = load_run(run, trust=trust) if not isinstance(run, Run) else run
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)

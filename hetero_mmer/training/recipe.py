@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,20 @@ def find_recipe(name: str | Path) -> Path:
     raise InputError(f"there is no recipe '{name}'{hint}")
 
 
-def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
+def read_recipe(
+    name: str | Path, known: Iterable[str], *, trust: bool = False
+) -> dict[str, Any]:
     """The options of a recipe; ``model`` as class path and arguments.
 
     Args:
         name: One of :func:`recipe_names`, or a path.
         known: Names of all options.
+        trust: Whether the model may be code of any module; see
+            :func:`~hetero_mmer.training.spec.locate`.
 
     Raises:
-        InputError: For a file that is no recipe, or an option that is unknown.
+        InputError: For a file that is no recipe, an option that is unknown, or a model
+            that would run code which is not trusted.
 
     Example:
         >>> from inspect import signature
@@ -76,19 +83,25 @@ def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
         and isinstance(model.get('init_args', {}), dict)
     ):
         raise InputError(f"'model' in '{path}' is a class_path with init_args")
+    if model is not None and not trust:
+        _check_names(recipe['model'], f"the recipe '{path}'", 'model')
     return recipe
 
 
-def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
+def recipe_first(
+    words: Sequence[str], options: Sequence[str], *, trust: bool = False
+) -> list[str]:
     """Orders a command line so that options win over the recipe, and checks its names.
 
     Args:
         words: The command line of ``train``.
         options: All of its options, with their dashes.
+        trust: Whether names in the recipe may stand for anything, as those in the
+            command line may.
 
     Raises:
-        InputError: For an unknown recipe or model, or an option that the recipe or
-            the model does not have.
+        InputError: For an unknown recipe or model, an option that the recipe or the
+            model does not have, or a recipe that would run code which is not trusted.
 
     Example:
         >>> recipe_first(['--seed', '1', '--model', 'HHMPN'], ['--seed', '--model'])
@@ -102,9 +115,10 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
-        spec = read_recipe(recipe, known).get('model') or {}
-        if model and spec and locate(model) is not locate(spec['class_path']):
+        others = ('--recipe', '--resume', '--trust', '--help')
+        known = [o[2:] for o in options if o not in others]
+        spec = read_recipe(recipe, known, trust=trust).get('model') or {}
+        if model and spec and _located(model) is not _located(spec['class_path']):
             raise InputError(
                 f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
                 f"arguments do not fit '{model}': leave out one of the two"
@@ -114,7 +128,7 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     if model := model or spec.get('class_path'):
         names += [w.split('=')[0].split('.')[1] for w in rest if w[:8] == '--model.']
         check_model_options(model, [name for name in names if name != 'help'])
-        first += ['--model', import_path(locate(model))]
+        first += ['--model', import_path(_located(model))]
     return [*first, *rest]
 
 
@@ -129,7 +143,7 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
         >>> model.__name__, sorted(facts)
         ('HHMPN', ['in_channels', 'num_embeddings', 'num_labels'])
     """
-    model = locate(words[words.index('--model') + 1])
+    model = _located(words[words.index('--model') + 1])
     return model, _parameters(model)[0]
 
 
@@ -137,7 +151,7 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
     """Refuses options that a model's class does not have.
 
     Args:
-        name: A model of ours, or an import path.
+        name: A model of ours, or an import path, which is trusted.
         options: Names of arguments.
 
     Raises:
@@ -146,11 +160,80 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
     Example:
         >>> check_model_options('HHMPN', ['num_steps', 'hidden_channels'])
     """
-    known = _parameters(locate(name))[1]
+    known = _parameters(_located(name))[1]
     for option in options:
         if option not in known:
             hint = did_you_mean(option, known)
             raise InputError(f"model {name} has no option '{option}'{hint}")
+
+
+def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuses what a recipe has brought in otherwise than by import paths.
+
+    jsonargparse knows every class that was imported by its last name.
+
+    Args:
+        model: The model of a command line and its recipe, parsed.
+        words: The command line, whose own names are trusted.
+
+    Raises:
+        UntrustedError: For other code than models and layers.
+
+    Example:
+        >>> check_parsed({'class_path': 'hetero_mmer.models.HHMPN'}, [])
+    """
+    typed = [
+        w
+        for w, before in zip(words, ['', *words], strict=False)
+        if '--model' in (w + before)
+    ]
+    known = set(re.findall(r'\w+', ' '.join(typed)))
+    for name in _class_paths(model):
+        if name.rpartition('.')[2] not in known:
+            locate(name, where='the recipe')
+
+
+def _located(name: str) -> Any:
+    """What a name stands for that was typed, or checked in its file."""
+    return locate(name, trust=True)
+
+
+def _check_names(value: Any, where: str, key: str) -> None:
+    """Refuses what jsonargparse would import, at any depth, unless it is expected."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path' and isinstance(item, str):
+                locate(item, kind='model' if key == 'model' else 'part', where=where)
+            else:
+                _check_names(item, where, f'{key}.{name}')
+    elif isinstance(value, list):
+        for item in value:
+            _check_names(item, where, key)
+    elif isinstance(value, str):
+        if _is_path(value):
+            locate(value, where=where)
+        elif not re.fullmatch(r'[\w+-]*', value):  # It might be YAML in YAML, a file.
+            raise InputError(
+                f"'{key}' in {where} is a word, or an import path (got "
+                f'{reprlib.repr(value)})'
+            )
+
+
+def _is_path(text: str) -> bool:
+    parts = text.split('.')
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
+def _class_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path':
+                yield item
+            else:
+                yield from _class_paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _class_paths(item)
 
 
 def _parameters(model: Any) -> tuple[set[str], list[str]]:

@@ -13,15 +13,18 @@ from torch import Tensor
 from torch.nn import Module
 
 from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.plain import check_plain
 from hetero_mmer.schema import Kind
+from hetero_mmer.store.about import FORMAT_VERSION, read_about
 from hetero_mmer.training import files
 from hetero_mmer.training.arrays import Prediction, Sample, sample_graphs
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.training.score import predict_probs
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec
+from hetero_mmer.training.size import Size, check_size, machine_size
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, is_known
 from hetero_mmer.typing import InputError
 
-FORMAT_VERSION = 1
+__all__ = ['FORMAT_VERSION', 'Run', 'build_model', 'load_run', 'needs_trust']
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,17 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options of the run."""
-        return files.read_config(self.path)
+        """The options of the run.
+
+        Raises:
+            InputError: If they are not there, or damaged.
+        """
+        config, where = files.read_config(self.path), f"'{self.path / files.CONFIG}'"
+        for name, kind in (('data', str), ('root', str | None), ('seed', int)):
+            if name not in config:
+                raise InputError(f"there is no '{name}' in {where}")
+            check_plain(config[name], kind, where, name)
+        return config
 
     def predict(
         self,
@@ -138,16 +150,19 @@ class Run:
         return float(threshold)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, trust: bool = False) -> Run:
     """Reads a finished run; its model has the best weights and is in eval mode.
 
     ``model.json`` and ``model.safetensors`` are enough.
 
     Args:
         path: Its folder.
+        trust: Whether its model may be code of any module, as that of your own is;
+            see :func:`~hetero_mmer.training.spec.locate`.
 
     Raises:
-        InputError: For a folder that holds no finished run, or a damaged one.
+        InputError: For a folder that holds no finished run, or a damaged one, or one
+            that would run code which is not trusted.
     """
     path = Path(path)
     if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
@@ -157,18 +172,29 @@ def load_run(path: str | Path) -> Run:
         )
     if not (path / files.MODEL).is_file():
         raise InputError(f"there is no run in '{path}' (no {files.MODEL})")
-    about = files.read_json(path / files.MODEL)
-    version = about.get('format_version')
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"'{path / files.MODEL}' has format version {FORMAT_VERSION} "
-            f'(got {version})'
-        )
+    file = path / files.MODEL
+    about = read_about(file)
     widths = {m: v['channels'] for m, v in about['modalities'].items()}
-    labels = len(about['label_names'])
-    model = build_model(about['model'], widths, labels, _num_embeddings(about))
+    model = build_model(
+        about['model'],
+        widths,
+        len(about['label_names']),
+        _num_embeddings(about),
+        trust=trust,
+        where=f"'{file}'",
+        largest=files.size_of_weights(path / files.WEIGHTS),
+    )
     files.load_weights(model, path / files.WEIGHTS)
     return Run(path, model.eval(), about)
+
+
+def needs_trust(path: str | Path) -> bool:
+    """Whether the model of a run is code that only trust runs.
+
+    Args:
+        path: The folder of the run, finished or not.
+    """
+    return not is_known(files.read_config(path)['model'])
 
 
 def build_model(
@@ -176,6 +202,10 @@ def build_model(
     widths: dict[str, int],
     labels: int,
     num_embeddings: Mapping[str, int] | None = None,
+    *,
+    trust: bool = False,
+    where: str = 'a file',
+    largest: Size | None = None,
 ) -> Module:
     """Makes a model from its spec.
 
@@ -184,11 +214,15 @@ def build_model(
         widths: Feature width of each modality.
         labels: Number of labels.
         num_embeddings: Size of the vocabulary of each modality whose items are ids.
+        trust: Whether its names may stand for anything.
+        where: Where the spec stands, for messages.
+        largest: What its weights may take; all that the machine has by default.
 
     Raises:
-        InputError: If the class does not take these arguments, or their values.
+        InputError: If the class does not take these arguments, or their values, or
+            is too large, or would run what is not trusted.
     """
-    factory = from_spec(spec)
+    factory = from_spec(spec, trust=trust, kind='model', where=where)
     target, args = factory, {}
     if isinstance(factory, partial):
         target, args = factory.func, factory.keywords
@@ -205,12 +239,20 @@ def build_model(
             f"the items of modality '{next(iter(num_embeddings or {}))}' are ids, but "
             f"{spec['class_path']} reads features only: it takes no '{NUM_EMBEDDINGS}'"
         ) from error
+    make = partial(factory, widths, labels, **facts)
+    # Own code may do more than make layers, so it runs once; its errors are its own.
+    known = is_known(spec)
+    expected: tuple[type[Exception], ...] = (TypeError, ValueError)
     try:
-        return factory(widths, labels, **facts)
+        if known:
+            check_size(make, largest or machine_size(), spec['class_path'])
+            expected = (Exception,)
+        return make()
     except InputError:
         raise
-    except (TypeError, ValueError) as error:  # Such as a dropout of 3.
-        raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
+    except expected as error:  # Such as a dropout of 3.
+        reason = str(error).strip().split('\n')[0] or type(error).__name__
+        raise InputError(f'cannot make a {spec["class_path"]}: {reason}') from error
 
 
 def _num_embeddings(about: Mapping[str, Any]) -> dict[str, int]:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.nn import Linear, ModuleDict, ParameterDict
 
+from hetero_mmer.plain import read_json
 from hetero_mmer.training.files import (
     load_weights,
     read_config,
-    read_json,
     replacing,
     save_weights,
     versions,
