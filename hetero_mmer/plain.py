@@ -51,8 +51,8 @@ class Within:
 
     def __str__(self) -> str:
         if self.high == math.inf:
-            return f' of at least {self.low:g}'
-        return f' in [{self.low:g}, {self.high:g}]'
+            return f' of at least {self.low:.12g}'
+        return f' in [{self.low:.12g}, {self.high:.12g}]'
 
 
 #: A number that is neither NaN nor infinite.
@@ -110,7 +110,7 @@ def check_plain(value: Any, kind: Any, where: str, key: str = '') -> None:
         kind: A type as in annotations: of plain values, ``Annotated`` with
             :class:`Within`, a union, ``Literal``, ``list``, ``dict`` or a
             ``TypedDict``, whose keys have to be there and no others.
-        where: Where the data stand, for the message.
+        where: Where the data stand, for the message; may be empty.
         key: Of a part of them.
 
     Raises:
@@ -127,7 +127,7 @@ def check_plain(value: Any, kind: Any, where: str, key: str = '') -> None:
             check_plain(item, args[0], where, f'{key}[{i}]')
     elif origin is dict and isinstance(value, dict):
         for name, item in value.items():
-            check_plain(name, args[0], where, f'{key}, its name {name!r},')
+            check_plain(name, args[0], where, f'{key} (a name)')
             check_plain(item, args[1], where, _join(key, name))
     elif origin in (Union, UnionType):
         _check_union(value, kind, where, key)
@@ -189,7 +189,7 @@ def _container(kind: Any) -> type | None:
 
 
 def _wrong(value: Any, kind: Any, where: str, key: str) -> InputError:
-    name = f"'{key}' in {where}" if key else where
+    name = ' in '.join(filter(None, [f"'{key}'" if key else '', where]))
     try:
         got = reprlib.repr(value)
     except ValueError:  # Python prints no number of thousands of digits.
@@ -202,7 +202,7 @@ def _words(kind: Any) -> str:
     if origin is Annotated:
         return _words(args[0]) + ''.join(map(str, args[1:]))
     if origin is Literal:
-        return ' or '.join(map(repr, args))
+        return f'one of {args}'
     if origin in (Union, UnionType):
         return ' or '.join(dict.fromkeys(map(_words, args)))
     kind = _container(kind) or kind

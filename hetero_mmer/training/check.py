@@ -45,7 +45,7 @@ def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
 
 
 def check_types(
-    options: Mapping[str, Any], types: Mapping[str, Any], where: str = 'the options'
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = ''
 ) -> None:
     """Refuses values of another type than in a signature.
 
@@ -63,7 +63,7 @@ def check_types(
 
 
 def check_options(
-    options: Mapping[str, Any], types: Mapping[str, Any], where: str = 'the options'
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = ''
 ) -> None:
     """Refuses values of another type, or that make no sense.
 
@@ -161,26 +161,44 @@ def check_model(model: Module, batch: Batch) -> None:
     name = type(model).__name__
     if not isinstance(model, Module) or not isinstance(model, Model):
         raise InputError(f"{name} is no torch module with a 'forward' and a 'loss'")
+    # In a model of ours, any error is one of the layers that it was given.
+    ours = type(model).__module__.startswith('hetero_mmer.')
+    expected = (Exception,) if ours else (TypeError, ValueError, RuntimeError)
     y = targets(batch)
     training = model.training
     model.eval()
     with torch.no_grad():
         try:
             out = model(batch)
+            if not hasattr(out, 'probs'):
+                got = type(out).__name__
+                raise InputError(f"{name} returns no 'probs' (got {got})")
+            try:
+                check_probs(out.probs, y)
+            except InputError as error:
+                raise InputError(f"'probs' of {name}: {error}") from error
+            parts = model.loss(out, y)
         except InputError:
             raise
-        except (TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().split('\n')[0]
-            raise InputError(f'{name} fails on the first batch: {reason}') from error
-        if not hasattr(out, 'probs'):
-            raise InputError(f"{name} returns no 'probs' (got {type(out).__name__})")
-        try:
-            check_probs(out.probs, y)
-        except InputError as error:
-            raise InputError(f"'probs' of {name}: {error}") from error
-        parts = model.loss(out, y)
+        except expected as error:
+            raise InputError(
+                f'{name} fails on the first batch: {reason(error)}'
+            ) from error
     if not isinstance(parts, dict) or 'total' not in parts:
         raise InputError(f"the loss of {name} is a dict with 'total' (got {parts!r})")
     if not torch.isfinite(parts['total']):
         raise InputError(f'the loss of {name} is {parts["total"]:g} on the first batch')
     model.train(training)
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error; its name if there is none.
+
+    Args:
+        error: Of a library.
+
+    Example:
+        >>> reason(ValueError('no number\\n at ...')), reason(AssertionError())
+        ('no number', 'AssertionError')
+    """
+    return str(error).strip().split('\n')[0] or type(error).__name__

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -54,7 +56,7 @@ def load_weights(model: Module, path: Path) -> None:
     try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).split('\n', 1)[0]
+        reason = ' '.join(str(error).split())[:300]
         raise InputError(f"the weights in '{path}' do not load: {reason}") from error
 
 
@@ -69,7 +71,11 @@ def size_of_weights(path: Path) -> Size:
     try:
         with safe_open(path, 'pt') as file:
             parts = len(list(file.keys()))
-        return Size(1000 + 50 * parts, 2**26 + 2 * path.stat().st_size)
+        return Size(
+            1000 + 50 * parts,
+            2**26 + 2 * path.stat().st_size,
+            f", but those in '{path}' are fewer",
+        )
     except (OSError, SafetensorError) as error:
         raise InputError(f"the weights in '{path}' do not load: {error}") from error
 
@@ -181,24 +187,34 @@ def versions() -> dict[str, str | None]:
 
 
 def _git_state() -> str | None:
-    """Commit of the working directory's repository, with + if files were changed."""
+    """Commit of the working directory's repository, with + if files were changed.
+
+    What a repository's own settings say is not run, as it may have come with a run:
+    where they filter files, whether these were changed is not known (?).
+    """
     try:
-        commit, changes = (
-            subprocess.run(
-                ['git', *command],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            ).stdout.strip()
-            for command in (
-                ['rev-parse', 'HEAD'],
-                ['status', '--porcelain', '--untracked-files=no'],
-            )
+        commit = _git('rev-parse', 'HEAD')
+        settings = _git('config', '--list', '--show-scope', '--name-only')
+        if any(re.match(r'(local|worktree)\s+filter\.', s) for s in settings.split('\n')):
+            return f'{commit}?'
+        changes = _git(
+            *('-c', 'core.fsmonitor=false', 'status', '--porcelain'),
+            *('--untracked-files=no', '--ignore-submodules=all'),
         )
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ('+' if changes else '')
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ['git', *words],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+        env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # Else a hook may run.
+    ).stdout.strip()
 
 
 def _without_nan(value: Any) -> Any:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.plain import check_plain
+from hetero_mmer.store.about import Spec
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
@@ -83,8 +85,12 @@ def read_recipe(
         and isinstance(model.get('init_args', {}), dict)
     ):
         raise InputError(f"'model' in '{path}' is a class_path with init_args")
-    if model is not None and not trust:
-        _check_names(recipe['model'], f"the recipe '{path}'", 'model')
+    where = f"the recipe '{path}'"
+    if model is not None:
+        check_plain(recipe['model'], Spec, where, 'model')
+    for option, value in recipe.items():
+        if not trust and not isinstance(value, str):
+            _check_names(value, where, option)
     return recipe
 
 
@@ -115,7 +121,7 @@ def recipe_first(
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        others = ('--recipe', '--resume', '--trust', '--help')
+        others = ('--recipe', '--resume', '--trust', '--help', '--model.help')
         known = [o[2:] for o in options if o not in others]
         spec = read_recipe(recipe, known, trust=trust).get('model') or {}
         if model and spec and _located(model) is not _located(spec['class_path']):
@@ -190,7 +196,7 @@ def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
     known = set(re.findall(r'\w+', ' '.join(typed)))
     for name in _class_paths(model):
         if name.rpartition('.')[2] not in known:
-            locate(name, where='the recipe')
+            locate(name, where=f"the recipe '{_take(words, '--recipe')[1]}'")
 
 
 def _located(name: str) -> Any:

@@ -18,7 +18,12 @@ from hetero_mmer.schema import Kind
 from hetero_mmer.store.about import FORMAT_VERSION, read_about
 from hetero_mmer.training import files
 from hetero_mmer.training.arrays import Prediction, Sample, sample_graphs
-from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
+from hetero_mmer.training.check import (
+    check_batch_size,
+    check_device,
+    check_threshold,
+    reason,
+)
 from hetero_mmer.training.score import predict_probs
 from hetero_mmer.training.size import Size, check_size, machine_size
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, is_known
@@ -251,8 +256,9 @@ def build_model(
     except InputError:
         raise
     except expected as error:  # Such as a dropout of 3.
-        reason = str(error).strip().split('\n')[0] or type(error).__name__
-        raise InputError(f'cannot make a {spec["class_path"]}: {reason}') from error
+        raise InputError(
+            f'cannot make a {spec["class_path"]}: {reason(error)}'
+        ) from error
 
 
 def _num_embeddings(about: Mapping[str, Any]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from torch.nn.modules.module import (
 from hetero_mmer.typing import InputError
 
 #: Parts that no model has; it would take minutes to make them.
-_MOST_PARTS: Final = 50_000
+_MOST_PARTS: Final = 20_000
 
 
 class Size(NamedTuple):
@@ -26,6 +26,7 @@ class Size(NamedTuple):
 
     num_parts: int  # layers, parameters and buffers
     num_bytes: int  # of parameters and buffers
+    reason: str = ''
 
 
 def machine_size() -> Size:
@@ -54,12 +55,15 @@ def check_size(make: Callable[[], Module], largest: Size, name: str) -> None:
         parts += 1
         if isinstance(part, torch.Tensor):
             size += part.numel() * part.element_size()
-        if parts > largest.num_parts or size > largest.num_bytes:
-            raise InputError(
-                f'{name} with these arguments has more than {largest.num_parts} layers '
-                f'and tensors or {largest.num_bytes / 1e6:.0f} MB of weights, which is '
-                'too large'
-            )
+        for found, most, what in (
+            (parts, largest.num_parts, 'layers and tensors'),
+            (size, largest.num_bytes, 'bytes of weights'),
+        ):
+            if found > most:
+                raise InputError(
+                    f'{name} with these arguments is too large: it would have more '
+                    f'than {most} {what}{largest.reason}'
+                )
 
     with contextlib.ExitStack() as stack:
         for register in (

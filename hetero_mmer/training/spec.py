@@ -273,12 +273,12 @@ def _is_expected(target: Any, kind: Kind) -> bool:
 
 def _untrusted(path: str, kind: Kind, where: str) -> UntrustedError:
     allowed = (
-        f'only models of {_MODELS} are'
+        f'models of {_MODELS}'
         if kind == 'model'
-        else 'only layers of hetero_mmer, torch.nn and torch_geometric.nn are'
+        else 'layers of hetero_mmer, torch.nn and torch_geometric.nn'
     )
     return UntrustedError(
-        f"{where} would run '{path}', but {allowed} run because a file names them; "
-        'if you trust it as your own code, say so by trust=True (on the command line '
-        '--trust)'
+        f"{where} would run '{path}', but of what a file names, only {allowed} run; if "
+        'you trust it as code of your own, trust=True (on the command line --trust) '
+        'runs it'
     )
