@@ -195,7 +195,9 @@ def _git_state() -> str | None:
     try:
         commit = _git('rev-parse', 'HEAD')
         settings = _git('config', '--list', '--show-scope', '--name-only')
-        if any(re.match(r'(local|worktree)\s+filter\.', s) for s in settings.split('\n')):
+        if any(
+            re.match(r'(local|worktree)\s+filter\.', s) for s in settings.split('\n')
+        ):
             return f'{commit}?'
         changes = _git(
             *('-c', 'core.fsmonitor=false', 'status', '--porcelain'),

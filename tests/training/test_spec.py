@@ -103,7 +103,10 @@ def test_to_spec_refuses_what_cannot_be_read_back():
         # Of this package, but no models or layers.
         *('hetero_mmer.cli.main', 'hetero_mmer.training.train'),
         *('hetero_mmer.training.MultilabelModule', 'hetero_mmer.sources.synthesize'),
-        *('hetero_mmer.models.hhmpn.check_graph', 'hetero_mmer.nn.encoder.item_encoder'),
+        *(
+            'hetero_mmer.models.hhmpn.check_graph',
+            'hetero_mmer.nn.encoder.item_encoder',
+        ),
         # Reached from what is allowed.
         *('hetero_mmer.models.hhmpn.Callable', 'hetero_mmer.models.carat.Any'),
         *('torch.nn.functional.Callable', 'torch.optim.lr_scheduler.partial'),
@@ -143,7 +146,10 @@ def test_nothing_is_imported_before_it_is_judged(tmp_path, monkeypatch):
         *('torch_geometric.nn.MeanAggregation', 'torch_geometric.nn.BatchNorm'),
         *('hetero_mmer.nn.conv.AttentionConv', 'hetero_mmer.nn.fusion.Reconstruction'),
         *('torch.nn.functional.relu', 'torch.nn.functional.gelu'),
-        *('torch.nn.functional.hardshrink', 'hetero_mmer.functional.masked.masked_mean'),
+        *(
+            'torch.nn.functional.hardshrink',
+            'hetero_mmer.functional.masked.masked_mean',
+        ),
         *('torch.optim.SGD', 'torch.optim.lr_scheduler.LambdaLR'),
         *('HHMPN', 'hetero_mmer.models.CARAT'),
     ],
