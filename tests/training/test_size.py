@@ -42,10 +42,17 @@ def test_what_is_too_large_is_never_made(model, args, message):
 def test_nothing_is_drawn_or_left_behind():
     state = torch.get_rng_state()
     check_size(partial(HHMPN, WIDTHS, 3), machine_size(), 'it')
+    check_size(Draws, machine_size(), 'it')
     assert torch.get_rng_state().equal(state)
     with pytest.raises(InputError):
         check_size(partial(Linear, 2, 2), Size(1, 1), 'it')
     assert Linear(2, 2).weight.device.type == 'cpu'  # And nobody counts.
+
+
+class Draws(Linear):
+    def __init__(self):
+        super().__init__(2, 2)
+        self.number = torch.rand(1, device='cpu').item()
 
 
 class Looks(Module):

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
+from torch.nn import Module
 from torch_geometric.nn import GATv2Conv, TransformerConv
 
 from hetero_mmer.models import HHMPN
+from hetero_mmer.training import MultilabelModule
 from hetero_mmer.training.spec import (
     UntrustedError,
     from_spec,
@@ -126,6 +132,23 @@ def test_the_refusal_tells_what_would_run_and_what_allows_it():
         from_spec(spec, where="'r.yaml'")
     from_spec(spec, trust=True)
     assert not is_known(spec)
+
+
+def test_a_package_of_a_similar_name_is_another_one(monkeypatch):
+    for name in ('torch.nn_extra', 'hetero_mmer.nn_extra', 'torch.nn.modules_extra'):
+        layer = type('Layer', (Module,), {'__module__': name})
+        monkeypatch.setitem(sys.modules, name, module := ModuleType(name))
+        monkeypatch.setattr(module, 'Layer', layer, raising=False)
+        with pytest.raises(UntrustedError):
+            locate(f'{name}.Layer')
+        assert locate(f'{name}.Layer', trust=True) is layer
+
+
+def test_what_is_offered_elsewhere_is_judged_by_where_it_was_made(monkeypatch):
+    for thing in (torch.from_file, torch.load, Path, MultilabelModule, torch.ones):
+        monkeypatch.setattr('torch.nn.modules.linear.thing', thing, raising=False)
+        with pytest.raises(UntrustedError):
+            locate('torch.nn.modules.linear.thing')
 
 
 def test_nothing_is_imported_before_it_is_judged(tmp_path, monkeypatch):

@@ -192,7 +192,7 @@ def test_a_recipe_brings_in_no_class_by_its_last_name(tmp_path, data, capsys):
 
 def test_a_typed_layer_beside_a_recipe_is_trusted(tmp_path, data, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'path', [*sys.path])
+    monkeypatch.setattr(sys, 'path', before := [*sys.path])
     (tmp_path / 'typed_layers.py').write_text(
         'from torch_geometric.nn import SAGEConv\nclass Layer(SAGEConv): pass\n'
     )
@@ -200,5 +200,7 @@ def test_a_typed_layer_beside_a_recipe_is_trusted(tmp_path, data, monkeypatch, c
     words += ['--out', 'run', '--epochs', '1', '--model.f2l', 'typed_layers.Layer']
     assert main(words) == 0
     assert 'evaluate and predict run it by --trust' in capsys.readouterr().out
+    sys.path[:] = [path for path in before if path != str(tmp_path)]
+    del sys.modules['typed_layers']  # As another process.
     assert main(['evaluate', 'run']) == 2
     assert main(['evaluate', 'run', '--trust']) == 0
