@@ -187,9 +187,23 @@ def _run(words: list[str]) -> int:
     name = ' '.join(words[:size])
     if name not in COMMANDS:
         _refuse(f"unknown command '{name}'", name, ['data', *COMMANDS])
-    if os.getcwd() not in sys.path:
+    if _names_own_code(words) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Where a user's own models lie.
     return COMMANDS[name](words[size:])
+
+
+def _names_own_code(words: Sequence[str]) -> bool:
+    """Whether a command line trusts modules of the current directory.
+
+    Elsewhere a file there could stand for any module that is imported if it exists.
+    """
+    values = [
+        word.partition('=')[2] or after
+        for word, after in zip(words, [*words[1:], ''], strict=True)
+        if re.match(r'--model(\.|=|$)', word)
+    ]
+    known = r'(torch|torch_geometric|hetero_mmer)\.|[^.]*$'
+    return '--trust' in words or any(not re.match(known, value) for value in values)
 
 
 def data_list(words: list[str]) -> int:
@@ -353,8 +367,9 @@ def train(words: list[str]) -> int:
     if any(word.split('=')[0] == '--resume' for word in words):
         parser = _parser(train)
         parser.add_argument('--resume', help='Go on with the run in a folder.')
+        _add_trust(parser)
         parser.add_function_arguments(
-            training.resume, skip={'run', 'progress'}, as_positional=False
+            training.resume, skip={'run', 'trust', 'progress'}, as_positional=False
         )
         args = _parse(parser, words, ' with --resume').as_dict()
         call = partial(training.resume, args.pop('resume'), **args)
@@ -363,15 +378,19 @@ def train(words: list[str]) -> int:
         from torch.nn import Module  # All that follows imports a model.
 
         parser = _train_parser(Callable[[dict[str, int], int], Module])
-        words = training.recipe_first(words, _options(parser))
+        trust = '--trust' in words
+        words = training.recipe_first(words, _options(parser), trust=trust)
         if '--help' in words and '--model' in words:
             parser = _parser(train)
             model, facts = training.model_options(words)
             parser.add_class_arguments(model, 'model', skip=facts)
             words = ['--help']
         args = _parse(parser, words).as_dict()
-        del args['resume'], args['recipe']
-        model = training.from_spec(args.pop('model'))
+        spec, recipe = args.pop('model'), args.pop('recipe')
+        if recipe and not trust:
+            training.check_parsed(spec, words)
+        del args['resume'], args['trust']
+        model = training.from_spec(spec, trust=True)
         call = partial(training.train, model, **args)
     from hetero_mmer.show import result_table
 
@@ -382,9 +401,12 @@ def train(words: list[str]) -> int:
         if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
             when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
             command = f'hetero-mmer train --resume {shlex.quote(str(folder))}'
+            command += ' --trust' if training.needs_trust(folder) else ''
             stop.add_note(f'{when}`{command}` goes on')
         raise
     _say(f'The run lies in {folder}')
+    if training.needs_trust(folder):
+        _say('Its model is code of your own: evaluate and predict run it by --trust')
     return 0
 
 
@@ -403,6 +425,7 @@ def _train_parser(model: Any) -> ArgumentParser:
         '--resume',
         help='Go on with the run in a folder; with --data if its data were moved.',
     )
+    _add_trust(parser)
     text = f'A YAML file of options, or one of {training.recipe_names()}.'
     parser.add_argument('--recipe', action=ActionConfigFile, help=text)
     text = 'A class of hetero_mmer.models by name, or any other by import path.'
@@ -428,7 +451,7 @@ def _check_before_torch(words: list[str]) -> None:
         if of_model and 'are required' in str(error):
             return  # A wrong option goes first, and those of a model are not known yet.
         raise
-    del args['resume'], args['recipe'], args['model']
+    del args['resume'], args['recipe'], args['model'], args['trust']
     training.check_early(**args)
 
 
@@ -438,7 +461,10 @@ def evaluate(words: list[str]) -> int:
 
     parser = _parser(evaluate)
     parser.add_argument('run', help='Folder of the run.')
-    parser.add_function_arguments(training.evaluate, skip={'run'}, as_positional=False)
+    parser.add_function_arguments(
+        training.evaluate, skip={'run', 'trust'}, as_positional=False
+    )
+    _add_trust(parser)
     parser.add_argument('--json', action='store_true', help=_JSON)
     args = _parse(parser, words).as_dict()
     as_json = args.pop('json')
@@ -461,8 +487,9 @@ def predict(words: list[str]) -> int:
     parser.add_argument('run', help='Folder of the run.')
     parser.add_argument('input', help='A store; needs no labels.')
     parser.add_function_arguments(
-        training.predict, skip={'run', 'input'}, as_positional=False
+        training.predict, skip={'run', 'input', 'trust'}, as_positional=False
     )
+    _add_trust(parser)
     _say(str(training.predict(**_parse(parser, words).as_dict())))
     return 0
 
@@ -497,6 +524,14 @@ def _parser(
         allow_abbrev=False,
         parser_mode='unique_yaml',
         formatter_class=Formatter,
+    )
+
+
+def _add_trust(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='Run whatever files name as a model, such as your own.',
     )
 
 

@@ -316,7 +316,7 @@ def test_json_of_a_list_and_of_findings(data, tmp_path, capsys):
     found = strict_json(capsys.readouterr().out)
     assert (found['path'], found['errors']) == (str(bad), 2)  # And its checksum.
     levels = [finding['level'] for finding in found['findings']]
-    assert levels.count('error') == 1
+    assert levels.count('error') == 2
     assert levels.count('warning') == found['warnings']
     assert all(set(one) == {'level', 'sentence'} for one in found['findings'])
 
@@ -557,7 +557,8 @@ def test_own_model_by_import_path(data, tmp_path):
     words = ['train', '--model', 'my_pkg.my_module.MyModel', '--model.bias', 'false']
     words += ['--data', str(data), '--out', 'run', '--epochs', '1']
     assert main(words) == 0
-    assert main(['predict', 'run', str(data), '--output', 'out.csv']) == 0
+    words = ['predict', 'run', str(data), '--output', 'out.csv']
+    assert main([*words, '--trust']) == 0
     config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
     assert config['model']['class_path'] == 'my_pkg.my_module.MyModel'
 

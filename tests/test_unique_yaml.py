@@ -51,3 +51,45 @@ def test_what_is_merged_may_be_overridden_also_where_it_is_merged_on(tmp_path):
 
 def test_an_alias_of_itself_ends():
     check_keys('&a [*a, {k: *a}]', 'a loop')
+
+
+def bomb(levels):
+    lines = ['a0: &a0 [1, 2]']
+    for i in range(1, levels):
+        lines.append(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9)}]')
+    return '\n'.join(lines)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('[' * 5000, 'nested too deeply'),
+        ('- ' * 5000, 'nested too deeply'),
+        ('&a [*a]', 'more than 100000 values'),
+        ('a: &a {b: *a}', 'more than 100000 values'),
+        (bomb(9), 'more than 100000 values'),
+        ('a: &a {x: 1}\nb: {<<: *a, y: 2001-13-45}', 'no YAML'),
+        ('a: !!int x', 'no YAML'),
+        ('!!python/object/apply:os.system [ls]', 'no YAML'),
+        ('a: "\0"', 'no YAML'),
+        ('x' * 2**18 + 'x', 'too large'),
+    ],
+)
+def test_what_no_options_are_like_is_refused(text, message, tmp_path):
+    path = tmp_path / 'y.yaml'
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_yaml(path)
+
+
+def test_aliases_are_read(tmp_path):
+    path = tmp_path / 'y.yaml'
+    path.write_text(bomb(3))
+    one = [1, 2]
+    assert read_yaml(path) == {'a0': one, 'a1': [one] * 9, 'a2': [[one] * 9] * 9}
+
+
+def test_text_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / 'y.yaml').write_bytes('a: ä'.encode('latin-1'))
+    with pytest.raises(InputError, match=r'the recipe .* is no text in UTF-8'):
+        read_yaml(tmp_path / 'y.yaml', 'the recipe ')

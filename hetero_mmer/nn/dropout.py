@@ -4,6 +4,7 @@ import torch.nn
 from torch import Tensor
 
 from hetero_mmer.functional.dropout import dropout
+from hetero_mmer.typing import InputError
 
 
 class Dropout(torch.nn.Dropout):
@@ -12,11 +13,19 @@ class Dropout(torch.nn.Dropout):
     Args:
         p: Probability to set a number to zero, to a multiple of 1/65,536.
 
+    Raises:
+        InputError: If ``p`` is NaN.
+
     Example:
         >>> import torch
         >>> Dropout(0.5).eval()(torch.ones(2))
         tensor([1., 1.])
     """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__(p)
+        if p != p:  # Which PyTorch takes.
+            raise InputError(f'a probability of dropout lies in [0, 1] (got {p})')
 
     def forward(self, x: Tensor) -> Tensor:
         """Drops in training, else changes nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import unicodedata
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from hetero_mmer.store.about import read_about
 from hetero_mmer.store.fitted import Fitted, read_encoders, short
 from hetero_mmer.store.format import Clean, ModalitySpec
 from hetero_mmer.store.reader import Store
@@ -193,22 +193,19 @@ def _of_run(path: Path) -> Like:
             f"'like' is a store or the folder of a finished run, but '{path}' has no "
             f'{MODEL}'
         )
-    try:
-        about: dict[str, Any] = json.loads((path / MODEL).read_text(encoding='utf-8'))
-        recorded = {m: v.get('fitted') for m, v in about['modalities'].items()}
-        specs = {
-            m: ModalitySpec(
-                v['channels'],
-                v['kind'],
-                v['extractor'],
-                num_embeddings=v.get('num_embeddings'),
-            )
-            for m, v in about['modalities'].items()
-        }
-        names, left_out = tuple(about['label_names']), tuple(about['left_out'])
-        above = _number(about.get('data', {}).get(POSITIVE_ABOVE), path / MODEL)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise InputError(f"'{path / MODEL}' is damaged ({error})") from error
+    about = read_about(path / MODEL)
+    recorded = {m: v.get('fitted') for m, v in about['modalities'].items()}
+    specs = {
+        m: ModalitySpec(
+            v['channels'],
+            v['kind'],
+            v['extractor'],
+            num_embeddings=v.get('num_embeddings'),
+        )
+        for m, v in about['modalities'].items()
+    }
+    names, left_out = tuple(about['label_names']), tuple(about['left_out'])
+    above = about['data'].get(POSITIVE_ABOVE)
     fitted: dict[str, Fitted] = {}
     fill: dict[str, NDArray] = {}
     if (path / ENCODERS).is_file():

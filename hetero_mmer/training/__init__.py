@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from hetero_mmer.training.begin import check_early, resume, train
 from hetero_mmer.training.inference import evaluate, predict
 from hetero_mmer.training.recipe import (
+    check_parsed,
     model_options,
     read_recipe,
     recipe_first,
     recipe_names,
     words_but_model,
 )
-from hetero_mmer.training.run import Run, load_run
+from hetero_mmer.training.run import Run, load_run, needs_trust
 from hetero_mmer.training.spec import from_spec, to_spec
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ __all__ = [
     'MultilabelModule',
     'Run',
     'check_early',
+    'check_parsed',
     'evaluate',
     'from_spec',
     'load_run',
     'model_options',
+    'needs_trust',
     'predict',
     'read_recipe',
     'recipe_first',

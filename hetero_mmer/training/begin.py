@@ -7,22 +7,32 @@ before, and the command line reads the options here.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
+
+import numpy as np
 
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.sources.catalog import SYNTHETIC
 from hetero_mmer.store import Store
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device_name, check_folder, check_options
+from hetero_mmer.training.check import (
+    check_device_name,
+    check_folder,
+    check_options,
+    check_types,
+)
 from hetero_mmer.training.folder import held
 from hetero_mmer.training.options import (
+    PRECISIONS,
     LabelGraph,
     Monitor,
     OptimizerName,
     Schedule,
 )
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, to_spec
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, to_spec
+from hetero_mmer.training.start import LIGHTNINGS, MAY_DIFFER
 from hetero_mmer.typing import InputError, ModelFactory
 
 
@@ -105,9 +115,9 @@ def train(
     Raises:
         InputError: For bad data, options or folders, before anything is written.
     """
-    options = {name: value for name, value in locals().items() if name != 'progress'}
+    options = {k: _as_in_files(v) for k, v in locals().items() if k != 'progress'}
     folder = Path(options.pop('out'))
-    check_options(options)
+    check_options(options, _types())
     with held(folder, fresh=True):
         options['model'] = to_spec(model)
         if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
@@ -116,17 +126,23 @@ def train(
             )
         options['data'] = _lasting(data, root)
         options['root'] = None if root is None else str(Path(root).absolute())
-        return _run(options, folder, progress=progress, resumed=False)
+        return _run(options, folder, progress=progress, resumed=False, trust=True)
 
 
 def resume(
-    run: str | Path, *, data: str | Path | None = None, progress: bool = False
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    trust: bool = False,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Goes on with a run that stopped, as if it had not.
 
     Args:
         run: Its folder.
         data: Where its data lie now, if they were moved; the run keeps the new place.
+        trust: Whether its model may be code of any module, as that of your own is;
+            see :func:`~hetero_mmer.training.spec.locate`.
         progress: Whether to tell on stderr how it goes, as in :func:`train`.
 
     Returns:
@@ -134,7 +150,8 @@ def resume(
 
     Raises:
         InputError: If there is no run, or it has finished, or another process is at
-            work on it, or its data or options have changed.
+            work on it, or its data or options have changed, or it would run code that
+            is not trusted.
     """
     folder = Path(run)
     _unfinished(folder)  # Where there is no such run, nothing is touched.
@@ -149,7 +166,7 @@ def resume(
                 'goes on'
             )
         check_device_name(options['device'])
-        return _run(options, folder, progress=progress, resumed=True)
+        return _run(options, folder, progress=progress, resumed=True, trust=trust)
 
 
 def check_early(
@@ -166,7 +183,7 @@ def check_early(
     Raises:
         InputError: If that is bad.
     """
-    check_options(options)
+    check_options(options, _types())
     folder = Path(out)
     if folder.is_file() or (folder / files.CONFIG).is_file():
         check_folder(folder)
@@ -180,18 +197,57 @@ def _unfinished(folder: Path) -> dict[str, Any]:
     options = _with_defaults(files.read_config(folder), folder)
     if (folder / files.METRICS).exists():
         raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
+    # Others are compared with what the run started with.
+    where = f"'{folder / files.CONFIG}'"
+    check_types({name: options[name] for name in MAY_DIFFER}, _types(), where)
     return options
 
 
 def _run(
-    options: dict[str, Any], folder: Path, *, progress: bool, resumed: bool
+    options: dict[str, Any],
+    folder: Path,
+    *,
+    progress: bool,
+    resumed: bool,
+    trust: bool,
 ) -> dict[str, Any]:
     with Store(resolve_data(options['data'], options['root'])) as store:
+        if resumed:  # Before anything is touched.
+            where = f"'{folder / files.CONFIG}'"
+            from_spec(options['model'], trust=trust, kind='model', where=where)
+
         from hetero_mmer.training.fit import run
 
         return run(
-            options, store, folder, _defaults(), progress=progress, resumed=resumed
+            options,
+            store,
+            folder,
+            _defaults(),
+            progress=progress,
+            resumed=resumed,
+            trust=trust,
+            check_again=partial(_check_again, folder),
         )
+
+
+def _check_again(folder: Path, options: dict[str, Any]) -> None:
+    """Checks the options of a run that may have a name of Lightning's."""
+    names = {lightnings: ours for ours, lightnings in PRECISIONS.items()}
+    precision = LIGHTNINGS.get(str(options['precision']), options['precision'])
+    known = {**options, 'precision': names.get(precision, precision)}
+    check_options(known, _types(), f"'{folder / files.CONFIG}'")
+
+
+def _types() -> dict[str, Any]:
+    """The types of options in files; that of a model is seen to where it is made."""
+    return {**get_type_hints(train), 'model': Any}
+
+
+def _as_in_files(value: Any) -> Any:
+    """An option as plain data."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _defaults() -> dict[str, Any]:

@@ -6,19 +6,25 @@ import contextlib
 import ctypes
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from hetero_mmer.training.options import PRECISIONS, Monitor
+from hetero_mmer.plain import Within, check_plain
 from hetero_mmer.typing import InputError, Model
 
 if TYPE_CHECKING:
     import torch
     from torch.nn import Module
     from torch_geometric.data import Batch
+
+#: Whole numbers that PyTorch and Lightning count with.
+_INT64: Final = Within(-(2**63), 2**63 - 1)
+
+#: Processes besides the main one.
+_MOST_WORKERS: Final = 1024
 
 
 def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
@@ -40,33 +46,55 @@ def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
         )
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Refuses numbers that make no sense.
+def check_types(
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = ''
+) -> None:
+    """Refuses values of another type than in a signature.
+
+    Args:
+        options: Some options.
+        types: The types of all.
+        where: Where they stand, for messages.
 
     Raises:
         InputError: Names the option.
     """
+    for name, value in options.items():
+        kind = Annotated[int, _INT64] if types[name] is int else types[name]
+        check_plain(value, kind, where, name)
+
+
+def check_options(
+    options: Mapping[str, Any], types: Mapping[str, Any], where: str = ''
+) -> None:
+    """Refuses values of another type, or that make no sense.
+
+    Args:
+        options: All options.
+        types: Their types.
+        where: Where they stand, for messages.
+
+    Raises:
+        InputError: Names the option.
+    """
+    others = {name: v for name, v in options.items() if name != 'threshold'}
+    check_types(others, types, where)
     check_batch_size(options['batch_size'])
     for name in ('epochs', 'accumulate', 'patience'):
         if options[name] is not None and options[name] < 1:
             raise InputError(f"'{name}' is at least 1 (got {options[name]})")
     for name in ('seed', 'weight_decay', 'num_workers'):
-        if options[name] < 0:
+        if not options[name] >= 0:
             raise InputError(f"'{name}' is not negative (got {options[name]})")
     for name in ('learning_rate', 'gradient_clip'):
         if options[name] is not None and not options[name] > 0:
             raise InputError(f"'{name}' is above 0 (got {options[name]})")
+    if options['num_workers'] > _MOST_WORKERS:
+        raise InputError(
+            f"'num_workers' is at most {_MOST_WORKERS} (got {options['num_workers']})"
+        )
     if not 0 <= options['warmup'] <= 1:
         raise InputError(f"'warmup' lies in [0, 1] (got {options['warmup']})")
-    choices = {
-        'optimizer': ('adam', 'adamw'),
-        'schedule': ('constant', 'linear'),
-        'precision': tuple(PRECISIONS),
-        'monitor': get_args(Monitor),
-    }
-    for name, values in choices.items():
-        if options[name] not in values:
-            raise InputError(f"'{name}' is one of {values} (got '{options[name]}')")
     if options['monitor'] == 'last' and options['patience'] is not None:
         raise InputError(
             "'patience' waits for a better epoch, so it needs another 'monitor' than "
@@ -187,26 +215,44 @@ def check_model(model: Module, batch: Batch) -> None:
     name = type(model).__name__
     if not isinstance(model, Module) or not isinstance(model, Model):
         raise InputError(f"{name} is no torch module with a 'forward' and a 'loss'")
+    # In a model of ours, any error is one of the layers that it was given.
+    ours = type(model).__module__.startswith('hetero_mmer.')
+    expected = (Exception,) if ours else (TypeError, ValueError, RuntimeError)
     y = targets(batch)
     training = model.training
     model.eval()
     with torch.no_grad():
         try:
             out = model(batch)
+            if not hasattr(out, 'probs'):
+                got = type(out).__name__
+                raise InputError(f"{name} returns no 'probs' (got {got})")
+            try:
+                check_probs(out.probs, y)
+            except InputError as error:
+                raise InputError(f"'probs' of {name}: {error}") from error
+            parts = model.loss(out, y)
         except InputError:
             raise
-        except (TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().split('\n')[0]
-            raise InputError(f'{name} fails on the first batch: {reason}') from error
-        if not hasattr(out, 'probs'):
-            raise InputError(f"{name} returns no 'probs' (got {type(out).__name__})")
-        try:
-            check_probs(out.probs, y)
-        except InputError as error:
-            raise InputError(f"'probs' of {name}: {error}") from error
-        parts = model.loss(out, y)
+        except expected as error:
+            raise InputError(
+                f'{name} fails on the first batch: {reason(error)}'
+            ) from error
     if not isinstance(parts, dict) or 'total' not in parts:
         raise InputError(f"the loss of {name} is a dict with 'total' (got {parts!r})")
     if not torch.isfinite(parts['total']):
         raise InputError(f'the loss of {name} is {parts["total"]:g} on the first batch')
     model.train(training)
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error; its name if there is none.
+
+    Args:
+        error: Of a library.
+
+    Example:
+        >>> reason(ValueError('no number\\n at ...')), reason(AssertionError())
+        ('no number', 'AssertionError')
+    """
+    return str(error).strip().split('\n')[0] or type(error).__name__

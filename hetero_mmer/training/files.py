@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -14,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hetero_mmer.escape import guard_cell
-from hetero_mmer.input import check_file, parse_json
+from hetero_mmer.input import check_file
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
-from hetero_mmer.unique_yaml import read_yaml
+from hetero_mmer.unique_yaml import LARGEST, read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from hetero_mmer.training.size import Size
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -71,7 +75,7 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).split('\n', 1)[0]
+        reason = ' '.join(str(error).split())[:300]
         raise InputError(f"the weights in '{path}' do not load: {reason}") from error
 
 
@@ -79,6 +83,30 @@ def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open('rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def size_of_weights(path: Path) -> Size:
+    """What a model may have whose weights lie in a file, from the file's size alone.
+
+    Twice as much, for what a model makes anew or shares.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from hetero_mmer.training.size import Size
+
+    try:
+        with safe_open(check_file(path), 'pt') as file:
+            parts = len(list(file.keys()))
+        return Size(
+            1000 + 50 * parts,
+            2**26 + 2 * path.stat().st_size,
+            f", but those in '{path}' are fewer",
+        )
+    except (OSError, InputError, SafetensorError) as error:
+        raise InputError(f"the weights in '{path}' do not load: {error}") from error
 
 
 def save_weights(model: Module, path: Path) -> None:
@@ -139,6 +167,11 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
         f'# hetero-mmer train --recipe {CONFIG} --out ANOTHER_FOLDER repeats this run.'
     )
     body = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    if len(body.encode()) > LARGEST - 1000:
+        raise InputError(
+            f'the options of a run take less than {LARGEST} bytes, so that it can be '
+            f'read back (got {len(body.encode())})'
+        )
     with replacing(path) as temporary:
         temporary.write_text(f'{head}\n{body}', encoding='utf-8')
 
@@ -148,18 +181,6 @@ def write_start(path: Path, start: Mapping[str, Any]) -> None:
     body = yaml.safe_dump(dict(start), sort_keys=False, allow_unicode=True)
     with replacing(path) as temporary:
         temporary.write_text(body, encoding='utf-8')
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file.
-
-    Raises:
-        InputError: If it is damaged.
-    """
-    try:
-        return parse_json(check_file(path).read_bytes())
-    except ValueError as error:
-        raise InputError(f"'{path}' is no JSON ({error})") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -205,24 +226,36 @@ def versions() -> dict[str, str | None]:
 
 
 def _git_state() -> str | None:
-    """Commit of the working directory's repository, with + if files were changed."""
+    """Commit of the working directory's repository, with + if files were changed.
+
+    What a repository's own settings say is not run, as it may have come with a run:
+    where they filter files, whether these were changed is not known (?).
+    """
     try:
-        commit, changes = (
-            subprocess.run(
-                ['git', *command],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=True,
-            ).stdout.strip()
-            for command in (
-                ['rev-parse', 'HEAD'],
-                ['status', '--porcelain', '--untracked-files=no'],
-            )
+        commit = _git('rev-parse', 'HEAD')
+        settings = _git('config', '--list', '--show-scope', '--name-only')
+        if any(
+            re.match(r'(local|worktree)\s+filter\.', s) for s in settings.split('\n')
+        ):
+            return f'{commit}?'
+        changes = _git(
+            *('-c', 'core.fsmonitor=false', 'status', '--porcelain'),
+            *('--untracked-files=no', '--ignore-submodules=all'),
         )
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ('+' if changes else '')
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(
+        ['git', *words],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+        env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # Else a hook may run.
+    ).stdout.strip()
 
 
 def _cell(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def run(
     *,
     progress: bool,
     resumed: bool,
+    trust: bool,
+    check_again: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Trains and tests, or goes on; see :func:`hetero_mmer.training.train`.
 
@@ -60,6 +62,9 @@ def run(
         defaults: Of all options.
         progress: Whether to tell how it goes.
         resumed: Whether the run has begun already.
+        trust: Whether its model may be code of any module.
+        check_again: Checks the options of a resumed run, once they are known to be
+            those that it started with.
     """
     device = check_device(options['device'], options['precision'])
     with isolate_rng():
@@ -68,6 +73,7 @@ def run(
         if resumed:  # Before anything that other data or options would break.
             kept = None if checkpoint is None else recorded(checkpoint)
             check_resumed(folder, start, kept, defaults)
+            check_again(options)
         splits = load_splits(
             store,
             modalities=options['modalities'],
@@ -81,6 +87,8 @@ def run(
             splits.train.in_channels,
             store.num_labels,
             splits.train.num_embeddings,
+            trust=trust,
+            where=f"'{folder / files.CONFIG}'",
         )
         first = range(min(options['batch_size'], len(splits.train)))
         check_model(network, splits.train.batch(list(first)))

@@ -24,7 +24,7 @@ from hetero_mmer.training.check import (
 )
 from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
-from hetero_mmer.training.run import Run, load_run, read_about
+from hetero_mmer.training.run import Run, load_run, read_finished, read_options
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -38,6 +38,7 @@ def evaluate(
     skip_empty: bool | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Computes the metrics of a finished run on one split.
 
@@ -52,6 +53,8 @@ def evaluate(
             modalities, which are refused otherwise; by default as in the run.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
+        trust: Whether the run's model may be code of any module, as that of your own
+            is; see :func:`~hetero_mmer.training.spec.locate`.
 
     Returns:
         The same as in ``metrics.json``, without the time.
@@ -65,7 +68,7 @@ def evaluate(
     if threshold is not None:
         check_threshold(threshold)
     check_device_name(device)
-    config = files.read_config(path)
+    config = read_options(path)
     name = config['data'] if data is None else data
     root = config['root'] if root is None else root
     where = resolve_data(name, root)
@@ -83,7 +86,7 @@ def evaluate(
         )
         from hetero_mmer.training.score import predict_probs, score
 
-        run = load_run(run) if not isinstance(run, Run) else run
+        run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         if data is None and store.sha256() != run.about['data']['sha256']:
             raise InputError(
                 f"'{store.path}' has changed since the run in '{run.path}'; name it by "
@@ -136,6 +139,7 @@ def predict(
     root: str | Path | None = None,
     batch_size: int = 64,
     device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
+    trust: bool = False,
 ) -> Path:
     """Predicts the labels of new samples.
 
@@ -152,6 +156,8 @@ def predict(
         root: Folder where named data sets lie.
         batch_size: Samples in a batch.
         device: Where to compute; a GPU by default if there is one.
+        trust: Whether the run's model may be code of any module, as that of your own
+            is; see :func:`~hetero_mmer.training.spec.locate`.
 
     Returns:
         The file that was written.
@@ -176,7 +182,7 @@ def predict(
         from hetero_mmer.training.score import predict_probs, write_predictions
 
         where = check_device(device)
-        run = load_run(run) if not isinstance(run, Run) else run
+        run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         check_fit(run, store)
         ids = [str(name) for name in store.ids]
         if twice := duplicates(store.ids):
@@ -206,7 +212,7 @@ def _finished(run: str | Path | Run) -> Path:
     """The folder of a run, which has finished."""
     if isinstance(run, Run):
         return run.path
-    read_about(Path(run))
+    read_finished(Path(run))
     return Path(run)
 
 

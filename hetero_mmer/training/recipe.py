@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
+import reprlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hetero_mmer import models
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.plain import check_plain
 from hetero_mmer.recipes import recipe_file, recipe_names
+from hetero_mmer.store.about import Spec
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
@@ -35,15 +39,20 @@ def find_recipe(name: str | Path) -> Path:
     return recipe_file(str(name))
 
 
-def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
+def read_recipe(
+    name: str | Path, known: Iterable[str], *, trust: bool = False
+) -> dict[str, Any]:
     """The options of a recipe; ``model`` as class path and arguments.
 
     Args:
         name: One of :func:`recipe_names`, or a path.
         known: Names of all options.
+        trust: Whether the model may be code of any module; see
+            :func:`~hetero_mmer.training.spec.locate`.
 
     Raises:
-        InputError: For a file that is no recipe, or an option that is unknown.
+        InputError: For a file that is no recipe, an option that is unknown, or a model
+            that would run code which is not trusted.
 
     Example:
         >>> from inspect import signature
@@ -69,19 +78,29 @@ def read_recipe(name: str | Path, known: Iterable[str]) -> dict[str, Any]:
         and isinstance(model.get('init_args', {}), dict)
     ):
         raise InputError(f"'model' in '{path}' is a class_path with init_args")
+    where = f"the recipe '{path}'"
+    if model is not None:
+        check_plain(recipe['model'], Spec, where, 'model')
+    for option, value in recipe.items():
+        if not trust and not isinstance(value, str):
+            _check_names(value, where, option)
     return recipe
 
 
-def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
+def recipe_first(
+    words: Sequence[str], options: Sequence[str], *, trust: bool = False
+) -> list[str]:
     """Orders a command line so that options win over the recipe, and checks its names.
 
     Args:
         words: The command line of ``train``.
         options: All of its options, with their dashes.
+        trust: Whether names in the recipe may stand for anything, as those in the
+            command line may.
 
     Raises:
-        InputError: For an unknown recipe or model, or an option that the recipe or
-            the model does not have.
+        InputError: For an unknown recipe or model, an option that the recipe or the
+            model does not have, or a recipe that would run code which is not trusted.
 
     Example:
         >>> recipe_first(['--seed', '1', '--model', 'HHMPN'], ['--seed', '--model'])
@@ -95,9 +114,8 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
-        spec = read_recipe(recipe, known).get('model') or {}
-        if model and spec and locate(model) is not locate(spec['class_path']):
+        spec = read_recipe(recipe, _of_recipes(options), trust=trust).get('model') or {}
+        if model and spec and _located(model) is not _located(spec['class_path']):
             raise InputError(
                 f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
                 f"arguments do not fit '{model}': leave out one of the two"
@@ -107,7 +125,7 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     if model := model or spec.get('class_path'):
         names += [w.split('=')[0].split('.')[1] for w in rest if w[:8] == '--model.']
         check_model_options(model, [name for name in names if name != 'help'])
-        first += ['--model', import_path(locate(model))]
+        first += ['--model', import_path(_located(model))]
     return [*first, *rest]
 
 
@@ -134,15 +152,15 @@ def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] |
         return None
     rest, recipe = _take(rest, '--recipe')
     if recipe:
-        known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
-        spec = read_recipe(recipe, known).get('model') or {}
+        # Nothing of it is imported, so nothing has to be trusted.
+        spec = read_recipe(recipe, _of_recipes(options), trust=True).get('model') or {}
         if model and spec:
             return None
         rest = ['--recipe', str(find_recipe(recipe)), *rest]
         if spec:
             check_model_name(spec['class_path'])
     if model:
-        check_model_name(model)
+        check_model_name(model, trust=True)
         rest = ['--model', model, *rest]
     for name in {w.split('=')[0] for w in rest if w.startswith('--model.')}:
         rest, _ = _take(rest, name)
@@ -160,15 +178,16 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
         >>> model.__name__, sorted(facts)
         ('HHMPN', ['in_channels', 'num_embeddings', 'num_labels'])
     """
-    model = locate(words[words.index('--model') + 1])
+    model = _located(words[words.index('--model') + 1])
     return model, _parameters(model)[0]
 
 
-def check_model_name(path: str) -> None:
+def check_model_name(path: str, *, trust: bool = False) -> None:
     """Refuses a model that cannot be there, without importing what is.
 
     Args:
         path: A model of ours, or an import path.
+        trust: Whether it may be imported to find out why it is not there.
 
     Raises:
         InputError: If there is none; names the nearest.
@@ -183,14 +202,14 @@ def check_model_name(path: str) -> None:
     else:
         is_there = top in sys.modules or not top or find_spec(top) is not None
     if not is_there:
-        locate(path)
+        locate(path, trust=trust)
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:
     """Refuses options that a model's class does not have.
 
     Args:
-        name: A model of ours, or an import path.
+        name: A model of ours, or an import path, which is trusted.
         options: Names of arguments.
 
     Raises:
@@ -199,11 +218,86 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
     Example:
         >>> check_model_options('HHMPN', ['num_steps', 'hidden_channels'])
     """
-    known = _parameters(locate(name))[1]
+    known = _parameters(_located(name))[1]
     for option in options:
         if option not in known:
             hint = did_you_mean(option, known)
             raise InputError(f"model {name} has no option '{option}'{hint}")
+
+
+def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuses what a recipe has brought in otherwise than by import paths.
+
+    jsonargparse knows every class that was imported by its last name.
+
+    Args:
+        model: The model of a command line and its recipe, parsed.
+        words: The command line, whose own names are trusted.
+
+    Raises:
+        UntrustedError: For other code than models and layers.
+
+    Example:
+        >>> check_parsed({'class_path': 'hetero_mmer.models.HHMPN'}, [])
+    """
+    typed = [
+        w
+        for w, before in zip(words, ['', *words], strict=False)
+        if '--model' in (w + before)
+    ]
+    known = set(re.findall(r'\w+', ' '.join(typed)))
+    for name in _class_paths(model):
+        if name.rpartition('.')[2] not in known:
+            locate(name, where=f"the recipe '{_take(words, '--recipe')[1]}'")
+
+
+def _of_recipes(options: Iterable[str]) -> list[str]:
+    """The options of a command line that a recipe may have."""
+    others = ('--recipe', '--resume', '--trust', '--help', '--model.help')
+    return [option[2:] for option in options if option not in others]
+
+
+def _located(name: str) -> Any:
+    """What a name stands for that was typed, or checked in its file."""
+    return locate(name, trust=True)
+
+
+def _check_names(value: Any, where: str, key: str) -> None:
+    """Refuses what jsonargparse would import, at any depth, unless it is expected."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path' and isinstance(item, str):
+                locate(item, kind='model' if key == 'model' else 'part', where=where)
+            else:
+                _check_names(item, where, f'{key}.{name}')
+    elif isinstance(value, list):
+        for item in value:
+            _check_names(item, where, key)
+    elif isinstance(value, str):
+        if _is_path(value):
+            locate(value, where=where)
+        elif not re.fullmatch(r'[\w+-]*', value):  # It might be YAML in YAML, a file.
+            raise InputError(
+                f"'{key}' in {where} is a word, or an import path (got "
+                f'{reprlib.repr(value)})'
+            )
+
+
+def _is_path(text: str) -> bool:
+    parts = text.split('.')
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)
+
+
+def _class_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path':
+                yield item
+            else:
+                yield from _class_paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _class_paths(item)
 
 
 def _parameters(model: Any) -> tuple[set[str], list[str]]:

@@ -5,17 +5,29 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from hetero_mmer.plain import Within, check_plain
 from hetero_mmer.training import files
 from hetero_mmer.training.epoch_line import epoch_line, monitored
 from hetero_mmer.training.events import Events
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.options import Monitor
 from hetero_mmer.typing import InputError
+
+
+class Recorded(TypedDict):
+    """What a checkpoint keeps of a recorder; older ones keep less."""
+
+    rows: list[dict[str, float]]
+    best_epoch: Annotated[int, Within(0)]
+    best: float
+    monitored_at: NotRequired[float | str]
+    sha256: str
+    options: NotRequired[dict[str, Any]]
 
 
 class Recorder(Checkpoint):
@@ -166,6 +178,13 @@ def recorded(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If it is no checkpoint of a run.
     """
     try:
-        return checkpoint['callbacks'][Recorder.__name__]
+        kept = checkpoint['callbacks'][Recorder.__name__]
     except (KeyError, TypeError) as error:
         raise InputError('the checkpoint is none of a run') from error
+    check_plain(kept, Recorded, 'the checkpoint')
+    if kept['best_epoch'] > len(kept['rows']):
+        raise InputError(
+            f"'best_epoch' in the checkpoint is one of {len(kept['rows'])} epochs "
+            f'(got {kept["best_epoch"]})'
+        )
+    return kept

@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hetero_mmer.plain import check_plain
 from hetero_mmer.schema import Kind
+from hetero_mmer.store.about import FORMAT_VERSION, read_about
 from hetero_mmer.training import files
 from hetero_mmer.training.arrays import Prediction, Sample, sample_graphs
-from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec
+from hetero_mmer.training.check import (
+    check_batch_size,
+    check_device,
+    check_threshold,
+    reason,
+)
+from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, is_known
 from hetero_mmer.typing import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-FORMAT_VERSION = 1
+    from hetero_mmer.training.size import Size
+
+__all__ = ['FORMAT_VERSION', 'Run', 'build_model', 'load_run', 'needs_trust']
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The options of the run."""
-        return files.read_config(self.path)
+        """The options of the run.
+
+        Raises:
+            InputError: If they are not there, or damaged.
+        """
+        return read_options(self.path)
 
     def predict(
         self,
@@ -148,28 +161,37 @@ class Run:
         return float(threshold)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, trust: bool = False) -> Run:
     """Reads a finished run; its model has the best weights and is in eval mode.
 
     ``model.json`` and ``model.safetensors`` are enough.
 
     Args:
         path: Its folder.
+        trust: Whether its model may be code of any module, as that of your own is;
+            see :func:`~hetero_mmer.training.spec.locate`.
 
     Raises:
-        InputError: For a folder that holds no finished run, or a damaged one.
+        InputError: For a folder that holds no finished run, or a damaged one, or one
+            that would run code which is not trusted.
     """
     path = Path(path)
-    about = read_about(path)
-    widths = {m: v['channels'] for m, v in about['modalities'].items()}
-    labels = len(about['label_names'])
-    model = build_model(about['model'], widths, labels, _num_embeddings(about))
+    about = read_finished(path)
+    model = build_model(
+        about['model'],
+        {m: v['channels'] for m, v in about['modalities'].items()},
+        len(about['label_names']),
+        _num_embeddings(about),
+        trust=trust,
+        where=f"'{path / files.MODEL}'",
+        largest=files.size_of_weights(path / files.WEIGHTS),
+    )
     # Runs of version 0.1 kept no checksum.
     files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
     return Run(path, model.eval(), about)
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_finished(path: Path) -> dict[str, Any]:
     """What ``model.json`` says of a finished run; takes no torch.
 
     Args:
@@ -185,14 +207,33 @@ def read_about(path: Path) -> dict[str, Any]:
         )
     if not (path / files.MODEL).is_file():
         raise InputError(f"there is no run in '{path}' (no {files.MODEL})")
-    about = files.read_json(path / files.MODEL)
-    version = about.get('format_version')
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"'{path / files.MODEL}' has format version {FORMAT_VERSION} "
-            f'(got {version})'
-        )
-    return about
+    return read_about(path / files.MODEL)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options of a finished run, of which those that are read again are checked.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        InputError: If they are not there, or damaged.
+    """
+    config, where = files.read_config(path), f"'{path / files.CONFIG}'"
+    for name, kind in (('data', str), ('root', str | None), ('seed', int)):
+        if name not in config:
+            raise InputError(f"there is no '{name}' in {where}")
+        check_plain(config[name], kind, where, name)
+    return config
+
+
+def needs_trust(path: str | Path) -> bool:
+    """Whether the model of a run is code that only trust runs.
+
+    Args:
+        path: The folder of the run, finished or not.
+    """
+    return not is_known(files.read_config(path)['model'])
 
 
 def build_model(
@@ -200,6 +241,10 @@ def build_model(
     widths: dict[str, int],
     labels: int,
     num_embeddings: Mapping[str, int] | None = None,
+    *,
+    trust: bool = False,
+    where: str = 'a file',
+    largest: Size | None = None,
 ) -> Module:
     """Makes a model from its spec.
 
@@ -208,11 +253,15 @@ def build_model(
         widths: Feature width of each modality.
         labels: Number of labels.
         num_embeddings: Size of the vocabulary of each modality whose items are ids.
+        trust: Whether its names may stand for anything.
+        where: Where the spec stands, for messages.
+        largest: What its weights may take; all that the machine has by default.
 
     Raises:
-        InputError: If the class does not take these arguments, or their values.
+        InputError: If the class does not take these arguments, or their values, or
+            is too large, or would run what is not trusted.
     """
-    factory = from_spec(spec)
+    factory = from_spec(spec, trust=trust, kind='model', where=where)
     target, args = factory, {}
     if isinstance(factory, partial):
         target, args = factory.func, factory.keywords
@@ -229,12 +278,23 @@ def build_model(
             f"the items of modality '{next(iter(num_embeddings or {}))}' are ids, but "
             f"{spec['class_path']} reads features only: it takes no '{NUM_EMBEDDINGS}'"
         ) from error
+    from hetero_mmer.training.size import check_size, machine_size
+
+    make = partial(factory, widths, labels, **facts)
+    # Own code may do more than make layers, so it runs once; its errors are its own.
+    known = is_known(spec)
+    expected: tuple[type[Exception], ...] = (TypeError, ValueError)
     try:
-        return factory(widths, labels, **facts)
+        if known:
+            check_size(make, largest or machine_size(), spec['class_path'])
+            expected = (Exception,)
+        return make()
     except InputError:
         raise
-    except (TypeError, ValueError) as error:  # Such as a dropout of 3.
-        raise InputError(f'cannot make a {spec["class_path"]}: {error}') from error
+    except expected as error:  # Such as a dropout of 3.
+        raise InputError(
+            f'cannot make a {spec["class_path"]}: {reason(error)}'
+        ) from error
 
 
 def _num_embeddings(about: Mapping[str, Any]) -> dict[str, int]:

@@ -9,37 +9,79 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.plain import check_plain
+from hetero_mmer.store.about import Spec as PlainSpec
 from hetero_mmer.typing import InputError
 
 Spec = dict[str, Any]
+
+#: What a name in a file stands for: a model, or a part of one.
+Kind = Literal['model', 'part']
+
+_MODELS: Final = 'hetero_mmer.models'
+
+#: Where layers are defined, whatever packages offer them.
+_LAYERS: Final = (
+    *(_MODELS, 'hetero_mmer.nn', 'torch.nn.modules'),
+    *(f'torch_geometric.nn.{name}' for name in ('conv', 'aggr', 'norm')),
+)
+
+_OPTIMIZERS: Final = ('torch.optim',)
+
+_FUNCTIONS: Final = ('hetero_mmer.functional', 'torch.nn.functional')
+
+#: All that a name in a file may have imported.
+_IMPORTED: Final = (
+    *(*_LAYERS, *_OPTIMIZERS, *_FUNCTIONS),
+    *('torch.nn', 'torch_geometric.nn'),
+)
 
 #: A keyword of models that is a fact of the data, as their first two arguments are.
 NUM_EMBEDDINGS = 'num_embeddings'
 
 
-def locate(path: str) -> Any:
+class UntrustedError(InputError):
+    """A name from a file stands for code that such a name may not run."""
+
+
+def locate(
+    path: str, *, trust: bool = False, kind: Kind = 'part', where: str = 'a file'
+) -> Any:
     """What an import path names; a name without dots is one of our models.
+
+    Importing a module runs it, and so does calling what it holds. Without trust, only
+    packages of models and layers are imported, and only their classes and functions
+    are taken: those that were made there, whatever else can be reached by their names.
 
     Args:
         path: Such as ``torch_geometric.nn.GATv2Conv`` or ``HHMPN``.
+        trust: Whether it may be anything, as where a user typed it.
+        kind: What is expected without trust: a ``model`` of ours, or a ``part`` of one,
+            a layer or what a layer takes.
+        where: Where the name stands, for the message.
 
     Raises:
+        UntrustedError: If it would run other code than is expected.
         InputError: If there is no such thing, naming the nearest, or it makes nothing.
 
     Example:
-        >>> locate('collections.OrderedDict')
+        >>> locate('torch.nn.Dropout')
+        <class 'torch.nn.modules.dropout.Dropout'>
+        >>> locate('collections.OrderedDict', trust=True)
         <class 'collections.OrderedDict'>
     """
     if not all(part.isidentifier() for part in path.split('.')):
         raise InputError(f"'{path}' is no import path")
     module, _, name = path.rpartition('.')
-    module = module or 'hetero_mmer.models'
+    module = module or _MODELS
+    if not trust and not _inside(module, _IMPORTED):
+        raise _untrusted(path, kind, where)
     try:
         found = importlib.import_module(module)
     except ImportError as error:
@@ -50,6 +92,8 @@ def locate(path: str) -> Any:
     target = getattr(found, name)
     if not callable(target):
         raise InputError(f"'{path}' is no class or function (got {target!r})")
+    if not trust and not _is_expected(target, kind):
+        raise _untrusted(path, kind, where)
     return target
 
 
@@ -97,22 +141,53 @@ def to_spec(factory: Callable[..., Any]) -> Spec:
     }
 
 
-def from_spec(spec: Mapping[str, Any]) -> Callable[..., Any]:
-    """Reads what :func:`to_spec` wrote.
+def from_spec(
+    spec: Mapping[str, Any],
+    *,
+    trust: bool = False,
+    kind: Kind = 'part',
+    where: str = 'a file',
+) -> Callable[..., Any]:
+    """Reads what :func:`to_spec` wrote, and calls nothing.
 
     Args:
         spec: The import path and the arguments.
+        trust: Whether names may stand for anything; see :func:`locate`.
+        kind: What is expected without trust: a ``model``, or a ``part`` of one.
+        where: Where the spec stands, for messages.
 
     Raises:
-        InputError: If there is no such thing.
+        UntrustedError: If it names other code than models, layers and their functions.
+        InputError: If there is no such thing, or it is no spec.
 
     Example:
         >>> from_spec({'class_path': 'torch.nn.Dropout', 'init_args': {'p': 0.1}})()
         Dropout(p=0.1, inplace=False)
     """
-    target = locate(spec['class_path'])
-    args = {k: _from_plain(v) for k, v in (spec.get('init_args') or {}).items()}
+    check_plain(spec, PlainSpec, where)
+    target = locate(spec['class_path'], trust=trust, kind=kind, where=where)
+    args = {
+        name: _from_plain(value, trust, where)
+        for name, value in (spec.get('init_args') or {}).items()
+    }
     return partial(target, **args) if args else target
+
+
+def is_known(spec: Mapping[str, Any]) -> bool:
+    """Whether a model can be read back without trust.
+
+    Args:
+        spec: Its class and arguments.
+
+    Example:
+        >>> is_known({'class_path': 'HHMPN'}), is_known({'class_path': 'mine.Model'})
+        (True, False)
+    """
+    try:
+        from_spec(spec, kind='model')
+    except UntrustedError:
+        return False
+    return True
 
 
 def import_path(target: Any) -> str:
@@ -160,11 +235,50 @@ def _to_plain(value: Any, where: str) -> Any:
     )
 
 
-def _from_plain(value: Any) -> Any:
+def _from_plain(value: Any, trust: bool, where: str) -> Any:
     if isinstance(value, list):
-        return [_from_plain(item) for item in value]
+        return [_from_plain(item, trust, where) for item in value]
     if isinstance(value, Mapping):
         if 'class_path' in value and value.keys() <= {'class_path', 'init_args'}:
-            return from_spec(value)
-        return {key: _from_plain(item) for key, item in value.items()}
+            return from_spec(value, trust=trust, where=where)
+        return {key: _from_plain(item, trust, where) for key, item in value.items()}
     return value
+
+
+def _inside(module: Any, packages: Iterable[str]) -> bool:
+    return isinstance(module, str) and any(
+        module == package or module.startswith(f'{package}.') for package in packages
+    )
+
+
+def _is_expected(target: Any, kind: Kind) -> bool:
+    """Whether a thing is what names in files may stand for, by where it was defined."""
+    from torch.nn import Module, functional
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    module = getattr(target, '__module__', None)
+    if isinstance(target, type):
+        layers = (_MODELS,) if kind == 'model' else _LAYERS
+        if issubclass(target, Module):
+            return _inside(module, layers)
+        rates = issubclass(target, Optimizer | LRScheduler)
+        return kind == 'part' and rates and _inside(module, _OPTIMIZERS)
+    if inspect.isbuiltin(target):  # Those of PyTorch are defined in C.
+        known = vars(functional).get(target.__name__) is target
+        return kind == 'part' and known and module in ('torch', 'torch._C._nn')
+    is_function = kind == 'part' and inspect.isfunction(target)
+    return is_function and _inside(module, _FUNCTIONS)
+
+
+def _untrusted(path: str, kind: Kind, where: str) -> UntrustedError:
+    allowed = (
+        f'models of {_MODELS}'
+        if kind == 'model'
+        else 'layers of hetero_mmer, torch.nn and torch_geometric.nn'
+    )
+    return UntrustedError(
+        f"{where} would run '{path}', but of what a file names, only {allowed} run; if "
+        'you trust it as code of your own, trust=True (on the command line --trust) '
+        'runs it'
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import yaml
 
+from hetero_mmer.plain import check_plain
 from hetero_mmer.training import files
 from hetero_mmer.training.options import PRECISIONS
 from hetero_mmer.typing import InputError
@@ -17,8 +18,15 @@ from hetero_mmer.unique_yaml import read_yaml
 #: change) and what computes.
 MAY_DIFFER: Final = ('data', 'root', 'device', 'num_workers')
 
-#: Lightning's other names for number formats, as in runs of older versions.
-_PRECISIONS: Final = {**PRECISIONS, '32': '32-true', '16': '16-mixed'}
+#: Lightning's names for number formats, by all names that runs of older versions have.
+LIGHTNINGS: Final = {**PRECISIONS, '32': '32-true', '16': '16-mixed'}
+
+
+class Start(TypedDict):
+    """What :func:`start_of` gives."""
+
+    sha256: str
+    options: dict[str, Any]
 
 
 def start_of(options: Mapping[str, Any], sha256: str) -> dict[str, Any]:
@@ -54,6 +62,7 @@ def check_resumed(
     kept = []
     if (folder / files.START).exists():
         kept.append(read_yaml(folder / files.START))
+        check_plain(kept[0], Start, f"'{folder / files.START}'")
     if checkpoint is not None:
         kept.append(checkpoint)
     for before in kept:
@@ -82,10 +91,11 @@ def _check_options(
     old, new = dict(_flat({**defaults, **before})), dict(_flat(now))
     for name in [*old, *(name for name in new if name not in old)]:
         was, value = (of.get(name, 'nothing') for of in (old, new))
-        if was != value and name not in MAY_DIFFER:
+        if repr(was) != repr(value) and name not in MAY_DIFFER:  # 0 is no false.
+            told = [was, value] if str(was) != str(value) else [repr(was), repr(value)]
             raise InputError(
-                f"the run in '{folder}' started with '{name}' {was}, but its "
-                f'{files.CONFIG} has {value} now; a run is gone on with as it started'
+                f"the run in '{folder}' started with '{name}' {told[0]}, but its "
+                f'{files.CONFIG} has {told[1]} now; a run is gone on with as it started'
             )
 
 
@@ -96,6 +106,6 @@ def _flat(options: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, A
         if isinstance(value, Mapping):
             yield from _flat(value, name if key == 'init_args' else f'{name}.')
         elif name == 'precision':  # An older run may have a name of Lightning's.
-            yield name, _PRECISIONS.get(str(value), value)
+            yield name, LIGHTNINGS.get(str(value), value)
         else:
             yield name, value

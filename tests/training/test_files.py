@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch.nn import Linear, ModuleDict, ParameterDict
 
+from hetero_mmer.plain import read_json
 from hetero_mmer.training.files import (
     load_weights,
     read_config,
-    read_json,
     replacing,
     save_weights,
     versions,
+    write_config,
     write_csv,
     write_json,
 )
@@ -110,3 +111,29 @@ def test_git_state_of_the_working_directory(tmp_path, monkeypatch):
     assert len(commit) == 40
     (tmp_path / 'a').write_text('2')
     assert versions()['git'] == f'{commit}+'
+
+
+def test_git_runs_nothing_that_a_repository_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    user = ['-c', 'user.name=a', '-c', 'user.email=a@b']
+    (tmp_path / 'a').write_text('1')
+    for command in (['init'], ['add', 'a'], [*user, 'commit', '-m', 'first']):
+        subprocess.run(['git', *command], check=True, capture_output=True)
+    commit, trap = versions()['git'], f'touch {tmp_path / "ran"}; cat'
+    subprocess.run(['git', 'config', 'core.fsmonitor', trap], check=True)
+    hook = tmp_path / '.git' / 'hooks' / 'post-index-change'
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f'#!/bin/sh\n{trap}\n')
+    hook.chmod(0o755)
+    (tmp_path / 'a').write_text('2')  # As long as before: git has to look into it.
+    assert versions()['git'] == f'{commit}+'
+    subprocess.run(['git', 'config', 'filter.f.clean', trap], check=True)
+    (tmp_path / '.gitattributes').write_text('* filter=f')
+    assert versions()['git'] == f'{commit}?'
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_options_that_could_not_be_read_back_are_not_written(tmp_path):
+    with pytest.raises(InputError, match='less than 262144 bytes'):
+        write_config(tmp_path / 'config.yaml', {'model': 'x' * 2**18})
+    assert not list(tmp_path.iterdir())

@@ -154,7 +154,7 @@ class Unsure(HHMPN):
 def test_a_loss_that_is_no_number_chooses_nothing(tmp_path, data, options, monkeypatch):
     monkeypatch.setattr(fit, 'check_model', lambda *args: None)
     monkeypatch.setattr(
-        fit, 'build_model', lambda *args: Unsure({'text': 5, 'audio': 4}, 3)
+        fit, 'build_model', lambda *args, **_: Unsure({'text': 5, 'audio': 4}, 3)
     )
     with pytest.raises(InputError, match=r"chosen by 'loss', which is nan .* epoch 1"):
         train(HHMPN, data, tmp_path / 'run', epochs=2, monitor='loss', **options)

@@ -8,12 +8,14 @@ from hetero_mmer.models import HHMPN
 from hetero_mmer.training import from_spec, train
 from hetero_mmer.training.recipe import (
     check_model_options,
+    check_parsed,
     find_recipe,
     read_recipe,
     recipe_first,
     recipe_names,
 )
 from hetero_mmer.training.run import build_model
+from hetero_mmer.training.spec import UntrustedError
 from hetero_mmer.typing import InputError
 
 OPTIONS = list(inspect.signature(train).parameters)
@@ -64,6 +66,10 @@ def test_model_may_be_a_name_alone(tmp_path):
         ('model: HHMNP', "did you mean 'HHMPN'"),
         ('model: {class_path: HHMPN, init_args: {num_step: 1}}', "'num_steps'"),
         ('model: {class_path: HHMPN, init_args: {num_labels: 1}}', "'num_labels'"),
+        ('model: {class_path: HHMPN, init_args: {1: 2}}', 'is text'),
+        ('model: {class_path: HHMPN, dict_kwargs: {}}', "unknown key .*'init_args'"),
+        ('model: HHMPN\nmodel.help: CARAT', "unknown option 'model.help'"),
+        ('trust: true', "unknown option 'trust'"),
     ],
 )
 def test_wrong_recipe_is_refused(text, message, tmp_path):
@@ -71,6 +77,69 @@ def test_wrong_recipe_is_refused(text, message, tmp_path):
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         recipe_first(['--recipe', str(path)], FLAGS)
+
+
+def recipe(f2l):
+    return f'model: {{class_path: HHMPN, init_args: {{f2l: {f2l}}}}}'
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *('model: beside.Model', 'model: {class_path: beside.Model}'),
+        *(recipe('beside.Model'), recipe('{class_path: beside.Model}')),
+        *(recipe('[beside.Model]'), recipe('{x: {y: [{z: beside.Model}]}}')),
+        recipe('{class_path: torch.nn.ReLU, init_args: {x: beside.Model}}'),
+        'model: {class_path: HHMPN, init_args: {f2l.class_path: beside.Model}}',
+        'model: HHMPN\nroot: {class_path: beside.Model}',
+        'model: HHMPN\nmodalities: [{class_path: beside.Model}]',
+    ],
+)
+def test_a_recipe_runs_nothing_beside_it(text, tmp_path, monkeypatch):
+    (tmp_path / 'beside.py').write_text('raise RuntimeError("it ran")')
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    words = ['--recipe', str(path)]
+    with pytest.raises(UntrustedError, match=r"the recipe .* run 'beside\.Model'"):
+        recipe_first(words, FLAGS)
+    with pytest.raises(UntrustedError):
+        read_recipe(path, OPTIONS)
+    assert read_recipe(path, OPTIONS, trust=True)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *("'{class_path: beside.Model}'", './beside.yaml', '"[beside.Model]"'),
+        *("'a: b'", '"beside.Model\\n"', "'beside.Model(1)'"),
+    ],
+)
+def test_a_recipe_holds_no_text_that_would_be_read_again(text, tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(recipe(text))
+    with pytest.raises(InputError, match=r"'model\.init_args\.f2l' in the recipe"):
+        read_recipe(path, OPTIONS)
+
+
+def test_words_and_layers_in_a_recipe_are_no_danger(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    text = (
+        '{class_path: torch_geometric.nn.GATv2Conv, init_args: {aggr: max, heads: 1}}'
+    )
+    path.write_text(recipe(text))
+    assert read_recipe(path, OPTIONS)['model']['class_path'] == 'HHMPN'
+    path.write_text(recipe('torch_geometric.nn.SAGEConv'))
+    read_recipe(path, OPTIONS)
+
+
+def test_what_was_parsed_is_judged_unless_it_was_typed():
+    spec = {'class_path': 'HHMPN', 'init_args': {'f2l': {'class_path': 'no.Thing'}}}
+    for words in (['--data', 'Thing'], ['--model', 'HHMPN', '--seed', 'Thing']):
+        with pytest.raises(UntrustedError, match=r"'r' would run 'no\.Thing'"):
+            check_parsed(spec, [*words, '--recipe', 'r'])
+    for words in (['--model.f2l', 'Thing'], ['--model.f2l=no.Thing']):
+        check_parsed(spec, words)
 
 
 def test_unknown_recipe_names_the_nearest():

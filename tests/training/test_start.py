@@ -66,6 +66,30 @@ def edits(**options):
         (edits(batch_size=8), "'batch_size' 16, .* 8 now"),
         (edits(learning_rate='1e-3'), "'learning_rate' 0.02, .* 1e-3 now"),
         (edits(epochs=4), "'epochs' 3, .* 4 now"),
+        (edits(epochs=3.0), r"'epochs' 3, .* 3\.0 now"),
+        (edits(seed=False), "'seed' 0, .* False now"),
+        (edits(standardize=0), "'standardize' False, .* 0 now"),
+        (edits(batch_size='16'), "'batch_size' 16, .* '16' now"),
+        (edits(num_workers=-1), r"'num_workers' is not negative \(got -1\)"),
+        (edits(num_workers='x'), r"'num_workers' in .*config\.yaml' is a whole number"),
+        (edits(num_workers=1.0), r"'num_workers' in .* \(got 1\.0\)"),
+        (edits(num_workers=10**6), "'num_workers' is at most 1024"),
+        (edits(device=['cpu']), "'device' in .* is one of"),
+        (edits(data=3), "'data' in .* is text"),
+        (edits(root=[]), "'root' in .* is text"),
+        (edits(model='HHMPN'), r'config\.yaml. is names with values'),
+        (
+            lambda c: c['model'].update(class_path='os.system'),
+            r"config\.yaml' would run 'os\.system'",
+        ),
+        (
+            lambda c: c['model']['init_args'].update(f2l={'class_path': 'a.B'}),
+            r"config\.yaml' would run 'a\.B'",
+        ),
+        (
+            lambda c: c['model']['init_args'].update(num_steps=True),
+            r"'model\.num_steps' 2, .* True now",
+        ),
         (edits(modalities=['text']), r"'modalities' None, .* \['text'\] now"),
         (edits(monitor='map'), "'monitor' f1_micro, .* map now"),
         (edits(precision='bf16'), "'precision' 32-true, .* bf16-mixed now"),
@@ -135,6 +159,66 @@ def test_a_run_of_an_older_version_goes_on(tmp_path, data, model, options):
     resume(early)
     expected = (folder / 'model.safetensors').read_bytes()
     assert (early / 'model.safetensors').read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (edits(epochs=12.0), r"'epochs' in .*config\.yaml' is a whole number .*12\.0"),
+        (edits(seed=False), "'seed' in .* is a whole number .*False"),
+        (edits(learning_rate=float('nan')), "'learning_rate' is above 0"),
+        (edits(weight_decay=float('nan')), "'weight_decay' is not negative"),
+        (edits(warmup='x'), "'warmup' in .* is a number"),
+        (edits(precision='64-true'), "'precision' in .* is one of"),
+    ],
+)
+def test_a_run_that_kept_no_options_is_checked_as_well(
+    change, message, tmp_path, data, model, options
+):
+    folder = stopped(tmp_path / 'run', 0, model, data, options)
+    (folder / 'checkpoints' / 'start.yaml').unlink()
+    edit(folder, change)
+    with pytest.raises(InputError, match=message):
+        resume(folder)
+
+
+@pytest.mark.parametrize('name', ['32-true', '32', 32])
+def test_lightnings_names_of_older_runs_go_on(name, tmp_path, data, model, options):
+    folder = stopped(tmp_path / 'run', 0, model, data, options)
+    edit(folder, edits(precision=name))
+    assert resume(folder)['num_samples'] == 20
+
+
+def test_a_damaged_start_is_told(tmp_path, data, model, options):
+    folder = stopped(tmp_path / 'run', 0, model, data, options)
+    for text, message in (
+        ('[]', r"start\.yaml' is names with values"),
+        ('sha256: 3\noptions: {}', r"'sha256' in .*start\.yaml' is text"),
+        ('options: {}', r"no 'sha256' in .*start\.yaml'"),
+    ):
+        (folder / 'checkpoints' / 'start.yaml').write_text(text)
+        with pytest.raises(InputError, match=message):
+            resume(folder)
+
+
+def test_a_damaged_record_in_a_checkpoint_is_told(tmp_path, data, model, options):
+    folder = stopped(tmp_path / 'run', 1, model, data, options)
+    path = folder / files.CHECKPOINT
+    state = torch.load(path, weights_only=True)
+    kept = state['callbacks']['Recorder']
+    for change, message in (
+        ({'rows': 3}, "'rows' in the checkpoint is a list"),
+        ({'rows': [{'seconds': 'x'}]}, r"'rows\[0\]\.seconds'"),
+        ({'best_epoch': 2}, r"'best_epoch' .* is one of 1 epochs \(got 2\)"),
+        ({'best_epoch': -1}, "'best_epoch' in the checkpoint is a whole number"),
+        ({'sha256': None}, "'sha256' in the checkpoint is text"),
+        ({'options': []}, "'options' in the checkpoint"),
+        ({'more': 1}, "unknown key 'more'"),
+    ):
+        state['callbacks']['Recorder'] = {**kept, **change}
+        torch.save(state, path)
+        with pytest.raises(InputError, match=message):
+            resume(folder)
 
 
 def test_options_that_are_younger_than_the_run_have_their_defaults(tmp_path):
