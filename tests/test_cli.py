@@ -313,9 +313,9 @@ def test_json_of_a_list_and_of_findings(data, tmp_path, capsys):
         file['features/audio/values'][0, 0] = np.nan
     assert main(['data', 'validate', str(bad), '--json']) == 2
     found = strict_json(capsys.readouterr().out)
-    assert (found['path'], found['errors']) == (str(bad), 1)
+    assert (found['path'], found['errors']) == (str(bad), 2)  # And its checksum.
     levels = [finding['level'] for finding in found['findings']]
-    assert levels.count('error') == 1
+    assert levels.count('error') == 2
     assert levels.count('warning') == found['warnings']
     assert all(set(one) == {'level', 'sentence'} for one in found['findings'])
 
@@ -476,7 +476,7 @@ def test_validate_counts_errors(data, tmp_path, capsys):
     assert main(['data', 'validate', str(bad)]) == 2
     out = capsys.readouterr().out
     assert re.search("^error: .*'audio'", out, re.MULTILINE)
-    assert 'errors 1,' in out
+    assert 'errors 2,' in out  # The value, and the checksum of all.
 
 
 def test_train_shows_metrics_and_where_the_run_lies(tmp_path, data, capsys):
