@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import inspect
 import os
 import re
+import select
+import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +26,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hetero_mmer.escape import visible
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.output import WriteError, writing
+from hetero_mmer.signals import Stopped, stoppable
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -55,22 +61,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its words; those of this process by default.
 
     Returns:
-        The exit status: 0, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 2 for bad input or what the machine lacks, 130 after an
+        interrupt, 143 after SIGTERM, 129 after a terminal was closed, 141 if nobody
+        reads what is printed.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
     if argv is None and hasattr(sys.stdout, 'reconfigure'):
         sys.stdout.reconfigure(errors='backslashreplace')  # As stderr has it.
     # Threads that spin while they wait make small models 20 times slower wherever
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    if argv is not None:
+        return _main(list(argv))
+    for name in ('stdout', 'stderr'):  # None where the caller closed it.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+    with stoppable():
+        return _main(sys.argv[1:])
+
+
+def _main(words: list[str]) -> int:
     try:
         with _plain_warnings():
-            return _run(words)
-    except SystemExit as stop:  # After the help of a command.
+            status = _run(words)
+            with writing('standard output'):  # Now: at exit nobody hears of failures.
+                sys.stdout.flush()
+            return status
+    except SystemExit as stop:  # After the help of a command, or by rich.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _unread()
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        _tell(str(stop) or 'interrupted')
-        return 130
+        _tell(_with_notes(stop))
+        return stop.status if isinstance(stop, Stopped) else 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
     except (OSError, ValueError) as error:
@@ -78,9 +100,59 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, OSError | InputError):
             raise
-        message = str(error)
+        if isinstance(error, OSError):
+            if error.errno == errno.EPIPE and _has_no_reader():
+                return _unread()
+            if (
+                error.errno == errno.ENOSPC and error.filename is None
+            ):  # No file of ours.
+                error = WriteError(error.errno, error.strerror, 'standard output')
+        message = _with_notes(error)
+    except (MemoryError, RecursionError, RuntimeError) as error:
+        if not (lack := _lack(error)):
+            raise
+        message = lack
     _tell(f'error: {message}')
     return 2
+
+
+def _with_notes(error: BaseException) -> str:
+    notes = getattr(error, '__notes__', [])
+    return '; '.join([str(error) or 'interrupted', *notes])
+
+
+def _has_no_reader() -> bool:
+    """Whether what our output was piped into has ended."""
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):  # A stream without a descriptor.
+        for stream in (sys.stdout, sys.stderr):
+            poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _unread() -> int:
+    """Ends like any command before `| head`: without a word."""
+    with contextlib.suppress(OSError, ValueError):  # Or Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _tell(message: str) -> None:
+    with contextlib.suppress(OSError):  # Nobody reads that either.
+        print(f'hetero-mmer: {visible(message)}', file=sys.stderr)
+
+
+def _lack(error: Exception) -> str:
+    """What the machine has too little of, if that is what went wrong."""
+    reason = ' '.join(str(error).split())[:200]
+    if isinstance(error, RecursionError):
+        return f'the input is nested too deeply ({reason})'
+    of_torch = getattr(sys.modules.get('torch'), 'OutOfMemoryError', ())
+    if isinstance(error, of_torch) or "can't allocate memory" in reason:
+        return f'there is not enough memory ({reason}); smaller batches need less'
+    if isinstance(error, MemoryError):
+        return f'there is not enough memory ({reason})'.replace(' ()', '')
+    return ''
 
 
 @contextlib.contextmanager
@@ -174,15 +246,21 @@ def data_convert(words: list[str]) -> int:
         if isinstance(action.default, bool):  # `--strict` alone is enough.
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
-    check_report_path(Path(args['output']))
+    output = Path(args['output'])
+    check_report_path(output)
+    before = _file_number(output)
     try:
-        converted = convert(**args, progress=sys.stderr.isatty())
+        converted = convert(**args, progress=True)
     except NoSampleError as error:
         try:
-            path = write_report_of_none(Path(args['output']), error.report)
+            path = write_report_of_none(output, error.report)
         except (OSError, InputError) as other:
             raise InputError(f'{error}; its report: {other}') from error
         raise InputError(f"{error}; '{path}' has all reasons") from error
+    except KeyboardInterrupt as stop:
+        if _file_number(output) == before:
+            stop.add_note(f"nothing was written to '{output}'")
+        raise
     with converted as store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
@@ -190,6 +268,11 @@ def data_convert(words: list[str]) -> int:
         _say(f'{store.path}: {store}')
         _say(f'{path}: {len(store)} samples kept, {len(store.dropped)} dropped')
     return 0
+
+
+def _file_number(path: Path) -> int | None:
+    """Which file it is; another one if it was written meanwhile."""
+    return path.stat().st_ino if path.exists() else None
 
 
 def data_fetch(words: list[str]) -> int:
@@ -265,20 +348,21 @@ def train(words: list[str]) -> int:
     has its own (`--model HHMPN --help`), as in `--model HHMPN --model.num_steps 2
     --model.f2l torch_geometric.nn.GATv2Conv --model.f2l.heads 1`.
     """
-    from jsonargparse import ActionConfigFile
-
     from hetero_mmer import training
 
-    parser = _parser(train)
-    parser.add_argument('--resume', help='Go on with the run in a folder.')
     if any(word.split('=')[0] == '--resume' for word in words):
-        call = partial(training.resume, _parse(parser, words, ' with --resume').resume)
-    else:
-        text = f'A YAML file of options, or one of {training.recipe_names()}.'
-        parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+        parser = _parser(train)
+        parser.add_argument('--resume', help='Go on with the run in a folder.')
         parser.add_function_arguments(
-            training.train, skip={'progress'}, as_positional=False
+            training.resume, skip={'run', 'progress'}, as_positional=False
         )
+        args = _parse(parser, words, ' with --resume').as_dict()
+        call = partial(training.resume, args.pop('resume'), **args)
+    else:
+        _check_before_torch(words)
+        from torch.nn import Module  # All that follows imports a model.
+
+        parser = _train_parser(Callable[[dict[str, int], int], Module])
         words = training.recipe_first(words, _options(parser))
         if '--help' in words and '--model' in words:
             parser = _parser(train)
@@ -293,13 +377,59 @@ def train(words: list[str]) -> int:
 
     folder = Path(call.keywords.get('out') or call.args[0])
     try:
-        _show(result_table(call(progress=sys.stderr.isatty())))
-    except KeyboardInterrupt as stop:
-        if (folder / 'config.yaml').is_file():
-            stop.args = (f'interrupted; `hetero-mmer train --resume {folder}` goes on',)
+        _show(result_table(call(progress=True)))
+    except (KeyboardInterrupt, WriteError) as stop:
+        if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
+            when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
+            command = f'hetero-mmer train --resume {shlex.quote(str(folder))}'
+            stop.add_note(f'{when}`{command}` goes on')
         raise
     _say(f'The run lies in {folder}')
     return 0
+
+
+def _train_parser(model: Any) -> ArgumentParser:
+    """The parser of a run that starts.
+
+    Args:
+        model: The type of its model.
+    """
+    from jsonargparse import ActionConfigFile
+
+    from hetero_mmer import training
+
+    parser = _parser(train)
+    parser.add_argument(
+        '--resume',
+        help='Go on with the run in a folder; with --data if its data were moved.',
+    )
+    text = f'A YAML file of options, or one of {training.recipe_names()}.'
+    parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+    text = 'A class of hetero_mmer.models by name, or any other by import path.'
+    parser.add_argument('--model', type=model, required=True, help=text)
+    parser.add_function_arguments(
+        training.train, skip={'model', 'progress'}, as_positional=False
+    )
+    return parser
+
+
+def _check_before_torch(words: list[str]) -> None:
+    """Refuses what is wrong besides the model, which takes torch, or shows the help."""
+    from hetero_mmer import training
+
+    parser = _train_parser(Any)
+    rest = training.words_but_model(words, _options(parser))
+    of_model = any(word.startswith('--model.') for word in words)
+    if rest is None or (of_model and '--help' in words):
+        return
+    try:
+        args = _parse(parser, rest).as_dict()
+    except argparse.ArgumentError as error:
+        if of_model and 'are required' in str(error):
+            return  # A wrong option goes first, and those of a model are not known yet.
+        raise
+    del args['resume'], args['recipe'], args['model']
+    training.check_early(**args)
 
 
 def evaluate(words: list[str]) -> int:
@@ -437,10 +567,6 @@ def _sentence(message: str) -> str:
 
 def _say(sentence: str) -> None:
     print(visible(sentence))
-
-
-def _tell(sentence: str) -> None:
-    print(f'hetero-mmer: {visible(sentence)}', file=sys.stderr)
 
 
 def _show(*tables: Table) -> None:

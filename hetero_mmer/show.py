@@ -103,6 +103,8 @@ def result_table(result: Mapping[str, Any]) -> Table:
         else:
             rows.append([key, value])
     rows += [[name, f'{value:.4f}'] for name, value in result['metrics'].items()]
+    if not result['metrics']:
+        rows.append(['metrics', 'not scored: labels are unknown'])
     return Table(title, ['', 'value'], rows)
 
 
@@ -139,6 +141,7 @@ def _about(it: Description) -> Table:
         ['labels', len(it.label_names) if it.label_counts else it.label_names],
         ['labels per sample', it.cardinality],
         ['samples with no label', it.without_labels],
+        ['samples of unknown labels', it.num_samples - sum(it.split_labelled.values())],
         ['samples dropped', len(it.dropped)],
         ['not finite became', it.clean],
         ['source', it.source or None],

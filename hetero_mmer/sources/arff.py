@@ -31,6 +31,8 @@ _WORD: Final = re.compile(rf'(?:{_QUOTED})(?=[\s,]|\Z)|[^\s,]++', re.DOTALL)
 _PAIR: Final = re.compile(
     rf'\s*+([0-9]++)\s++((?:{_QUOTED})(?=\s*+[,}}])|[^,}}]*+)\s*+([,}}])', re.DOTALL
 )
+#: What ends a line on some screens, or moves the cursor.
+_CONTROL: Final = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _ESCAPES: Final = {'n': '\n', 'r': '\r', 't': '\t'}
 #: So much of a wrong cell is shown.
 _SHOWN: Final = 60
@@ -107,8 +109,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
                 one = _attribute(rest)
                 if one.name in attributes:
                     raise _Malformed(
-                        f"names of attributes are all different (got '{one.name}' "
-                        'again)'
+                        f'names of attributes are all different (got '
+                        f'{_shown(one.name)} again)'
                     )
                 attributes[one.name] = one
             elif keyword != 'data' or rest:
@@ -241,15 +243,14 @@ class _RowParser:
         if cell == '?':
             return math.nan
         if one.kind == 'numeric':
-            return _number(_unquoted(cell), f"'{one.name}'")
+            return _number(_unquoted(cell), one.name)
         text = _unquoted(cell)
         if one.kind != 'nominal':
             return math.nan
         if text not in self.codes[j]:
-            more = ', ...' if len(one.values) > 5 else ''
+            listed = ', '.join(one.values[:9])
             raise _Malformed(
-                f"'{one.name}' is one of {', '.join(one.values[:5])}{more} (got "
-                f'{_shown(text)})'
+                f'{_shown(one.name)} is one of {_shown(listed)} (got {_shown(text)})'
             )
         return self.codes[j][text]
 
@@ -325,8 +326,8 @@ def _attribute(rest: str) -> Attribute:
     if found is None or not found[2]:
         raise _Malformed(f'an attribute has a name and a type (got {_shown(rest)})')
     name, kind = _unquoted(found[1]), found[2]
-    if not name:
-        raise _Malformed('the name of an attribute is not empty')
+    if not name or _CONTROL.search(name):
+        raise _Malformed(f'the name of an attribute is a word (got {_shown(name)})')
     if kind.startswith('{'):
         return Attribute(name, 'nominal', _listed(name, kind))
     word = re.match(r'\w*', kind)[0].lower()  # type: ignore[index]
@@ -338,8 +339,8 @@ def _attribute(rest: str) -> Attribute:
         case 'date':
             return Attribute(name, 'date')
     raise _Malformed(
-        f"the type of '{name}' is numeric, a list such as {{0,1}}, string or date (got "
-        f'{_shown(kind)})'
+        f'the type of {_shown(name)} is numeric, a list such as {{0,1}}, string or '
+        f'date (got {_shown(kind)})'
     )
 
 
@@ -350,15 +351,22 @@ def _listed(name: str, text: str) -> tuple[str, ...]:
         cells.append(found[1].strip())
         position, stop = found.end(), found[2]
     if stop != '}':
-        raise _Malformed(f"the values of '{name}' end with }} (got {_shown(text)})")
+        raise _Malformed(
+            f'the values of {_shown(name)} end with }} (got {_shown(text)})'
+        )
     if len(cells) == 1:  # For Weka, spaces are as good as commas.
         cells = _WORD.findall(cells[0])
     values = [_unquoted(cell) for cell in cells if cell]
     known: set[str] = set()
     for value in values:
+        if _CONTROL.search(value):
+            raise _Malformed(
+                f'the values of {_shown(name)} are words (got {_shown(value)})'
+            )
         if value in known:
             raise _Malformed(
-                f"the values of '{name}' are all different (got {_shown(value)} again)"
+                f'the values of {_shown(name)} are all different (got {_shown(value)} '
+                'again)'
             )
         known.add(value)
     return tuple(values)
@@ -397,17 +405,17 @@ def _texts(cells: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(None if c.strip() == '?' else _unquoted(c.strip()) for c in cells)
 
 
-def _number(text: str, what: str) -> float:
+def _number(text: str, name: str) -> float:
     try:
         if _is_plain(text):
             return float(text)
     except ValueError:
         pass
-    raise _Malformed(f'{what} is a number (got {_shown(text)})')
+    raise _Malformed(f'{_shown(name)} is a number (got {_shown(text)})')
 
 
 def _weight(text: str) -> float:
-    return _number(text.strip(), 'the weight of a row')
+    return _number(text.strip(), 'weight')
 
 
 def _shown(text: str) -> str:

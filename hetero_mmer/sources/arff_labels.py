@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.input import check_file
 from hetero_mmer.sources.arff import Header, Row
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
 
 #: How a label is written, in small letters, and whether it is present then.
@@ -21,6 +22,7 @@ PRESENT: Final[Mapping[str, int]] = {
     **dict.fromkeys(('0', '0.0', 'false', 'f', 'no', 'n'), 0),
     **dict.fromkeys(('1', '1.0', 'true', 't', 'yes', 'y'), 1),
 }
+_NUMBER: Final = -2
 _WAYS: Final = (
     "Mulan's XML file, such as --labels labels.xml, their number, --labels 6 for the "
     "first or --labels=-6 for the last, or their names, --labels '[joy, anger]'"
@@ -136,7 +138,7 @@ def check_attributes(header: Header, names: Sequence[str], where: str) -> None:
     places = header.places
     if unknown := [name for name in names if name not in places]:
         raise InputError(
-            f"'{header.path}' has no attribute '{unknown[0]}', a name {where}"
+            f"'{header.path}' has no attribute {unknown[0]!r}, a name {where}"
             f'{did_you_mean(unknown[0], places)}'
         )
     if len(set(names)) < len(names):
@@ -178,8 +180,8 @@ class LabelColumns:
         self.places = [header.places[name] for name in names]
         self._code = np.array([self._present(j) for j in self.places])
 
-    def read(self, row: Row) -> NDArray[np.float64]:
-        """The labels of a row of these attributes, [L]: 0, 1, or NaN for unknown ones.
+    def read(self, row: Row) -> NDArray[np.uint8]:
+        """The labels of a row of these attributes, [L]: 0, 1, or 255 for unknown ones.
 
         Args:
             row: The row.
@@ -187,21 +189,22 @@ class LabelColumns:
         Raises:
             InputError: For a number that is neither 0 nor 1.
         """
-        y = row.values
-        listed = self._code >= -1
-        y = np.where(listed & ~np.isnan(y), y == self._code, y)
-        if wrong := np.flatnonzero(~np.isnan(y) & (y != 0) & (y != 1)).tolist():
+        x = row.values
+        is_known = ~np.isnan(x)
+        y = np.where(self._code == _NUMBER, x, x == self._code)
+        if (wrong := is_known & (y != 0) & (y != 1)).any():
+            i = int(wrong.argmax())
             raise InputError(
-                f"labels are 0 or 1 (got {y[wrong[0]]:g} for '{self.names[wrong[0]]}' "
-                f"in line {row.line} of '{self.header.path}')"
+                f"labels are 0 or 1 (got {x[i]:g} for '{self.names[i]}' in line "
+                f"{row.line} of '{self.header.path}')"
             )
-        return y
+        return np.where(is_known, y, UNKNOWN).astype(np.uint8)
 
     def _present(self, j: int) -> float:
-        """The index of the value that says yes: -1 if none does, -2 for numbers."""
+        """The index of the value that says yes, -1 if none does."""
         one = self.header.attributes[j]
         if one.kind == 'numeric':
-            return -2
+            return _NUMBER
         code = present_code(one.values) if one.kind == 'nominal' else None
         if code is None:
             got = f'{{{", ".join(one.values)}}}' if one.kind == 'nominal' else one.kind

@@ -47,6 +47,7 @@ from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.csd_times import check_times
 from hetero_mmer.sources.folds import read_folds
 from hetero_mmer.sources.ids import Match, match
+from hetero_mmer.sources.intensity import Presence, choose_above
 from hetero_mmer.sources.segments import Arrange, SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
@@ -84,6 +85,7 @@ def convert(
     keep: Keep = 'last',
     visual_rate: float | None = None,
     audio_rate: float | None = None,
+    positive_above: float | None = None,
     seed: int = 0,
     like: str | Path | None = None,
     clean: Clean | None = None,
@@ -93,9 +95,10 @@ def convert(
     """Writes the store of CMU-MOSEI's ``.csd`` files, one sample per labelled segment.
 
     Samples are called ``<video>[i]`` with i the row of the label file, as the SDK does;
-    an emotion is present if its intensity is above zero. Files that the SDK has aligned
-    are not aligned a second time: entries of segments keep their rows, entries of words
-    are only gathered by segment.
+    an emotion is present if its intensity is above zero, or ``positive_above``. Files
+    that the SDK has aligned are not aligned a second time: entries of segments keep
+    their rows, entries of words are only gathered by segment. Where no segment of test
+    has a number as a label but others have, the labels of test are unknown.
 
     Args:
         sources: The ``.csd`` files of labels, words, and other modalities, or a folder.
@@ -118,6 +121,7 @@ def convert(
         keep: Which items of longer sequences stay: the SDK keeps the last.
         visual_rate: Average visual frames to this many Hz (unaligned).
         audio_rate: Average audio frames to this many Hz (unaligned).
+        positive_above: The intensity above which an emotion is present, 0 by default.
         seed: Of the random split.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
@@ -130,6 +134,8 @@ def convert(
             other.
     """
     pattern = read_like(like)
+    above = choose_above(positive_above, pattern, 0)
+    assert above is not None
     rates = {'visual': visual_rate, 'audio': audio_rate}
     for name, value, choice in (
         ('mode', mode, Mode),
@@ -182,10 +188,16 @@ def convert(
             writer,
             _arrange(kind, aligns, collapse, impute, rates),
             label_columns=columns.names,
+            presence=Presence(
+                mosei_facts.LABEL_NAMES,
+                above,
+                is_usual=positive_above is None and above == 0,
+            ),
             complete=aligns or not impute,
             even=aligns and collapse != 'none',
             length=sequence_length,
             keep=keep,
+            unknown=_unlabelled(label_file, columns.names, split_of),
         )
         hashes = hash_beside(raw)
         with writer:
@@ -218,6 +230,19 @@ def convert(
             }
             writer.raw_sha256 = hashes()
     return Store(output)
+
+
+def _unlabelled(
+    label_file: CsdFile, names: Sequence[str], split_of: Mapping[str, str] | None
+) -> str | None:
+    """The split ``test`` if none of its segments has labels, but others have."""
+    emotions = [i for i, name in enumerate(names) if name != mosei_facts.SENTIMENT]
+    found = {
+        (split_of or {}).get(video)
+        for video in label_file.videos
+        if np.isfinite(read_segments(label_file, video).labels[:, emotions]).any()
+    }
+    return 'test' if split_of and found and 'test' not in found else None
 
 
 def _add_videos(

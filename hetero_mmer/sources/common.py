@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ from hetero_mmer.typing import InputError
 
 T = TypeVar('T')
 Source = str | os.PathLike[str]
+
+#: Seconds between two lines that say, where there is no terminal, how it goes.
+NOW_AND_THEN: Final = 30.0
 
 
 def only_source(sources: Sequence[Source], what: str) -> Path:
@@ -121,20 +126,26 @@ def default_clean(
 def track(
     items: Iterable[T], description: str, *, total: int | None, progress: bool
 ) -> Iterator[T]:
-    """Items one by one, with a progress bar on stderr if wanted.
+    """Items one by one, telling on stderr how it goes if wanted.
 
     Args:
         items: What to go through.
         description: What is done with them.
         total: How many there are.
-        progress: Whether to show the bar.
+        progress: Whether to show a bar on a terminal, elsewhere a line now and then.
     """
-    if not progress:
-        yield from items
-        return
     console = Console(stderr=True)
-    text = escape(visible(description))
-    yield from rich_track(items, text, total=total, console=console)
+    text = visible(description)
+    if progress and console.is_terminal:
+        yield from rich_track(items, escape(text), total=total, console=console)
+        return
+    last = time.monotonic()
+    for i, item in enumerate(items):
+        if progress and time.monotonic() - last >= NOW_AND_THEN:
+            last = time.monotonic()
+            sys.stderr.write(f'{text}: {i}{f" of {total}" if total else ""}\n')
+            sys.stderr.flush()
+        yield item
 
 
 def name_counts(

@@ -128,10 +128,7 @@ class LabelTable(NamedTuple):
 
     def note(self) -> str:
         """Where labels come from, in one sentence."""
-        return (
-            f"labels are joined from '{self.path}' by id and time; an emotion with a "
-            f'score above 0 is present'
-        )
+        return f"labels are joined from '{self.path}' by id and time"
 
     def called_as(self, clips: Collection[tuple[str, str]]) -> LabelTable:
         """The table with its videos and clips called as samples call them.

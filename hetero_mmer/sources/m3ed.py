@@ -25,7 +25,7 @@ from hetero_mmer.sources.m3ed_files import (
     width,
 )
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, no_sample, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 Level = Literal['utterance', 'dialogue']
@@ -55,6 +55,9 @@ def convert(
     progress: bool = False,
 ) -> Store:
     """Writes the store of M3ED's feature pickle.
+
+    Where no utterance of test has an emotion but others have, the labels of test are
+    unknown.
 
     Args:
         sources: The pickle; with it annotation.json for several labels an utterance
@@ -158,7 +161,7 @@ def _add_dialogue(
     writer.add(
         dialogue.name,
         {m: np.concatenate(x) for m, x in parts.items()},
-        labels.any(axis=0),
+        labels.max(axis=0),  # 255 where they are unknown.
         group=dialogue.show,
         split=dialogue.split,
         times={
@@ -185,7 +188,7 @@ def _cuts(
 def _notes(
     dialogues: Sequence[Dialogue], files: Files, level: Level, timed: bool
 ) -> list[str]:
-    utterances = sum(len(dialogue.utterances) for dialogue in dialogues)
+    utterances = sum(int((d.labels[:, 0] != UNKNOWN).sum()) for d in dialogues)
     zeros = ', '.join(
         f'{m} {sum(not part.any() for d in dialogues for part in d.features[m])}'
         for m in MODALITIES

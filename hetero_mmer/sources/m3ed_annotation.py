@@ -22,7 +22,7 @@ _STAMP: Final = re.compile(r'(\d+):(\d+):(\d+):(\d+)')
 class Utterance(NamedTuple):
     """What the annotation says of one utterance."""
 
-    emotions: tuple[str, ...]  # As they are written.
+    emotions: tuple[str, ...]  # As they are written; none if they are not told.
     span: tuple[float, float] | None  # In seconds; None for a stamp that is none.
 
 
@@ -89,8 +89,9 @@ def multi_hot(emotions: Sequence[str]) -> NDArray[np.uint8] | None:
 
 
 def _utterance(utterance: Mapping[str, Any], frame_rate: float) -> Utterance:
-    text = utterance['EmoAnnotation']['final_mul_emo']
-    emotions = tuple(name.strip() for name in text.split(',') if name.strip())
+    secret = 'StartTime' in utterance and utterance.get('EmoAnnotation') is None
+    text = None if secret else utterance['EmoAnnotation']['final_mul_emo']
+    emotions = tuple(name.strip() for name in (text or '').split(',') if name.strip())
     stamps = (utterance.get('StartTime'), utterance.get('EndTime'))
     start, end = (seconds(str(stamp), frame_rate) for stamp in stamps)
     span = None if start is None or end is None else (start, end)

@@ -10,7 +10,7 @@ or IS10 with 1582 numbers, [5] DenseFace with 342.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,9 +25,11 @@ from hetero_mmer.sources.m3ed_annotation import (
     multi_hot,
     read_annotation,
 )
+from hetero_mmer.sources.padded import is_nothing
 from hetero_mmer.sources.split_names import find_splits, split_of
 from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
 
 #: Something by dialogue, for each part of the pickle.
@@ -59,7 +61,7 @@ class Files(NamedTuple):
 
 
 class Dialogue(NamedTuple):
-    """A dialogue: those U of its utterances that have labels."""
+    """A dialogue: those U of its utterances that have labels, or whose are unknown."""
 
     name: str
     split: str
@@ -105,6 +107,9 @@ def read_dialogues(
 ) -> tuple[list[Dialogue], list[str]]:
     """Reads all dialogues.
 
+    Where no utterance of test has an emotion, as in a challenge, while others have, the
+    labels of test are unknown.
+
     Args:
         files: The files.
         frame_rate: Frames in a second, for the times in the annotation.
@@ -128,7 +133,12 @@ def read_dialogues(
         notes += found.notes
     split, more = _splits(data, parts[0], files)
     path = files.features
-    dialogues = [_dialogue(parts, name, split, told, path) for name in parts[0]]
+    having = {split[name] for name in parts[0] if any(_felt(parts, name, told))}
+    unknown = 'test' if having and 'test' not in having else None
+    dialogues = [
+        _dialogue(parts, name, split, told, path, split[name] == unknown)
+        for name in parts[0]
+    ]
     return dialogues, [*notes, *more]
 
 
@@ -226,6 +236,7 @@ def _dialogue(
     split: Mapping[str, str],
     known: _Told | None,
     path: Path,
+    is_unknown: bool,
 ) -> Dialogue:
     utterances = [str(utterance) for utterance in data[0][name]]
     targets = list(data[2][name])
@@ -247,13 +258,16 @@ def _dialogue(
         told, hint = (None, '') if known is None else _look_up(utterance, *known)
         emotions = _emotions(targets[i]) if told is None else told.emotions
         y = multi_hot(emotions)
-        if known is not None and told is None:
+        if is_unknown:
+            y = np.full(len(EMOTIONS), UNKNOWN, np.uint8)
+        elif known is not None and told is None:
             left_out[utterance] = f'the annotation has no such utterance{hint}'
+            y = None
         elif y is None:
             left_out[utterance] = (
                 f'its emotions are not all among the seven (got {list(emotions)})'
             )
-        else:
+        if y is not None:
             kept.append(i)
             labels.append(y)
             span = None if told is None else told.span
@@ -267,6 +281,16 @@ def _dialogue(
         np.array(spans, np.float64).reshape(-1, 2),
         left_out,
     )
+
+
+def _felt(data: _Parts, name: str, known: _Told | None) -> Iterator[tuple[str, ...]]:
+    """What is felt in each utterance of a dialogue, nothing where nobody tells."""
+    if known is None:
+        yield from map(_emotions, data[2][name])
+        return
+    for utterance in data[0][name]:
+        told, _ = _look_up(str(utterance), *known)
+        yield () if told is None else told.emotions
 
 
 def _called(utterance: str, known: Collection[str]) -> str:
@@ -284,7 +308,9 @@ def _look_up(
 
 
 def _emotions(target: Any) -> tuple[str, ...]:
-    """One emotion, by its number or its name."""
+    """One emotion, by its number or its name, if there is one."""
+    if is_nothing(target):
+        return ()
     if isinstance(target, int | np.integer) and 0 <= target < len(EMOTIONS):
         return (EMOTIONS[target],)
     return (str(target),)

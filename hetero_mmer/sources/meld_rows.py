@@ -55,7 +55,8 @@ def read_utterances(
         paths: The file of each part.
         strict: Whether to refuse an utterance that comes twice.
         new: Whether these are new dialogues, from which nothing is learned: then none
-            need be of train, and emotions may be unknown.
+            need be of train, and emotions may be unknown. Otherwise all those of test
+            may be.
 
     Returns:
         The utterances in order, and how many came twice.
@@ -65,18 +66,27 @@ def read_utterances(
     """
     rows: dict[tuple[str, int, int], Utterance] = {}
     num_rows = 0
+    known: dict[bool, str] = {}
     for part, path in paths.items():
-        table = read_table(path, _COLUMNS if new else (*_COLUMNS, *_MORE))
+        needed = [c for c in _MORE if not new and (part, c) != ('test', 'Emotion')]
+        table = read_table(path, (*_COLUMNS, *needed))
         num_rows += len(table.rows)
         for line, cells in zip(table.lines, table.rows, strict=True):
             where = f"line {line} of '{path}'"
-            row = _utterance(part, cells, where, new)
+            row = _utterance(part, cells, where, new or part == 'test')
+            if part == 'test' and not new:
+                known.setdefault(bool(row.emotion), where)
             before = rows.setdefault((part, row.dialogue, row.number), row)
             if before is not row and (strict or before != row):
                 raise InputError(
                     f'an utterance comes once, but {where} has another utterance '
                     f'{row.number} of dialogue {row.dialogue}'
                 )
+    if len(known) > 1:
+        raise InputError(
+            f'either each utterance of test has an emotion or none has (got one in '
+            f'{known[True]}, none in {known[False]})'
+        )
     if not rows:
         raise InputError(f'there are no utterances in {_quoted(paths)}')
     if not new and not any(part == 'train' for part, _, _ in rows):
@@ -92,9 +102,11 @@ def _quoted(paths: Mapping[str, Path]) -> str:
     return ' and '.join(f"'{path}'" for path in paths.values())
 
 
-def _utterance(part: str, cells: dict[str, str], where: str, new: bool) -> Utterance:
+def _utterance(
+    part: str, cells: dict[str, str], where: str, may_lack: bool
+) -> Utterance:
     emotion = cells.get('Emotion', '').lower()
-    if emotion not in EMOTIONS and (emotion or not new):
+    if emotion not in EMOTIONS and (emotion or not may_lack):
         raise InputError(
             f"an emotion is one of {EMOTIONS} (got '{cells['Emotion']}' in {where})"
         )

@@ -28,7 +28,7 @@ from hetero_mmer.sources.common import (
 )
 from hetero_mmer.sources.split import stratified_split
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Table(NamedTuple):
     """The raw table: 72 columns of numbers and perhaps six of labels."""
 
     values: NDArray[np.float64]  # [N, 72]
-    labels: NDArray[np.uint8] | None  # [N, 6]; None where none is known
+    labels: NDArray[np.uint8] | None  # [N, 6]; None if none, 255 if one is unknown
 
 
 def layout() -> Layout:
@@ -129,7 +129,7 @@ def read_arff(path: str | os.PathLike[str], *, new: bool = False) -> Table:
     Args:
         path: The file.
         new: Whether these are new songs, as many as there are, whose labels may be
-            absent or ``?``, all of them.
+            absent or ``?``, all of a song.
 
     Raises:
         InputError: For a file that is not there, not ARFF, or of other columns.
@@ -408,13 +408,17 @@ def _table(columns: Mapping[str, Any], where: str, *, new: bool = False) -> Tabl
         raise InputError(
             f'feature columns are numeric, but in {where} one is not ({error})'
         ) from error
+    unknown = np.zeros(len(values), bool)
     if new:
         if not len(values):
             raise InputError(f'there are no songs in {where}')
         words = [_words(by_name.get(_plain(name), ())) for name in LABELS]
         if not set().union(*words) - {'?', 'nan'}:
             return Table(values, None)
-    labels = np.stack([_binary(name, by_name[_plain(name)], where) for name in LABELS])
+        unknown |= np.isin(words, ('?', 'nan')).all(axis=0)
+    labels = np.stack(
+        [_binary(name, by_name[_plain(name)], where, unknown) for name in LABELS]
+    )
     if len(values) != NUM_SONGS and not new:
         log.warning("'emotions' has %d songs, %s has %d", NUM_SONGS, where, len(values))
     return Table(values, labels.T)
@@ -432,12 +436,19 @@ def _words(column: Any) -> list[str]:
     ]
 
 
-def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
+def _binary(
+    name: str, column: Any, where: str, unknown: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
     words = _words(column)
-    wrong = [(i, word) for i, word in enumerate(words) if word not in PRESENT]
+    codes = {**PRESENT, '?': UNKNOWN, 'nan': UNKNOWN}
+    wrong = [
+        (i, word)
+        for i, word in enumerate(words)
+        if word not in codes or (codes[word] == UNKNOWN) != unknown[i]
+    ]
     if wrong:
         row, word = wrong[0]
         raise InputError(
             f"labels are 0 or 1, but in {where} '{name}' of song {row} is '{word}'"
         )
-    return np.array([PRESENT[word] for word in words], np.uint8)
+    return np.array([codes[word] for word in words], np.uint8)

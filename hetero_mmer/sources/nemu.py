@@ -26,12 +26,18 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
-from hetero_mmer.sources.padded import column, find_keys, text_of, unread_parts
+from hetero_mmer.sources.padded import (
+    column,
+    find_keys,
+    is_nothing,
+    text_of,
+    unread_parts,
+)
 from hetero_mmer.sources.padding import Side, padding_side
 from hetero_mmer.sources.split_names import find_parts
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
@@ -61,6 +67,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     'audio': 'sequence',
 }
 _TEXTS: Final = ('lyrics', 'comments')
+_LISTS: Final = (list, tuple, np.ndarray)
 _MARKS: Final = ('<blank>', '<unk>', '<s>', '</s>')
 
 
@@ -96,7 +103,7 @@ def convert(
 
     Lyrics are a sequence and comments a set of token ids, without the padding id 0;
     where they come as vectors, they are ordinary features. The cover is one vector,
-    audio a sequence.
+    audio a sequence. Songs of test without a target have unknown labels.
 
     Args:
         sources: The one raw file.
@@ -188,19 +195,23 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
         )
     for split, name in found.items():
         part, where = data[name], f"'{name}' in '{path}'"
-        keys = {}
-        if isinstance(part, dict) and isinstance(part.get('tgt'), list | np.ndarray):
+        keys, targets = {}, None
+        if isinstance(part, dict):
             longer = {m: f'src-{short}' for m, short in _KEYS.items()}
             keys = find_keys(part, longer, where) | find_keys(part, _KEYS, where)
-        if not keys:
+            targets = part.get('tgt')
+            some = next((part[key] for key in keys.values()), None)
+            if split == 'test' and targets is None and isinstance(some, _LISTS):
+                targets = [None] * len(some)
+        if not keys or not isinstance(targets, list | np.ndarray):
             got = list(part) if isinstance(part, dict) else type(part).__name__
             raise InputError(
                 f"{where} has a list of targets 'tgt' and features like 'src-lyr' or "
                 f"'lyr' (got {got})"
             )
-        num_songs = len(part['tgt'])
+        num_songs = len(targets)
         columns = {m: column(part, key, num_songs, where) for m, key in keys.items()}
-        for i, target in enumerate(part['tgt']):
+        for i, target in enumerate(targets):
             items = {m: values[i] for m, values in columns.items()}
             items = {m: value for m, value in items.items() if value is not None}
             yield Song(f'{split}-{i:05d}', split, items, target, path)
@@ -236,6 +247,8 @@ def _labels(song: Song, place: Mapping[int, int]) -> NDArray[np.uint8]:
     y = _multi_hot(song.target)
     if y is not None:
         return y
+    if song.split == 'test' and is_nothing(song.target):
+        return np.full(len(LABEL_NAMES), UNKNOWN, np.uint8)
     ids = np.asarray(song.target).reshape(-1).tolist()
     inner = ids[1:-1] if ids[:1] == [2] and ids[1:][-1:] == [3] else None
     if inner is None or any(i not in place for i in inner):

@@ -38,7 +38,7 @@ from hetero_mmer.sources.own_splits import split_notes
 from hetero_mmer.sources.split import stratified_split
 from hetero_mmer.sources.split_names import split_of, split_words
 from hetero_mmer.store import Fitted, Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 ENCODER: Final = 'arff-columns-1'
@@ -51,7 +51,7 @@ class _Samples(NamedTuple):
     """What is known of all rows before their features are read."""
 
     ids: list[str]
-    labels: NDArray[np.float64]  # [N, L], NaN for unknown
+    labels: NDArray[np.uint8]  # [N, L], 255 for unknown
     split: NDArray[np.str_]  # what the names of files say, empty for nothing
     num_weighted: int
     num_sparse: int
@@ -75,7 +75,8 @@ def convert(
 
     A row is a sample, dense or sparse; in each modality it has one item. A nominal
     attribute becomes a column for each of its values, or a single one if these are 0
-    and 1, no and yes or the like; text and dates are not used.
+    and 1, no and yes or the like; text and dates are not used. A row of test whose
+    labels are all ``?`` has unknown labels.
 
     Args:
         sources: One file, or one for each split, called so: ``music-train.arff`` and
@@ -124,10 +125,14 @@ def convert(
         for header in headers
     ]
     samples = _read_samples(headers, found.names, id_name, pattern)
-    known = np.asarray(np.isfinite(samples.labels).all(axis=1))
-    labelled = bool(found.names and (known.any() if pattern is None else known.all()))
-    kept = known if labelled else np.ones_like(known)
+    known = np.asarray((samples.labels != UNKNOWN).all(axis=1))
+    bare = np.asarray((samples.labels == UNKNOWN).all(axis=1))
+    labelled = bool(found.names and known.any())
+    labelled = labelled and (pattern is None or bool((known | bare).all()))
     split, dealt = _deal(first, samples, known & labelled, seed, pattern)
+    is_new = pattern is not None
+    kept = known | (bare & ((split == 'test') | is_new))
+    kept |= not labelled
     _check_room(Path(output), len(split) * sum(map(len, columns.values())))
     writer = StoreWriter(
         output,
@@ -154,10 +159,12 @@ def convert(
         for i, sample in enumerate(rows):
             y = samples.labels[i]
             if kept[i]:
-                target = y if labelled else None
+                target = (
+                    (y if known[i] else np.full_like(y, UNKNOWN)) if labelled else None
+                )
                 writer.add(samples.ids[i], sample, target, split=str(split[i]))
             else:
-                name = found.names[int(np.isnan(y).argmax())]
+                name = found.names[int((y == UNKNOWN).argmax())]
                 writer.drop(samples.ids[i], f"its label '{name}' is unknown")
         notes = [*found.notes, *notes, *_label_notes(found.names, known, labelled)]
         if samples.num_sparse:
@@ -266,7 +273,7 @@ def _read_samples(
     parts = _parts([header.path for header in headers], like)
     ids: list[str] = []
     split: list[str] = []
-    found: list[NDArray[np.float64]] = []
+    found: list[NDArray[np.uint8]] = []
     num_weighted = num_sparse = 0
     for header, part in zip(headers, parts, strict=True):
         columns = LabelColumns(header, labels)
@@ -285,7 +292,7 @@ def _read_samples(
             num_sparse += row.is_sparse
     if not ids:
         raise InputError(f"'{headers[0].path}' has no rows")
-    y = np.array(found).reshape(len(ids), len(labels))
+    y = np.array(found, np.uint8).reshape(len(ids), len(labels))
     return _Samples(ids, y, np.array(split), num_weighted, num_sparse)
 
 
@@ -375,9 +382,7 @@ def _deal(
 
 def _even(labels: NDArray, shares: Mapping[str, float], seed: int) -> NDArray[np.str_]:
     deals = int(np.clip(_DEALT // max(labels.size, 1), 1, 30))
-    parts = stratified_split(
-        labels.astype(np.uint8), list(shares.values()), seed=seed, num_deals=deals
-    )
+    parts = stratified_split(labels, list(shares.values()), seed=seed, num_deals=deals)
     return np.array(list(shares))[parts]
 
 

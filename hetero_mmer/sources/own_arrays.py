@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hetero_mmer.input import check_file
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.ids import match
+from hetero_mmer.sources.inside import file_inside, refuse_linked_folders
 from hetero_mmer.typing import InputError
 
 #: What numpy raises for a file that is cut, broken, or holds Python objects.
@@ -32,17 +33,25 @@ class OwnArrays:
         modality: Its name.
         path: The folder or archive.
         ids: The samples that are wanted.
+        channels: How wide items are, if it is known: then no sample needs to have any.
 
     Raises:
         InputError: If there is no such thing, or nothing in it is wanted.
     """
 
-    def __init__(self, modality: str, path: Path, ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        modality: str,
+        path: Path,
+        ids: Sequence[str],
+        channels: int | None = None,
+    ) -> None:
         self.modality = modality
         self.path = existing(path)
         self.missing: list[str] = []
         self._archive: Any = None
         if path.is_dir():
+            refuse_linked_folders(path, ids)
             found, end = _files(path), '.npy'
             names = {n[: -len(end)]: n for n in found if n.lower().endswith(end)}
         elif path.suffix == '.npz':
@@ -58,10 +67,15 @@ class OwnArrays:
         self._names = {id_: names[name] for id_, name in self._match.names.items()}
         taken = set(self._names.values())
         self.extra = sorted(name for name in found if name not in taken)
+        #: The first sample that has items; None if none has.
+        self.first: str | None = None
         for id_ in ids:
             if (array := self._array(id_)) is not None:
                 self.first, self.channels = id_, array.shape[1]
                 return
+        if channels is not None and (self._names or not found):
+            self.channels = channels
+            return
         one = next((id_ for id_ in ids if id_ in self._match.guesses), ids[0])
         hint = self._match.hint(one) if one in self._match.guesses else ''
         raise InputError(
@@ -88,7 +102,7 @@ class OwnArrays:
         if array is not None and array.shape[1] != self.channels:
             raise InputError(
                 f"items of '{self.modality}' are {self.channels} wide, as in "
-                f'{self._where(self.first)}, but {array.shape[1]} wide in '
+                f'{self._where(self.first or id_)}, but {array.shape[1]} wide in '
                 f'{self._where(id_)}'
             )
         return array
@@ -127,7 +141,7 @@ class OwnArrays:
             return None
         where, name = self._where(id_), self._names[id_]
         if self._archive is None:
-            array = _load(self.path / name, np.ndarray)
+            array = _load(file_inside(self.path, name), np.ndarray)
         else:
             try:
                 array = self._archive[name]

@@ -219,6 +219,22 @@ def column(part: Mapping[str, Any], key: str, num_samples: int, where: str) -> A
     return values
 
 
+def is_nothing(values: Any) -> bool:
+    """Whether values are not there: None, NaN alone, or an empty list.
+
+    Args:
+        values: One value, or values in lists or arrays.
+
+    Example:
+        >>> is_nothing(None), is_nothing([np.nan, None]), is_nothing([0])
+        (True, True, False)
+    """
+    try:
+        return not np.isfinite(np.asarray(values, np.float64)).any()
+    except (TypeError, ValueError):
+        return False
+
+
 def text_of(value: Any) -> str:
     """A text that may be bytes, or alone in an array.
 

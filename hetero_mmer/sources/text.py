@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -257,5 +258,6 @@ def sentence_vectors(
     except Exception as error:  # No network, no such model, no safetensors, ...
         reason = ' '.join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"cannot load the encoder '{model}' ({reason})") from error
-    vectors = encoder.encode(list(texts), show_progress_bar=progress)
+    shows = progress and sys.stderr.isatty()
+    vectors = encoder.encode(list(texts), show_progress_bar=shows)
     return np.asarray(vectors, np.float32)

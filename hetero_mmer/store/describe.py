@@ -45,10 +45,11 @@ class Description:
     """Plain numbers about a store; `data describe --json` prints these fields.
 
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
-    both labels) and ``without_labels`` are None where the labels are unknown, and so is
-    ``split_label_counts``: how many samples of each split have each label.
-    ``split_labelled`` counts the samples of each split whose labels are known. Nobody
-    reads ``co_occurrence`` of more than 1000 labels, so it is None, too.
+    both labels) and ``without_labels`` are of the samples whose labels are known, None
+    if there are none, and so is ``split_label_counts``: how many samples of each split
+    have each label. ``split_labelled`` counts the samples of each split whose labels
+    are known. Nobody reads ``co_occurrence`` of more than 1000 labels, so it is None,
+    too.
     """
 
     path: str
@@ -103,7 +104,8 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
     if not isinstance(store, Store):
         with Store(store) as opened:
             return describe(opened)
-    y, split = store.labels, store.split
+    known, split = store.known, store.split
+    y = None if store.labels is None else store.labels[known]
     splits = {s: int((split == s).sum()) for s in SPLITS if s in split}
     return Description(
         path=str(store.path),
@@ -118,10 +120,10 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         else _co_occurrence(y),
         without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
         splits=splits,
-        split_labelled={s: 0 if y is None else count for s, count in splits.items()},
+        split_labelled={s: int((split[known] == s).sum()) for s in splits},
         split_label_counts=None
         if y is None
-        else {s: _label_counts(store, y[split == s]) for s in splits},
+        else {s: _label_counts(store, y[split[known] == s]) for s in splits},
         num_groups=len(set(store.groups.tolist())),
         groups_across_splits=groups_across_splits(store.groups, store.split),
         duplicate_ids=duplicates(store.ids),

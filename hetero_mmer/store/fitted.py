@@ -19,6 +19,7 @@ from hetero_mmer.store.checksum import (
     read_checksums,
     write_checksums,
 )
+from hetero_mmer.store.create import created
 from hetero_mmer.store.safe_h5 import (
     DAMAGE,
     child,
@@ -149,7 +150,7 @@ def write_encoders(
         fitted: What the encoder of a modality learned.
         fill: What replaced values of each column that were not finite.
     """
-    with h5py.File(path, 'w', libver=('earliest', 'v110')) as file:
+    with created(path) as file:
         write_fitted(file, fitted)
         for modality, values in fill.items():
             file[f'fill/{modality}'] = values

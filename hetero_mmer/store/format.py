@@ -27,8 +27,11 @@ Dataset                                 Content
                                         mean
 ``fitted/<modality>/about``             JSON: which encoder made the features,
 ``fitted/<modality>/arrays/<name>``     and what it learned (optional)
-``labels``                              [N, L] uint8 (optional)
-``intensities``                         [N, L] float32 (optional)
+``labels``                              [N, L] uint8 (optional): 0 or 1, or 255 in
+                                        all of the row of a sample whose labels
+                                        are unknown (format version 3 only)
+``intensities``                         [N, L] float32 (optional), NaN in the
+                                        rows of samples with unknown labels
 ``ids``, ``groups``, ``split``          [N] UTF-8
 ``dropped/ids``, ``dropped/reasons``    what the converter left out, and why
 ``extra/<name>``                        [N, ...] anything else per sample
@@ -53,6 +56,13 @@ from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer store'
 VERSION: Final = 2
+
+#: The version of stores where the labels of some samples are unknown: releases that
+#: read none but 2 would not know what 255 means.
+VERSION_WITH_UNKNOWN: Final = 3
+
+#: What stands for each label of a sample whose labels are unknown.
+UNKNOWN: Final = 255
 
 #: The names a split may have; the empty one stands for no split at all.
 SPLITS: Final = ('train', 'valid', 'test', '')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,10 @@ from hetero_mmer.typing import InputError
 MODEL: Final = 'model.json'
 ENCODERS: Final = 'encoders.h5'
 
+#: Where a store, and what a run keeps of its data, has the intensity above which a
+#: label is present.
+POSITIVE_ABOVE: Final = 'positive_above'
+
 
 @dataclass(frozen=True)
 class Like:
@@ -34,6 +39,8 @@ class Like:
         fill: What replaced values of each column that were not finite, where it was
             the mean.
         left_out: Modalities of the data that the model of the run does not use.
+        positive_above: The intensity above which a label is present, where labels were
+            made of intensities and it is known.
     """
 
     path: Path
@@ -42,6 +49,7 @@ class Like:
     fitted: Mapping[str, Fitted]
     fill: Mapping[str, NDArray]
     left_out: tuple[str, ...] = ()
+    positive_above: float | None = None
 
     def note(self) -> str:
         """What samples are like, in a sentence for the report."""
@@ -170,7 +178,12 @@ def read_like(path: str | os.PathLike[str] | None) -> Like | None:
         )
     with Store(path) as store:
         return Like(
-            Path(path), store.specs, store.label_names, store.fitted, store.fill
+            Path(path),
+            store.specs,
+            store.label_names,
+            store.fitted,
+            store.fill,
+            positive_above=_number(store.attrs.get(POSITIVE_ABOVE), path),
         )
 
 
@@ -193,6 +206,7 @@ def _of_run(path: Path) -> Like:
             for m, v in about['modalities'].items()
         }
         names, left_out = tuple(about['label_names']), tuple(about['left_out'])
+        above = _number(about.get('data', {}).get(POSITIVE_ABOVE), path / MODEL)
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise InputError(f"'{path / MODEL}' is damaged ({error})") from error
     fitted: dict[str, Fitted] = {}
@@ -207,7 +221,15 @@ def _of_run(path: Path) -> Like:
                 f"'{modality}', but '{ENCODERS}' there has {_name(found)}: both files "
                 f'are of one run'
             )
-    return Like(path, specs, names, fitted, fill, left_out)
+    return Like(path, specs, names, fitted, fill, left_out, above)
+
+
+def _number(value: Any, path: str | os.PathLike[str]) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise InputError(f"'{POSITIVE_ABOVE}' of '{path}' is a number (got {value!r})")
+    return float(value)
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ from hetero_mmer.escape import visible
 from hetero_mmer.output import claim, replacing
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.format import FORMAT
+from hetero_mmer.store.like import ENCODERS, MODEL
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
 from hetero_mmer.typing import InputError
@@ -21,8 +22,15 @@ def check_store_path(path: Path) -> None:
         path: Where a store is to be written.
 
     Raises:
-        InputError: For a folder, or a file that is neither a store nor empty.
+        InputError: For a folder, a file that is neither a store nor empty, or the name
+            of the encoders in the folder of a run, which would be taken for them.
     """
+    # Some file systems tell no capitals apart.
+    if path.name.lower() == ENCODERS and (path.parent / MODEL).exists():
+        raise InputError(
+            f"'{path}' is a file of the run in '{path.parent}', so no store is written "
+            f'there; name another output'
+        )
     if path.is_dir():
         raise InputError(f"a store is a file (got the folder '{path}')")
     if path.exists() and not (path.is_file() and _is_store(path)):

@@ -25,13 +25,24 @@ from hetero_mmer.store.check import (
 )
 from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, read_checksums
 from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
-from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
+from hetero_mmer.store.format import (
+    FORMAT,
+    SPLITS,
+    UNKNOWN,
+    VERSION,
+    VERSION_WITH_UNKNOWN,
+    ModalitySpec,
+    read_strings,
+)
 from hetero_mmer.store.slices import SliceReader
 from hetero_mmer.typing import InputError
 
 
 class Store:
     """A data set on disk: small things in memory, feature values read when asked for.
+
+    ``labels`` are [N, L] zeros and ones, None if no sample has any. Where :attr:`known`
+    says so, a row is 255 instead, which is no number to compute with.
 
     Args:
         path: A file that :class:`~hetero_mmer.store.StoreWriter` wrote.
@@ -71,10 +82,10 @@ class Store:
         if name != FORMAT:
             raise self._error("it is an HDF5 file, but not a store (no 'format')")
         self.format_version = -1 if version is None else version
-        if self.format_version != VERSION:
+        if self.format_version not in (VERSION, VERSION_WITH_UNKNOWN):
             raise self._error(
                 f'its format version is {self.format_version}, and this release of '
-                f'hetero_mmer reads version {VERSION}'
+                f'hetero_mmer reads versions {VERSION} and {VERSION_WITH_UNKNOWN}'
             )
         with self._reading():
             check_sizes(safe_h5.walk(file, MAX_OBJECTS), self.path.stat().st_size)
@@ -184,6 +195,13 @@ class Store:
     def num_labels(self) -> int:
         """Number of labels."""
         return len(self.label_names)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the labels of a sample are known, all of them or none, [N]."""
+        if self.labels is None:
+            return np.zeros(len(self), bool)
+        return self.labels[:, 0] != UNKNOWN
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Indices of the samples of a split.
@@ -549,14 +567,17 @@ class Store:
                 f'it names {self.num_labels} labels, but its label array has shape '
                 f'{list(labels.shape)}'
             )
-        wrong = np.argwhere((labels != 0) & (labels != 1))
+        unknown = np.zeros(len(labels), bool)
+        if self.format_version == VERSION_WITH_UNKNOWN:
+            unknown = (labels == UNKNOWN).all(axis=1)
+        wrong = np.argwhere((labels != 0) & (labels != 1) & ~unknown[:, None])
         if len(wrong):
             row, column = wrong[0]
             raise self._error(
                 f"labels are 0 or 1, but sample '{self.ids[row]}' has "
                 f"{labels[row, column]} for '{self.label_names[column]}'"
             )
-        return labels.astype(np.uint8, copy=False)
+        return None if unknown.all() else labels.astype(np.uint8, copy=False)
 
     def _read_ptr(
         self, group: h5py.Group, modality: str, spec: ModalitySpec

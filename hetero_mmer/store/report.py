@@ -44,6 +44,7 @@ def report(store: Store | str | os.PathLike[str]) -> str:
         if split in store.split
     ]
     names = [f'with {m}' for m in store.modalities]
+    names += ['with labels'] * _some_unknown(store)
     return '\n'.join(
         (
             _head(store.path.name, store.attrs.get('notes', ())),
@@ -80,7 +81,13 @@ def _dropped(dropped: Sequence[tuple[str, str]]) -> str:
 
 def _counts(store: Store, chosen: np.ndarray) -> list[int]:
     present = [np.diff(store.ptr[m])[chosen] > 0 for m in store.modalities]
+    present += [store.known[chosen]] * _some_unknown(store)
     return [int(chosen.sum()), *(int(some.sum()) for some in present)]
+
+
+def _some_unknown(store: Store) -> bool:
+    """Whether the labels of some samples are unknown, but not of all."""
+    return bool(0 < store.known.sum() < len(store))
 
 
 def _cleaned(store: Store) -> str:

@@ -366,13 +366,26 @@ def _check_labels(store: Store) -> Iterator[Finding]:
     if store.labels is None:
         yield Finding('info', 'the samples have no labels')
         return
-    without = int((~store.labels.any(axis=1)).sum())
+    known = store.known
+    without = int((~store.labels[known].any(axis=1)).sum())
     if without:
         yield Finding(
-            'info', f'{without} of {len(store)} samples have none of the labels'
+            'info', f'{without} of {int(known.sum())} samples have none of the labels'
         )
     for split in sorted(set(store.split.tolist())):
-        counts = store.labels[store.split == split].sum(axis=0, dtype=np.int64)
+        where = f"in split '{split}'" if split else 'without a split'
+        chosen = store.split == split
+        if unknown := store.ids[chosen & ~known].tolist():
+            trains = split in ('train', 'valid')
+            yield Finding(
+                'warning' if trains else 'info',
+                f'labels of {len(unknown)} of {int(chosen.sum())} samples {where} are '
+                f'unknown{", which training refuses" if trains else ""} '
+                f'({_some(unknown)})',
+            )
+        if not (chosen & known).any():
+            continue
+        counts = store.labels[chosen & known].sum(axis=0, dtype=np.int64)
         never = [
             name for name, c in zip(store.label_names, counts, strict=True) if not c
         ]

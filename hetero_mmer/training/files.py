@@ -9,14 +9,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
 import yaml
-from safetensors import SafetensorError
-from torch import Tensor
-from torch.nn import Module
 
 from hetero_mmer.escape import guard_cell
 from hetero_mmer.input import check_file, parse_json
@@ -25,6 +20,10 @@ from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -57,6 +56,9 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     Raises:
         InputError: If the file is missing, damaged or of another model.
     """
+    import safetensors.torch
+    from safetensors import SafetensorError
+
     try:
         check_file(path)
     except InputError as error:
@@ -81,6 +83,8 @@ def sha256_of_file(path: Path) -> str:
 
 def save_weights(model: Module, path: Path) -> None:
     """Writes a model's parameters and buffers as safetensors, shared ones once."""
+    import safetensors.torch
+
     unique: dict[tuple, tuple[str, Tensor]] = {}
     for name, value in model.state_dict().items():
         place = (
@@ -88,8 +92,8 @@ def save_weights(model: Module, path: Path) -> None:
         )
         unique.setdefault((place, value.dtype), (name, value))
     tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    with replacing(path) as temporary:  # Its own writer leaves it to its owner alone.
+        temporary.write_bytes(safetensors.torch.save(tensors))
 
 
 def find_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -102,8 +106,12 @@ def find_checkpoint(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     check_file(path)
+    import torch
+
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
+    except (MemoryError, PermissionError):  # The file may be sound.
+        raise
     except Exception as error:  # Each layer of the format has errors of its own.
         raise InputError(
             f"the checkpoint '{path}' is damaged; without it the run starts anew"

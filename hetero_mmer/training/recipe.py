@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hetero_mmer import models
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.recipes import recipe_file, recipe_names
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
@@ -108,6 +111,44 @@ def recipe_first(words: Sequence[str], options: Sequence[str]) -> list[str]:
     return [*first, *rest]
 
 
+def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] | None:
+    """A command line that can be checked before the model's class is imported.
+
+    Args:
+        words: The command line of ``train``.
+        options: All of its options, with their dashes.
+
+    Returns:
+        The words without the options of the model, the recipe first; None if only the
+        class can tell what they mean.
+
+    Raises:
+        InputError: For an unknown recipe, option of a recipe, or model.
+
+    Example:
+        >>> words_but_model(['--model', 'HHMPN', '--model.num_steps', '2'], [])
+        ['--model', 'HHMPN']
+    """
+    rest, model = _take(words, '--model')
+    if (model and '--help' in rest) or '--model.help' in rest:
+        return None
+    rest, recipe = _take(rest, '--recipe')
+    if recipe:
+        known = [o[2:] for o in options if o not in ('--recipe', '--resume', '--help')]
+        spec = read_recipe(recipe, known).get('model') or {}
+        if model and spec:
+            return None
+        rest = ['--recipe', str(find_recipe(recipe)), *rest]
+        if spec:
+            check_model_name(spec['class_path'])
+    if model:
+        check_model_name(model)
+        rest = ['--model', model, *rest]
+    for name in {w.split('=')[0] for w in rest if w.startswith('--model.')}:
+        rest, _ = _take(rest, name)
+    return rest
+
+
 def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
     """The class that follows ``--model``, and those arguments that are facts of data.
 
@@ -121,6 +162,28 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
     """
     model = locate(words[words.index('--model') + 1])
     return model, _parameters(model)[0]
+
+
+def check_model_name(path: str) -> None:
+    """Refuses a model that cannot be there, without importing what is.
+
+    Args:
+        path: A model of ours, or an import path.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+
+    Example:
+        >>> check_model_name('HHMPN')
+    """
+    module, _, name = path.rpartition('.')
+    top = module.partition('.')[0]
+    if module in ('', models.__name__):
+        is_there = name in models.__all__
+    else:
+        is_there = top in sys.modules or not top or find_spec(top) is not None
+    if not is_there:
+        locate(path)
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:

@@ -5,21 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import Module
 
-from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.schema import Kind
 from hetero_mmer.training import files
 from hetero_mmer.training.arrays import Prediction, Sample, sample_graphs
 from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
-from hetero_mmer.training.score import predict_probs
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec
 from hetero_mmer.typing import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
 
 FORMAT_VERSION = 1
 
@@ -70,6 +69,8 @@ class Run:
     @property
     def label_graph(self) -> Tensor | None:
         """Edges among the labels, ``[2, E]``; None for all pairs."""
+        import torch
+
         edges = self.about['label_graph']
         return None if edges is None else torch.tensor(edges)
 
@@ -106,12 +107,13 @@ class Run:
         Raises:
             InputError: If the samples do not fit the model.
         """
+        from hetero_mmer.functional.multilabel import binarize
+        from hetero_mmer.training.score import predict_probs
+
         check_batch_size(batch_size)
         if threshold is not None:
             check_threshold(threshold)
-        graphs = sample_graphs(
-            self, [samples] if isinstance(samples, Mapping) else samples
-        )
+        graphs = sample_graphs(self, samples)
         if not graphs:
             shape = (0, len(self.label_names))
             return Prediction(
@@ -127,8 +129,16 @@ class Run:
         Args:
             threshold: A number, ``tuned`` or ``per-label``; by default the one that
                 the run was tested with.
+
+        Raises:
+            InputError: For anything else.
         """
-        threshold = self.about['threshold'] if threshold is None else threshold
+        import torch
+
+        if threshold is None:
+            threshold = self.about['threshold']
+        else:
+            check_threshold(threshold)
         if threshold == 'per-label':
             values = self.about['thresholds']['per-label']
             values = [values[name] for name in self.label_names]
@@ -150,6 +160,24 @@ def load_run(path: str | Path) -> Run:
         InputError: For a folder that holds no finished run, or a damaged one.
     """
     path = Path(path)
+    about = read_about(path)
+    widths = {m: v['channels'] for m, v in about['modalities'].items()}
+    labels = len(about['label_names'])
+    model = build_model(about['model'], widths, labels, _num_embeddings(about))
+    # Runs of version 0.1 kept no checksum.
+    files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
+    return Run(path, model.eval(), about)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What ``model.json`` says of a finished run; takes no torch.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        InputError: For a folder that holds no finished run, or a damaged one.
+    """
     if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
         raise InputError(
             f"the run in '{path}' has not finished; "
@@ -164,12 +192,7 @@ def load_run(path: str | Path) -> Run:
             f"'{path / files.MODEL}' has format version {FORMAT_VERSION} "
             f'(got {version})'
         )
-    widths = {m: v['channels'] for m, v in about['modalities'].items()}
-    labels = len(about['label_names'])
-    model = build_model(about['model'], widths, labels, _num_embeddings(about))
-    # Runs of version 0.1 kept none.
-    files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
-    return Run(path, model.eval(), about)
+    return about
 
 
 def build_model(

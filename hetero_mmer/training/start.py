@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from hetero_mmer.training import files
-from hetero_mmer.training.check import PRECISIONS
+from hetero_mmer.training.options import PRECISIONS
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
 

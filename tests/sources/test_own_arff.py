@@ -577,3 +577,71 @@ def test_the_command(toy, path, tmp_path, capsys, monkeypatch):
     text = re.sub(r'\s+', ' ', capsys.readouterr().out)
     assert "``'[joy, anger]'``" in text
     assert 'Which attributes are features of each modality' in text
+
+
+def secret(rows, names=LABELS):
+    """Cells of rows whose labels nobody tells."""
+
+    def change(i, cells):
+        return cells | dict.fromkeys(names, '?') if i in rows else cells
+
+    return change
+
+
+@pytest.mark.parametrize('hidden', [range(8), [1, 5]])
+@pytest.mark.parametrize('way', ['files', 'option'])
+def test_rows_of_test_without_labels_are_unknown(tmp_path, hidden, way):
+    train, test = Toy(30), Toy(8, seed=1)
+    if way == 'files':
+        paths = [tmp_path / 'toy-train.arff', tmp_path / 'toy-test.arff']
+        train.write(paths[0])
+        test.write(paths[1], change=secret(hidden))
+    else:
+        paths = [tmp_path / 'toy.arff']
+        for name in ('x', 'colour', 'live', 'y'):
+            both = [getattr(one, name) for one in (train, test)]
+            setattr(train, name, np.concatenate(both))
+        rows = [30 + i for i in hidden]
+        relation = 'toy: -split-number 30'
+        train.write(paths[0], relation=relation, change=secret(rows))
+    with convert(paths, tmp_path / 'a.h5', labels=-3) as store:
+        assert len(store) == 38
+        assert not store.dropped
+        rows = store.rows('test')
+        assert (~store.known[rows]).nonzero()[0].tolist() == list(hidden)
+        for i, row in enumerate(rows):
+            expected = [255] * 3 if i in hidden else test.y[i].tolist()
+            assert store.labels[row].tolist() == expected
+        assert store.known[store.split != 'test'].all()
+
+
+def test_other_rows_without_labels_are_dropped(tmp_path):
+    """Of train, or of test with some of the labels, or where rows are dealt out."""
+    train, test = tmp_path / 'toy-train.arff', tmp_path / 'toy-test.arff'
+    Toy(30).write(train, change=secret([4]))
+    Toy(8, seed=1).write(test, change=secret([2], LABELS[1:]))
+    with convert([train, test], tmp_path / 'a.h5', labels=-3) as store:
+        assert [name for name, _ in store.dropped] == ['train-4', 'test-2']
+        assert store.known.all()
+    with convert([train], tmp_path / 'b.h5', labels=-3) as store:
+        assert [name for name, _ in store.dropped] == ['row-4']
+        assert store.known.all()
+
+
+@pytest.mark.parametrize('names', [LABELS, LABELS[1:]])
+def test_new_rows_may_be_without_labels(tmp_path, names):
+    Toy(30).write(tmp_path / 'old.arff')
+    convert([tmp_path / 'old.arff'], tmp_path / 'a.h5', labels=-3).close()
+    new = Toy(8, seed=1)
+    new.write(tmp_path / 'new.arff', change=secret([3, 6], names))
+    paths = [tmp_path / 'new.arff']
+    with convert(paths, tmp_path / 'b.h5', like=tmp_path / 'a.h5') as store:
+        assert len(store) == 8
+        if names != LABELS:
+            assert store.labels is None
+            return
+        assert set(store.split) == {'test'}
+        expected = [
+            [255] * 3 if i in (3, 6) else y for i, y in enumerate(new.y.tolist())
+        ]
+        assert store.labels.tolist() == expected
