@@ -316,7 +316,7 @@ def test_json_of_a_list_and_of_findings(data, tmp_path, capsys):
     found = strict_json(capsys.readouterr().out)
     assert (found['path'], found['errors']) == (str(bad), 2)  # And its checksum.
     levels = [finding['level'] for finding in found['findings']]
-    assert levels.count('error') == 1
+    assert levels.count('error') == 2
     assert levels.count('warning') == found['warnings']
     assert all(set(one) == {'level', 'sentence'} for one in found['findings'])
 
