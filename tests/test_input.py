@@ -36,7 +36,7 @@ def test_a_pipe_is_never_waited_for(pipe, read):
 
 def test_a_folder_with_a_pipe_for_an_array(tmp_path):
     os.mkfifo(tmp_path / 'a.npy')
-    with pytest.raises(InputError, match=r"a\.npy' is a pipe"):
+    with pytest.raises(InputError, match=r"a\.npy' is no file that can be read"):
         OwnArrays('text', tmp_path, ['a'])
 
 

@@ -31,7 +31,7 @@ from hetero_mmer.typing import InputError
 SECONDS: Final = 2
 
 #: Memory beyond twice the file and what Python itself takes.
-_MEMORY: Final = 200 << 20
+_MEMORY: Final = 240 << 20
 
 _REFUSED: Final = 3
 

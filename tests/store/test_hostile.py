@@ -87,6 +87,7 @@ def test_what_lies_elsewhere_is_told(tmp_path):
     assert 'virtual' in told['virtual']
     assert 'another file' in told['external_storage']
     assert '1000000 chunks' in told['trillion_rows']
+    assert 'declares 16000000000000' in told['trillion_rows_in_a_row']
     assert 'inflates to more' in told['inflates']
     assert 'nested too deeply' in told['deep_attrs']
 
