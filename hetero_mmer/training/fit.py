@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -25,6 +26,7 @@ from hetero_mmer.training.check import (
     check_model,
     check_options,
     check_types,
+    reason,
 )
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
@@ -321,8 +323,7 @@ def _fit(
         }
         seed = derive_seed(options['seed'], 2)
         size = options['batch_size']
-        trainer.fit(
-            module,
+        loaders = (
             StoreLoader(
                 splits.train,
                 size,
@@ -331,9 +332,10 @@ def _fit(
                 **workers,
             ),
             StoreLoader(splits.valid, size, **workers),
-            ckpt_path=folder / files.CHECKPOINT if kept is not None else None,
-            weights_only=True,
         )
+        path = folder / files.CHECKPOINT if kept is not None else None
+        with _restoring(folder, lambda: path is None or recorder.started):
+            trainer.fit(module, *loaders, ckpt_path=path, weights_only=True)
     return recorder
 
 
@@ -341,10 +343,27 @@ def _restore_weights(
     network: Module, checkpoint: Mapping[str, Any], path: Path
 ) -> None:
     """Writes the best weights, which a kill may have kept from being written."""
-    state = checkpoint['state_dict']
-    own = {k.removeprefix('model.'): v for k, v in state.items() if k[:6] == 'model.'}
-    network.load_state_dict(own)
+    with _restoring(path.parent, lambda: False):
+        state = checkpoint['state_dict'].items()
+        own = {k.removeprefix('model.'): v for k, v in state if k[:6] == 'model.'}
+        network.load_state_dict(own)
     files.save_weights(network, path)
+
+
+@contextlib.contextmanager
+def _restoring(folder: Path, is_done: Callable[[], bool]) -> Iterator[None]:
+    """Errors until a checkpoint is restored are errors of the checkpoint."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        if is_done():
+            raise
+        raise InputError(
+            f"the checkpoint '{folder / files.CHECKPOINT}' is damaged, or none of this "
+            f'run ({reason(error)}); without it the run starts anew'
+        ) from error
 
 
 def _test(
