@@ -143,7 +143,7 @@ def _check_record(value: Any, kind: Any, where: str, key: str) -> None:
     for name in value:
         if name not in hints:
             hint = did_you_mean(str(name), hints)
-            raise InputError(f"unknown key '{_join(key, name)}' in {where}{hint}")
+            raise InputError(f'unknown key {_join(key, name)!r} in {where}{hint}')
     for name, hint in hints.items():
         optional = get_origin(hint) is NotRequired
         if name in value:
@@ -190,7 +190,7 @@ def _container(kind: Any) -> type | None:
 
 
 def _wrong(value: Any, kind: Any, where: str, key: str) -> InputError:
-    name = ' in '.join(filter(None, [f"'{key}'" if key else '', where]))
+    name = ' in '.join(filter(None, [repr(key) if key else '', where]))
     try:
         got = reprlib.repr(value)
     except ValueError:  # Python prints no number of thousands of digits.

@@ -102,7 +102,7 @@ def read_about(path: Path) -> dict[str, Any]:
                 )
     tuned = about['thresholds']['per-label']
     if missing := [name for name in labels if name not in tuned]:
-        raise InputError(f"{where} has no tuned threshold of the label '{missing[0]}'")
+        raise InputError(f'{where} has no tuned threshold of the label {missing[0]!r}')
     _check_edges(about['label_graph'], len(labels), where)
     return about
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.store import Store
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device, check_model
+from hetero_mmer.training.check import check_device, check_model, reason
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
 from hetero_mmer.training.encoders import keep_encoders
@@ -172,8 +173,7 @@ def _fit(
         }
         seed = derive_seed(options['seed'], 2)
         size = options['batch_size']
-        trainer.fit(
-            module,
+        loaders = (
             StoreLoader(
                 splits.train,
                 size,
@@ -182,9 +182,10 @@ def _fit(
                 **workers,
             ),
             StoreLoader(splits.valid, size, **workers),
-            ckpt_path=folder / files.CHECKPOINT if kept is not None else None,
-            weights_only=True,
         )
+        path = folder / files.CHECKPOINT if kept is not None else None
+        with _restoring(folder, lambda: path is None or recorder.started):
+            trainer.fit(module, *loaders, ckpt_path=path, weights_only=True)
     return recorder
 
 
@@ -192,10 +193,27 @@ def _restore_weights(
     network: Module, checkpoint: Mapping[str, Any], path: Path
 ) -> None:
     """Writes the best weights, which a kill may have kept from being written."""
-    state = checkpoint['state_dict']
-    own = {k.removeprefix('model.'): v for k, v in state.items() if k[:6] == 'model.'}
-    network.load_state_dict(own)
+    with _restoring(path.parent, lambda: False):
+        state = checkpoint['state_dict'].items()
+        own = {k.removeprefix('model.'): v for k, v in state if k[:6] == 'model.'}
+        network.load_state_dict(own)
     files.save_weights(network, path)
+
+
+@contextlib.contextmanager
+def _restoring(folder: Path, is_done: Callable[[], bool]) -> Iterator[None]:
+    """Errors until a checkpoint is restored are errors of the checkpoint."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        if is_done():
+            raise
+        raise InputError(
+            f"the checkpoint '{folder / files.CHECKPOINT}' is damaged, or none of this "
+            f'run ({reason(error)}); without it the run starts anew'
+        ) from error
 
 
 def _test(

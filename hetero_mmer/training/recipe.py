@@ -68,7 +68,7 @@ def read_recipe(
     for option in recipe:
         if option not in known:
             hint = did_you_mean(str(option), known)
-            raise InputError(f"unknown option '{option}' in '{path}'{hint}")
+            raise InputError(f"unknown option {str(option)!r} in '{path}'{hint}")
     model = recipe.get('model')
     if isinstance(model, str):
         recipe['model'] = {'class_path': model, 'init_args': {}}
@@ -278,7 +278,7 @@ def _check_names(value: Any, where: str, key: str) -> None:
             locate(value, where=where)
         elif not re.fullmatch(r'[\w+-]*', value):  # It might be YAML in YAML, a file.
             raise InputError(
-                f"'{key}' in {where} is a word, or an import path (got "
+                f'{key!r} in {where} is a word, or an import path (got '
                 f'{reprlib.repr(value)})'
             )
 

@@ -76,6 +76,11 @@ class Recorder(Checkpoint):
         return sum(row['seconds'] for row in self.rows)
 
     @property
+    def started(self) -> bool:
+        """Whether training has begun, so that all of a checkpoint was restored."""
+        return self._start > 0
+
+    @property
     def exhausted(self) -> bool:
         """Whether patience is at its end."""
         waited = len(self.rows) - self.best_epoch

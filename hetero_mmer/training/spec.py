@@ -77,7 +77,7 @@ def locate(
         <class 'collections.OrderedDict'>
     """
     if not all(part.isidentifier() for part in path.split('.')):
-        raise InputError(f"'{path}' is no import path")
+        raise InputError(f'{path!r} is no import path')
     module, _, name = path.rpartition('.')
     module = module or _MODELS
     if not trust and not _inside(module, _IMPORTED):

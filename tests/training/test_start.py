@@ -221,6 +221,30 @@ def test_a_damaged_record_in_a_checkpoint_is_told(tmp_path, data, model, options
             resume(folder)
 
 
+@pytest.mark.parametrize('monitor', ['last', 'f1_micro'])
+def test_a_checkpoint_that_does_not_fit_is_told(
+    monitor, tmp_path, data, model, options
+):
+    folder = stopped(tmp_path / 'run', 1, model, data, options, monitor=monitor)
+    path = folder / files.CHECKPOINT
+    state = torch.load(path, weights_only=True)
+    name = next(iter(state['state_dict']))
+    for key, value in (
+        ('state_dict', None),
+        ('state_dict', {**state['state_dict'], name: torch.zeros(1)}),
+        ('state_dict', {**state['state_dict'], name: 'x'}),
+        ('optimizer_states', None),
+        ('lr_schedulers', [{'x': 1}]),
+        ('loops', []),
+        ('pytorch-lightning_version', 3),
+    ):
+        torch.save({**state, key: value}, path)
+        with pytest.raises(InputError, match=r"last\.ckpt' is damaged, or none of"):
+            resume(folder)
+    torch.save(state, path)
+    resume(folder)
+
+
 def test_options_that_are_younger_than_the_run_have_their_defaults(tmp_path):
     before, now = {'seed': 1}, {'seed': 1, 'new': 5}
     kept = start_of(before, 'a')
