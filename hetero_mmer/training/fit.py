@@ -40,7 +40,7 @@ from hetero_mmer.training.score import (
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.training.spec import NUM_EMBEDDINGS
 from hetero_mmer.training.start import check_resumed, start_of
-from hetero_mmer.typing import InputWarning
+from hetero_mmer.typing import InputError, InputWarning
 
 
 def run(
