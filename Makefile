@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= synthetic
 RECIPE ?= hhmpn_synthetic
+MINUTES ?= 10
 OUT ?= runs/$(RECIPE)-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help setup train test slow lint bench notebooks clean
+.PHONY: help setup train test slow lint fuzz bench notebooks clean
 
 help:
 	@echo 'make train [DATA=music.h5] [RECIPE=hhmpn_music_emotions] [OUT=runs/mine]'
 	@echo 'make test       everything that must pass'
 	@echo 'make slow       the longer tests, too'
+	@echo 'make fuzz       damaged files of all kinds for ten minutes [MINUTES=60] [SEED=7]'
 	@echo 'make bench      measure the speed, into benchmarks/README.md (half an hour)'
 	@echo 'make notebooks  run the notebooks in place'
 
@@ -44,6 +46,12 @@ test: lint
 
 slow: $(BIN)/.tested
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
+
+# A target of tests/fuzz gets a part of the time; two run side by side.
+fuzz: SEED ?= $(shell date +%s)
+fuzz: $(BIN)/.tested
+	FUZZ_SEED=$(SEED) FUZZ_SECONDS=$$(($(MINUTES) * 60 * 2 / 17)) OMP_NUM_THREADS=1 \
+		$(BIN)/pytest --numprocesses 2 --dist worksteal tests/fuzz
 
 bench: $(BIN)/.tested
 	$(BIN)/python benchmarks/speed/run.py --write

@@ -37,6 +37,7 @@ from hetero_mmer.sources import resolve_data
 from hetero_mmer.sources.music_emotions import raw_columns
 from hetero_mmer.store import Store
 from hetero_mmer.training import from_spec, read_recipe, train
+from hetero_mmer.typing import InputError
 
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 METRICS = ('f1_micro', 'f1_macro', 'acc_jaccard', 'acc_subset', 'hamming_loss')
@@ -87,8 +88,10 @@ def choose(
     monitor: str,
 ) -> tuple[float, dict[str, float]]:
     """The penalty that is best on valid, and its metrics on test."""
-    x, y = columns(store), torch.from_numpy(store.labels.astype(int))
     train, valid, test = (store.rows(split) for split in ('train', 'valid', 'test'))
+    if not store.known[np.concatenate([train, valid, test])].all():
+        raise InputError(f"labels of some samples of '{store.path}' are unknown")
+    x, y = columns(store), torch.from_numpy(store.labels.astype(int))
     scaler = StandardScaler().fit(x[train])
     best: tuple[float, float, dict[str, float]] = (-1.0, 0.0, {})
     for C in PENALTIES:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 if __name__ == '__main__':
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # There is nothing to undo or to say yet.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if not sys.flags.safe_path:
         # Python puts the current directory first, whose files would stand for modules
         # of the same names. The package itself may lie there.

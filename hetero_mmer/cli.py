@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import inspect
 import os
 import re
+import select
+import shlex
+import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hetero_mmer.escape import visible
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.output import WriteError, writing
+from hetero_mmer.signals import Stopped, stoppable
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from hetero_mmer.store import Description
+    from hetero_mmer.show import Table
 
 USAGE = """\
 usage: hetero-mmer COMMAND ...
@@ -38,6 +45,7 @@ commands:
   data fetch NAME                download a data set and make its store
   data describe STORE            what a store holds
   data validate STORE            what is suspicious in a store
+  recipes [NAME]                 what `train --recipe` knows, or the YAML of one
   train                          train a model and test it
   evaluate RUN                   metrics of a finished run
   predict RUN STORE              labels of new samples
@@ -53,20 +61,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Its words; those of this process by default.
 
     Returns:
-        The exit status: 0, 2 for bad input, 130 after an interrupt.
+        The exit status: 0, 2 for bad input or what the machine lacks, 130 after an
+        interrupt, 143 after SIGTERM, 129 after a terminal was closed, 141 if nobody
+        reads what is printed.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None and hasattr(sys.stdout, 'reconfigure'):
+        sys.stdout.reconfigure(errors='backslashreplace')  # As stderr has it.
     # Threads that spin while they wait make small models 20 times slower wherever
     # another process wants the same cores. Read when torch is imported.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    if argv is not None:
+        return _main(list(argv))
+    for name in ('stdout', 'stderr'):  # None where the caller closed it.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+    with stoppable():
+        return _main(sys.argv[1:])
+
+
+def _main(words: list[str]) -> int:
     try:
         with _plain_warnings():
-            return _run(words)
-    except SystemExit as stop:  # After the help of a command.
+            status = _run(words)
+            with writing('standard output'):  # Now: at exit nobody hears of failures.
+                sys.stdout.flush()
+            return status
+    except SystemExit as stop:  # After the help of a command, or by rich.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _unread()
         return int(stop.code or 0)
     except KeyboardInterrupt as stop:
-        print(f'hetero-mmer: {stop or "interrupted"}', file=sys.stderr)
-        return 130
+        _tell(_with_notes(stop))
+        return stop.status if isinstance(stop, Stopped) else 130
     except argparse.ArgumentError as error:
         message = _sentence(str(error))
     except (OSError, ValueError) as error:
@@ -74,9 +100,59 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, OSError | InputError):
             raise
-        message = str(error)
-    print(f'hetero-mmer: error: {message}', file=sys.stderr)
+        if isinstance(error, OSError):
+            if error.errno == errno.EPIPE and _has_no_reader():
+                return _unread()
+            if (
+                error.errno == errno.ENOSPC and error.filename is None
+            ):  # No file of ours.
+                error = WriteError(error.errno, error.strerror, 'standard output')
+        message = _with_notes(error)
+    except (MemoryError, RecursionError, RuntimeError) as error:
+        if not (lack := _lack(error)):
+            raise
+        message = lack
+    _tell(f'error: {message}')
     return 2
+
+
+def _with_notes(error: BaseException) -> str:
+    notes = getattr(error, '__notes__', [])
+    return '; '.join([str(error) or 'interrupted', *notes])
+
+
+def _has_no_reader() -> bool:
+    """Whether what our output was piped into has ended."""
+    poll = select.poll()
+    with contextlib.suppress(OSError, ValueError):  # A stream without a descriptor.
+        for stream in (sys.stdout, sys.stderr):
+            poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _unread() -> int:
+    """Ends like any command before `| head`: without a word."""
+    with contextlib.suppress(OSError, ValueError):  # Or Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _tell(message: str) -> None:
+    with contextlib.suppress(OSError):  # Nobody reads that either.
+        print(f'hetero-mmer: {visible(message)}', file=sys.stderr)
+
+
+def _lack(error: Exception) -> str:
+    """What the machine has too little of, if that is what went wrong."""
+    reason = ' '.join(str(error).split())[:200]
+    if isinstance(error, RecursionError):
+        return f'the input is nested too deeply ({reason})'
+    of_torch = getattr(sys.modules.get('torch'), 'OutOfMemoryError', ())
+    if isinstance(error, of_torch) or "can't allocate memory" in reason:
+        return f'there is not enough memory ({reason}); smaller batches need less'
+    if isinstance(error, MemoryError):
+        return f'there is not enough memory ({reason})'.replace(' ()', '')
+    return ''
 
 
 @contextlib.contextmanager
@@ -92,7 +168,7 @@ def _plain_warnings() -> Iterator[None]:
             message: Warning | str, category: type[Warning], *args: Any, **more: Any
         ) -> None:
             if issubclass(category, InputWarning):
-                print(f'hetero-mmer: warning: {message}', file=sys.stderr)
+                _tell(f'warning: {message}')
             else:
                 show(message, category, *args, **more)
 
@@ -132,17 +208,23 @@ def _names_own_code(words: Sequence[str]) -> bool:
 
 def data_list(words: list[str]) -> int:
     """Lists the data sets that are known by name."""
-    args = _data_args(data_list, words)
+    args = _data_args(data_list, words, json=True)
 
+    from hetero_mmer.show import data_sets_table
     from hetero_mmer.sources import DATA_SETS, data_root
 
-    rows = []
-    for one in DATA_SETS.values():
-        store = data_root(args.root) / one.file_name
-        row = {k: v for k, v in vars(one).items() if isinstance(v, int | str | tuple)}
-        del row['file_name'], row['commands']
-        rows.append({**row, 'store': store if store.is_file() else None})
-    _show('Data sets', rows)
+    stores = {d.name: data_root(args.root) / d.file_name for d in DATA_SETS.values()}
+    there = {name: str(path) for name, path in stores.items() if path.is_file()}
+    if args.json:
+        keys = ['name', 'description', 'num_samples', 'label_names']
+        keys += ['modalities', 'licence']
+        facts = [
+            {k: v for k, v in vars(one).items() if k in keys}
+            for one in DATA_SETS.values()
+        ]
+        _show_json([{**row, 'store': there.get(row['name'])} for row in facts])
+    else:
+        _show(data_sets_table(DATA_SETS, there))
     return 0
 
 
@@ -152,7 +234,13 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.sources import FORMATS
-    from hetero_mmer.store.place import check_report_path, write_report
+    from hetero_mmer.store import NoSampleError
+    from hetero_mmer.store.place import (
+        check_report_path,
+        write_report,
+        write_report_of_none,
+    )
+    from hetero_mmer.typing import InputError
 
     if not words or words[0].startswith('-'):
         parser = _parser(data_convert)
@@ -172,53 +260,99 @@ def data_convert(words: list[str]) -> int:
         if isinstance(action.default, bool):  # `--strict` alone is enough.
             action.nargs, action.const = '?', True
     args = _parse(parser, words[1:]).as_dict()
-    check_report_path(Path(args['output']))
-    with convert(**args, progress=sys.stderr.isatty()) as store:
+    output = Path(args['output'])
+    check_report_path(output)
+    before = _file_number(output)
+    try:
+        converted = convert(**args, progress=True)
+    except NoSampleError as error:
+        try:
+            path = write_report_of_none(output, error.report)
+        except (OSError, InputError) as other:
+            raise InputError(f'{error}; its report: {other}') from error
+        raise InputError(f"{error}; '{path}' has all reasons") from error
+    except KeyboardInterrupt as stop:
+        if _file_number(output) == before:
+            stop.add_note(f"nothing was written to '{output}'")
+        raise
+    with converted as store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
-            print(note)
-        count = f'{len(store)} samples kept, {len(store.dropped)} dropped'
-        print(f'{store.path}: {store}', f'{path}: {count}', sep='\n')
+            _say(note)
+        _say(f'{store.path}: {store}')
+        _say(f'{path}: {len(store)} samples kept, {len(store.dropped)} dropped')
     return 0
+
+
+def _file_number(path: Path) -> int | None:
+    """Which file it is; another one if it was written meanwhile."""
+    return path.stat().st_ino if path.exists() else None
 
 
 def data_fetch(words: list[str]) -> int:
     """Downloads a data set and makes its store."""
     args = _data_args(data_fetch, words, name='Name of the data set.')
 
-    from hetero_mmer.sources import data_root, find_data_set
+    from hetero_mmer.sources import fetch_data_set
 
-    data_set = find_data_set(args.name)
-    with data_set.fetch(data_root(args.root) / data_set.file_name) as store:
-        print(f'{store.path}: {store}')
+    with fetch_data_set(args.name, args.root) as store:
+        _say(f'{store.path}: {store}')
     return 0
 
 
 def data_describe(words: list[str]) -> int:
     """Shows what a store holds."""
-    args = _data_args(data_describe, words, store='A store, or the name of a data set.')
+    args = _data_args(data_describe, words, store=_STORE, json=True)
 
+    from hetero_mmer.show import description_tables
     from hetero_mmer.sources import resolve_data
     from hetero_mmer.store import describe
 
-    _show_description(describe(resolve_data(args.store, args.root)))
+    found = describe(resolve_data(args.store, args.root))
+    if args.json:
+        _show_json(asdict(found))
+    else:
+        _show(*description_tables(found))
     return 0
 
 
 def data_validate(words: list[str]) -> int:
     """Reads a store through and tells what is suspicious; exit status 2 for errors."""
-    args = _data_args(data_validate, words, store='A store, or the name of a data set.')
+    args = _data_args(data_validate, words, store=_STORE, json=True)
 
     from hetero_mmer.sources import resolve_data
     from hetero_mmer.store import validate
 
     path = resolve_data(args.store, args.root)
-    levels = []
-    for finding in validate(path):
-        print(f'{finding.level}: {finding.sentence}')
-        levels.append(finding.level)
-    print(f'{path}: errors {levels.count("error")}, warnings {levels.count("warning")}')
-    return 2 if 'error' in levels else 0
+    findings = validate(path)
+    levels = [finding.level for finding in findings]
+    errors, warned = levels.count('error'), levels.count('warning')
+    if args.json:
+        found = {'path': str(path), 'errors': errors, 'warnings': warned}
+        _show_json({**found, 'findings': [asdict(one) for one in findings]})
+    else:
+        for finding in findings:
+            _say(f'{finding.level}: {finding.sentence}')
+        _say(f'{path}: errors {errors}, warnings {warned}')
+    return 2 if errors else 0
+
+
+def recipes(words: list[str]) -> int:
+    """Lists the recipes of `train --recipe`, or prints one to copy and edit."""
+    parser = _parser(recipes)
+    parser.add_argument('name', nargs='?', help='Which to print.')
+    args = _parse(parser, words)
+
+    from hetero_mmer.recipes import recipe_file, recipe_lines
+
+    if args.name is not None:
+        print(recipe_file(args.name).read_text(encoding='utf-8'), end='')
+        return 0
+    lines = recipe_lines()
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        _say(f'{name:{width}}  {line}')
+    return 0
 
 
 def train(words: list[str]) -> int:
@@ -228,22 +362,22 @@ def train(words: list[str]) -> int:
     has its own (`--model HHMPN --help`), as in `--model HHMPN --model.num_steps 2
     --model.f2l torch_geometric.nn.GATv2Conv --model.f2l.heads 1`.
     """
-    from jsonargparse import ActionConfigFile
-
     from hetero_mmer import training
 
-    parser = _parser(train)
-    parser.add_argument('--resume', help='Go on with the run in a folder.')
-    _add_trust(parser)
     if any(word.split('=')[0] == '--resume' for word in words):
-        args = _parse(parser, words, ' with --resume')
-        call = partial(training.resume, args.resume, trust=args.trust)
-    else:
-        text = f'A YAML file of options, or one of {training.recipe_names()}.'
-        parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+        parser = _parser(train)
+        parser.add_argument('--resume', help='Go on with the run in a folder.')
+        _add_trust(parser)
         parser.add_function_arguments(
-            training.train, skip={'progress'}, as_positional=False
+            training.resume, skip={'run', 'trust', 'progress'}, as_positional=False
         )
+        args = _parse(parser, words, ' with --resume').as_dict()
+        call = partial(training.resume, args.pop('resume'), **args)
+    else:
+        _check_before_torch(words)
+        from torch.nn import Module  # All that follows imports a model.
+
+        parser = _train_parser(Callable[[dict[str, int], int], Module])
         trust = '--trust' in words
         words = training.recipe_first(words, _options(parser), trust=trust)
         if '--help' in words and '--model' in words:
@@ -258,20 +392,67 @@ def train(words: list[str]) -> int:
         del args['resume'], args['trust']
         model = training.from_spec(spec, trust=True)
         call = partial(training.train, model, **args)
+    from hetero_mmer.show import result_table
+
     folder = Path(call.keywords.get('out') or call.args[0])
     try:
-        _show_result(call(progress=sys.stderr.isatty()))
-    except KeyboardInterrupt as stop:
-        if (folder / 'config.yaml').is_file():
-            trusting = ' --trust' if training.needs_trust(folder) else ''
-            stop.args = (
-                f'interrupted; `hetero-mmer train --resume {folder}{trusting}` goes on',
-            )
+        _show(result_table(call(progress=True)))
+    except (KeyboardInterrupt, WriteError) as stop:
+        if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
+            when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
+            command = f'hetero-mmer train --resume {shlex.quote(str(folder))}'
+            command += ' --trust' if training.needs_trust(folder) else ''
+            stop.add_note(f'{when}`{command}` goes on')
         raise
-    print(f'The run lies in {folder}')
+    _say(f'The run lies in {folder}')
     if training.needs_trust(folder):
-        print('Its model is code of your own: evaluate and predict run it by --trust')
+        _say('Its model is code of your own: evaluate and predict run it by --trust')
     return 0
+
+
+def _train_parser(model: Any) -> ArgumentParser:
+    """The parser of a run that starts.
+
+    Args:
+        model: The type of its model.
+    """
+    from jsonargparse import ActionConfigFile
+
+    from hetero_mmer import training
+
+    parser = _parser(train)
+    parser.add_argument(
+        '--resume',
+        help='Go on with the run in a folder; with --data if its data were moved.',
+    )
+    _add_trust(parser)
+    text = f'A YAML file of options, or one of {training.recipe_names()}.'
+    parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+    text = 'A class of hetero_mmer.models by name, or any other by import path.'
+    parser.add_argument('--model', type=model, required=True, help=text)
+    parser.add_function_arguments(
+        training.train, skip={'model', 'progress'}, as_positional=False
+    )
+    return parser
+
+
+def _check_before_torch(words: list[str]) -> None:
+    """Refuses what is wrong besides the model, which takes torch, or shows the help."""
+    from hetero_mmer import training
+
+    parser = _train_parser(Any)
+    rest = training.words_but_model(words, _options(parser))
+    of_model = any(word.startswith('--model.') for word in words)
+    if rest is None or (of_model and '--help' in words):
+        return
+    try:
+        args = _parse(parser, rest).as_dict()
+    except argparse.ArgumentError as error:
+        if of_model and 'are required' in str(error):
+            return  # A wrong option goes first, and those of a model are not known yet.
+        raise
+    del args['resume'], args['recipe'], args['model'], args['trust']
+    training.check_early(**args)
 
 
 def evaluate(words: list[str]) -> int:
@@ -284,7 +465,17 @@ def evaluate(words: list[str]) -> int:
         training.evaluate, skip={'run', 'trust'}, as_positional=False
     )
     _add_trust(parser)
-    _show_result(training.evaluate(**_parse(parser, words).as_dict()))
+    parser.add_argument('--json', action='store_true', help=_JSON)
+    args = _parse(parser, words).as_dict()
+    as_json = args.pop('json')
+
+    from hetero_mmer.show import result_table
+
+    result = training.evaluate(**args)
+    if as_json:
+        _show_json(result)
+    else:
+        _show(result_table(result))
     return 0
 
 
@@ -299,14 +490,17 @@ def predict(words: list[str]) -> int:
         training.predict, skip={'run', 'input', 'trust'}, as_positional=False
     )
     _add_trust(parser)
-    print(training.predict(**_parse(parser, words).as_dict()))
+    _say(str(training.predict(**_parse(parser, words).as_dict())))
     return 0
 
+
+_STORE = 'A store, or the name of a data set.'
+_JSON = 'Print JSON instead of a table; its keys are in the README.'
 
 DATA_COMMANDS = (data_list, data_convert, data_fetch, data_describe, data_validate)
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     command.__name__.replace('_', ' '): command
-    for command in (*DATA_COMMANDS, train, evaluate, predict)
+    for command in (*DATA_COMMANDS, recipes, train, evaluate, predict)
 }
 
 
@@ -365,10 +559,14 @@ def _parse(parser: ArgumentParser, words: list[str], where: str = '') -> Any:
     return parser.parse_args(words)
 
 
-def _data_args(command: Callable, words: list[str], **positional: str) -> Any:
+def _data_args(
+    command: Callable, words: list[str], *, json: bool = False, **positional: str
+) -> Any:
     parser = _parser(command)
     for name, text in positional.items():
         parser.add_argument(name, help=text)
+    if json:
+        parser.add_argument('--json', action='store_true', help=_JSON)
     parser.add_argument('--root', help='Folder where named data sets lie.')
     return _parse(parser, words)
 
@@ -402,47 +600,20 @@ def _sentence(message: str) -> str:
     return f"{option} expects {names} (got '{value[1]}')"
 
 
-def _show(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    rows = list(rows)
-    table = Table(*(rows[0] if rows else ()))
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, markup=False, highlight=False).print(title, table, sep='\n')
+def _say(sentence: str) -> None:
+    print(visible(sentence))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ', '.join(map(_cell, value)) or '-'
-    if isinstance(value, Mapping):
-        return _cell([f'{k}: {_cell(v)}' for k, v in value.items()])
-    if value is None or value == '':
-        return '-'
-    return f'{value:.4g}' if isinstance(value, float) else str(value)
+def _show(*tables: Table) -> None:
+    import shutil
+
+    from hetero_mmer.show import render
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(render(tables, width=width, encoding=sys.stdout.encoding or 'utf-8'))
 
 
-def _show_result(result: Mapping[str, Any]) -> None:
-    title = f'{result["model"]} on {result["data"]}, {result["split"]} split'
-    head = {key: result[key] for key in ('seed', 'threshold', 'monitor', 'best_epoch')}
-    values = {name: f'{value:.4f}' for name, value in result['metrics'].items()}
-    _show(title, ({'': k, 'value': v} for k, v in (head | values).items()))
+def _show_json(value: Any) -> None:
+    from hetero_mmer.strict_json import json_text
 
-
-def _show_description(it: Description) -> None:
-    about = {field.name: getattr(it, field.name) for field in fields(it)}
-    about |= {'attrs': list(it.attrs), 'dropped': len(it.dropped)}
-    modalities = {name: asdict(m) for name, m in about.pop('modalities').items()}
-    # A hash in a narrow column would be cut.
-    about['fitted'] = {
-        m: sha for m, row in modalities.items() if (sha := row.pop('fitted'))
-    }
-    _show('Modalities', ({'name': name, **row} for name, row in modalities.items()))
-    counts, both = it.label_counts, about.pop('co_occurrence')
-    if counts is not None:
-        named = partial(zip, counts, strict=True)
-        rows = ({'name': n, **dict(named(row))} for n, row in named(both))
-        _show('Labels: samples that have both of two, or one', rows)
-    _show('About', ({'': name, 'value': value} for name, value in about.items()))
+    print(json_text(value))

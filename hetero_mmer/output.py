@@ -47,22 +47,77 @@ def sweep(path: Path) -> None:
                 os.unlink(entry)
 
 
+class WriteError(OSError):
+    """A file that could not be written; a full disk, most often.
+
+    Example:
+        >>> str(WriteError(errno.ENOSPC, 'No space left on device', 'own.h5'))
+        "cannot write 'own.h5': No space left on device"
+    """
+
+    def __str__(self) -> str:
+        return f"cannot write '{self.filename}': {self.strerror}"
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Says which file it was that could not be written, whoever finds out.
+
+    Args:
+        path: The file, or where the output goes.
+
+    Raises:
+        WriteError: For an error of the system, also one that HDF5 or PyTorch tells in
+            words of its own.
+
+    Example:
+        >>> with writing('own.h5'):
+        ...     raise OSError(errno.ENOSPC, 'device full')
+        Traceback (most recent call last):
+        hetero_mmer.output.WriteError: cannot write 'own.h5': No space left on device
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except (OSError, RuntimeError) as error:
+        if (number := _number(error)) is None:
+            raise
+        raise WriteError(number, os.strerror(number), str(path)) from error
+
+
+def _number(error: BaseException | None) -> int | None:
+    """The system's number of an error, or of the one that caused it."""
+    while error is not None:
+        if number := getattr(error, 'errno', None):
+            return number
+        if found := re.search(r'errno = (\d+)', str(error)):  # HDF5 has it in words.
+            return int(found[1])
+        error = error.__cause__ or error.__context__
+    return None
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its place if all goes well.
 
     Args:
         path: The file to write.
+
+    Raises:
+        WriteError: If it could not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        yield temporary
-        with open(temporary, 'rb+') as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with open(temporary, 'rb+') as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # What went wrong is known.
+            temporary.unlink(missing_ok=True)
 
 
 def lock_of(path: Path) -> Path:

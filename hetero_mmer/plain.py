@@ -23,6 +23,7 @@ from typing import (
 )
 
 from hetero_mmer.hint import did_you_mean
+from hetero_mmer.input import check_file
 from hetero_mmer.typing import InputError
 
 #: Bytes of a JSON file: the edges among two thousand labels, one to a line.
@@ -70,7 +71,7 @@ def read_text(path: Path, largest: int, what: str = '') -> str:
     Raises:
         InputError: If it is larger, or is not UTF-8.
     """
-    with path.open('rb') as file:
+    with check_file(path).open('rb') as file:
         found = file.read(largest + 1)
     if len(found) > largest:
         raise InputError(f"{what}'{path}' is too large (more than {largest} bytes)")

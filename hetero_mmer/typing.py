@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
     from torch_geometric.data import HeteroData
 
-__all__ = ['EdgeType', 'InputError', 'InputWarning', 'Model', 'NodeType', 'Output']
+    ModelFactory: TypeAlias = Callable[[dict[str, int], int], Module]
+else:  # So that reading a signature takes no torch.
+    ModelFactory = Callable[[dict[str, int], int], Any]
+
+__all__ = [
+    'EdgeType',
+    'InputError',
+    'InputWarning',
+    'Model',
+    'ModelFactory',
+    'NodeType',
+    'Output',
+]
 
 #: As in ``torch_geometric.typing``, which takes seconds to import.
 NodeType = str

@@ -15,6 +15,7 @@ from hetero_mmer import schema
 from hetero_mmer.graph.connect import connect
 from hetero_mmer.graph.layout import Layout, describe
 from hetero_mmer.graph.sample_graph import SampleGraph, explicit
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.typing import InputError
 
 __all__ = ['SampleGraph', 'build_graph', 'explicit', 'label_nodes']
@@ -178,7 +179,11 @@ def _targets(labels: np.ndarray | Tensor | list[int], name: str) -> Tensor:
 
 
 def _tensor(values: np.ndarray | Tensor | list[int], what: str) -> Tensor:
+    refuse_masked(values, what)
     try:
+        if isinstance(values, np.ndarray):  # PyTorch takes no order but its own.
+            native = values.dtype.newbyteorder('=')
+            values = values.astype(native, order='C', copy=False)
         x = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f'{what} are numbers (got {type(values).__name__})') from error

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hetero_mmer import schema
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.typing import EdgeType, InputError
 
 
@@ -85,6 +86,7 @@ def sorted_label_graph(label_graph: Tensor, num_labels: int) -> Tensor:
     Raises:
         InputError: If it is no edge index among ``num_labels`` labels.
     """
+    refuse_masked(label_graph, "edges of 'label_graph'")
     edges = torch.as_tensor(label_graph)
     if edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
         raise InputError(
@@ -118,6 +120,7 @@ def prior_label_graph(labels: Tensor, *, threshold: float = 0.2) -> Tensor:
         tensor([[0, 1, 0, 1, 2],
                 [0, 0, 1, 1, 2]])
     """
+    refuse_masked(labels, 'labels')
     y = torch.as_tensor(labels).double()
     both, count = y.T @ y, y.sum(dim=0)
     norm = (count.unsqueeze(0) * count.unsqueeze(1)).sqrt()

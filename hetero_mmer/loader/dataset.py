@@ -14,6 +14,8 @@ from torch_geometric.data import Batch, HeteroData
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
 from hetero_mmer.loader.scale import standardize_
+from hetero_mmer.loader.workers import as_if_here
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import LARGEST
 from hetero_mmer.typing import InputError, InputWarning
@@ -30,6 +32,9 @@ class StoreDataset(Dataset):
     ``dataset[i]`` is the graph of one sample, ``dataset.batch([...])`` the batch of
     several; PyG's loaders take it too, :class:`StoreLoader` is faster.
     Features that are too large to keep are read from the file batch by batch.
+
+    Graphs have labels ``y`` if those of all the samples chosen are known; PyG makes no
+    batch of graphs with and without. ``store.known`` tells which are.
 
     Args:
         store: An open store.
@@ -85,7 +90,7 @@ class StoreDataset(Dataset):
         self.scale = {m: pair for m, pair in (scale or {}).items() if m in names}
         self.sample_ids = [str(name) for name in store.ids[self.rows]]
         self.y = None
-        if store.labels is not None:
+        if store.labels is not None and store.known[self.rows].all():
             y = torch.from_numpy(store.labels[self.rows])
             self.y = y.to(torch.get_default_dtype())
         self._start = {m: store.ptr[m][self.rows] for m in names}
@@ -305,6 +310,10 @@ class StoreLoader(DataLoader):
             dataset = _Batches(dataset)
         super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
 
+    def __iter__(self) -> Iterator[Any]:
+        batches = super().__iter__()
+        return _told_plainly(batches) if self.num_workers else batches
+
     @property
     def _index_sampler(self) -> Any:
         """Where PyTorch takes the indices of its batches from, with workers or not."""
@@ -313,6 +322,11 @@ class StoreLoader(DataLoader):
         if self.batch_sampler is None or self.num_workers or not batches.read_files:
             return sampler
         return _Announcing(sampler, batches.announce)
+
+
+def _told_plainly(batches: Iterator[Any]) -> Iterator[Any]:
+    with as_if_here():
+        yield from batches
 
 
 class _Announcing:
@@ -376,6 +390,7 @@ class _Batches(Dataset):
 def _row_indices(
     rows: Sequence[int] | np.ndarray | None, store: Store
 ) -> NDArray[np.int64]:
+    refuse_masked(rows, 'rows')
     index = np.arange(len(store)) if rows is None else np.asarray(rows)
     if index.dtype == bool and len(index) == len(store):
         index = np.flatnonzero(index)

@@ -7,6 +7,7 @@ from hetero_mmer.sources.catalog import (
     FORMATS,
     DataSet,
     data_root,
+    fetch_data_set,
     find_data_set,
     resolve_data,
 )
@@ -17,6 +18,7 @@ __all__ = [
     'FORMATS',
     'DataSet',
     'data_root',
+    'fetch_data_set',
     'find_data_set',
     'resolve_data',
     'synthesize',

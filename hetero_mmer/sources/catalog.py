@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from hetero_mmer.sources import (
     music_emotions,
     nemu,
     own,
+    own_arff,
     synthetic,
 )
 from hetero_mmer.sources.common import Source
@@ -53,8 +55,9 @@ class Converter(Protocol):
 class DataSet:
     """A row of the table of known data sets.
 
-    ``fetch`` makes or downloads the store; ``commands`` say how to get it by hand, with
-    ``{store}`` for the file it goes to.
+    ``fetch`` makes or downloads the store, where a program can. By hand, ``raw_files``
+    come from ``address``, and ``convert`` is the command that reads them; it has
+    ``{folder}`` for the folder that they are put into, and ``{store}``.
     """
 
     name: str
@@ -64,8 +67,29 @@ class DataSet:
     modalities: tuple[str, ...]
     licence: str
     file_name: str
-    fetch: Callable[[Path], Store]
-    commands: tuple[str, ...]
+    fetch: Callable[[Path], Store] | None
+    raw_files: str = ''
+    address: str = ''
+    convert: str = ''
+
+    def by_hand(self, store: Path) -> str:
+        """What to get from where, where to put it, and what to run then.
+
+        Args:
+            store: The store that it becomes.
+        """
+        what = f'put {self.raw_files} from {self.address}'
+        into = store.parent / self.name
+        return f"{what} into '{into}', then run `{self.command(store)}`"
+
+    def command(self, store: Path) -> str:
+        """The command that converts the raw files.
+
+        Args:
+            store: The store that they become.
+        """
+        folder = shlex.quote(str(store.parent / self.name))
+        return self.convert.format(folder=folder, store=shlex.quote(str(store)))
 
 
 def _small_synthetic(output: Path) -> Store:
@@ -86,6 +110,7 @@ def _spares_sources(convert: Converter) -> Converter:
 
 _CONVERTERS: Final[Mapping[str, Converter]] = {
     'csv': own.convert,
+    'arff': own_arff.convert,
     'cmu-mosei': cmu_mosei.convert,
     'mosei-pt': mosei_pt.convert,
     'mult-pkl': mult_pkl.convert,
@@ -114,7 +139,6 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             licence='CC0-1.0',
             file_name=f'{SYNTHETIC}-v{synthetic.VERSION}.{VERSION}.h5',
             fetch=_small_synthetic,
-            commands=(),
         ),
         DataSet(
             name='music_emotions',
@@ -125,11 +149,10 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             licence=music_emotions.LICENCE,
             file_name='music_emotions.h5',
             fetch=music_emotions.fetch,
-            commands=(
-                'hetero-mmer data fetch music_emotions',
-                'hetero-mmer data convert music-emotions emotions.arff '
-                '--output {store}',
-            ),
+            raw_files='emotions.arff',
+            address=music_emotions.HOME,
+            convert='hetero-mmer data convert music-emotions {folder}/emotions.arff '
+            '--output {store}',
         ),
         DataSet(
             name='cmu_mosei',
@@ -139,8 +162,11 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             modalities=cmu_mosei.MODALITIES,
             licence=mosei_facts.LICENCE,
             file_name='cmu_mosei.h5',
-            fetch=cmu_mosei.fetch,
-            commands=(cmu_mosei.COMMAND,),
+            fetch=None,
+            raw_files=f'{", ".join(cmu_mosei.FILES)} and {cmu_mosei.FOLDS}',
+            address=f'{cmu_mosei.SDK} (its folder {cmu_mosei.ADDRESSES} says where)',
+            convert='hetero-mmer data convert cmu-mosei {folder} '
+            f'--folds {{folder}}/{cmu_mosei.FOLDS} --output {{store}}',
         ),
         DataSet(
             name='meld',
@@ -151,10 +177,9 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             licence=meld.LICENCE,
             file_name='meld.h5',
             fetch=meld.fetch,
-            commands=(
-                'hetero-mmer data fetch meld',
-                'hetero-mmer data convert meld FOLDER_OF_CSV --output {store}',
-            ),
+            raw_files=', '.join(meld.FILES),
+            address=meld.HOME,
+            convert='hetero-mmer data convert meld {folder} --output {store}',
         ),
         DataSet(
             name='m3ed',
@@ -164,11 +189,11 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             modalities=('text', 'visual', 'audio'),
             licence=m3ed.LICENCE,
             file_name='m3ed.h5',
-            fetch=m3ed.fetch,
-            commands=(
-                'hetero-mmer data convert m3ed FEATURES.pkl annotation.json '
-                'splitInfo --output {store}',
-            ),
+            fetch=None,
+            raw_files='a pickle of features, annotation.json and the folder splitInfo',
+            address=f'{m3ed.HOME} (given to those who sign a form)',
+            convert='hetero-mmer data convert m3ed {folder}/*.pkl '
+            '{folder}/annotation.json {folder}/splitInfo --output {store}',
         ),
         DataSet(
             name='nemu',
@@ -178,8 +203,11 @@ DATA_SETS: Final[Mapping[str, DataSet]] = {
             modalities=nemu.MODALITIES,
             licence=nemu.LICENCE,
             file_name='nemu.h5',
-            fetch=nemu.fetch,
-            commands=('hetero-mmer data convert nemu FILE.job --output {store}',),
+            fetch=None,
+            raw_files=nemu.FILE,
+            address=f'{nemu.HOME} (where only a browser gets it)',
+            convert=f'hetero-mmer data convert nemu {{folder}}/{nemu.FILE} '
+            '--output {store}',
         ),
     )
 }
@@ -232,14 +260,39 @@ def resolve_data(
     store = data_root(root) / data_set.file_name
     if store.is_file():
         return store
-    if text == SYNTHETIC:
+    if text == SYNTHETIC and data_set.fetch is not None:
         store.parent.mkdir(parents=True, exist_ok=True)
         with claim(store, wait=True):  # Another process may be making it.
             if not store.is_file():
                 data_set.fetch(store).close()
         return store
-    commands = ' or '.join(f"'{c.format(store=store)}'" for c in data_set.commands)
-    raise InputError(f"the data set '{text}' is not at '{store}' yet: run {commands}")
+    how = data_set.by_hand(store)
+    if data_set.fetch is not None:
+        how = f"run 'hetero-mmer data fetch {text}' or '{data_set.command(store)}'"
+    raise InputError(f"the data set '{text}' is not at '{store}' yet: {how}")
+
+
+def fetch_data_set(name: str, root: str | os.PathLike[str] | None = None) -> Store:
+    """Downloads a data set, or makes it, and writes its store.
+
+    Args:
+        name: Its name.
+        root: The folder of stores, see :func:`data_root`.
+
+    Raises:
+        InputError: For a name that is unknown, or where no program gets the files, or
+            this one did not; says how to do it by hand.
+    """
+    data_set = find_data_set(name)
+    store = data_root(root) / data_set.file_name
+    if data_set.fetch is None:
+        raise InputError(f"no program may fetch '{name}': {data_set.by_hand(store)}")
+    try:
+        return data_set.fetch(store)
+    except InputError as error:
+        if not data_set.raw_files:
+            raise
+        raise InputError(f'{error}; by hand: {data_set.by_hand(store)}') from error
 
 
 def find_data_set(name: str) -> DataSet:

@@ -46,18 +46,25 @@ from hetero_mmer.sources.csd_entries import (
 from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.csd_times import check_times
 from hetero_mmer.sources.folds import read_folds
+from hetero_mmer.sources.ids import Match, match
+from hetero_mmer.sources.intensity import Presence, choose_above
 from hetero_mmer.sources.segments import Arrange, SegmentWriter
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.typing import InputError
 
 SDK: Final = 'https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK'
+ADDRESSES: Final = 'mmsdk/mmdatasdk/dataset/standard_datasets/CMU_MOSEI'
 MODALITIES: Final = ('text', 'visual', 'audio')
 
-COMMAND: Final = (
-    'hetero-mmer data convert cmu-mosei FOLDER --folds cmu_mosei_std_folds.py '
-    '--output {store}'
+#: The files of words, faces, voices and labels, and that of the official folds.
+FILES: Final = (
+    'CMU_MOSEI_TimestampedWordVectors.csd',
+    'CMU_MOSEI_VisualFacet42.csd',
+    'CMU_MOSEI_COVAREP.csd',
+    'CMU_MOSEI_Labels.csd',
 )
+FOLDS: Final = 'cmu_mosei_std_folds.py'
 
 Mode = Literal['word-aligned', 'unaligned']
 
@@ -78,6 +85,7 @@ def convert(
     keep: Keep = 'last',
     visual_rate: float | None = None,
     audio_rate: float | None = None,
+    positive_above: float | None = None,
     seed: int = 0,
     like: str | Path | None = None,
     clean: Clean | None = None,
@@ -87,9 +95,10 @@ def convert(
     """Writes the store of CMU-MOSEI's ``.csd`` files, one sample per labelled segment.
 
     Samples are called ``<video>[i]`` with i the row of the label file, as the SDK does;
-    an emotion is present if its intensity is above zero. Files that the SDK has aligned
-    are not aligned a second time: entries of segments keep their rows, entries of words
-    are only gathered by segment.
+    an emotion is present if its intensity is above zero, or ``positive_above``. Files
+    that the SDK has aligned are not aligned a second time: entries of segments keep
+    their rows, entries of words are only gathered by segment. Where no segment of test
+    has a number as a label but others have, the labels of test are unknown.
 
     Args:
         sources: The ``.csd`` files of labels, words, and other modalities, or a folder.
@@ -112,6 +121,7 @@ def convert(
         keep: Which items of longer sequences stay: the SDK keeps the last.
         visual_rate: Average visual frames to this many Hz (unaligned).
         audio_rate: Average audio frames to this many Hz (unaligned).
+        positive_above: The intensity above which an emotion is present, 0 by default.
         seed: Of the random split.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
@@ -124,6 +134,8 @@ def convert(
             other.
     """
     pattern = read_like(like)
+    above = choose_above(positive_above, pattern, 0)
+    assert above is not None
     rates = {'visual': visual_rate, 'audio': audio_rate}
     for name, value, choice in (
         ('mode', mode, Mode),
@@ -146,6 +158,15 @@ def convert(
             if role in paths
         }
         label_file = files.pop('labels')
+        found = {
+            m: match(label_file.videos, file.videos, f"'{file.path}'")
+            for m, file in files.items()
+        }
+        for m, file in files.items():
+            file.rename(found[m])
+        if split_of is not None:
+            found['folds'] = match(label_file.videos, split_of, f"'{folds}'")
+            split_of = found['folds'].rename(split_of)
         columns = label_columns(label_file)
         kind = kind_of_entries(files, label_file)
         _check_kind_options(kind, aligns, collapse, impute)
@@ -167,15 +188,22 @@ def convert(
             writer,
             _arrange(kind, aligns, collapse, impute, rates),
             label_columns=columns.names,
+            presence=Presence(
+                mosei_facts.LABEL_NAMES,
+                above,
+                is_usual=positive_above is None and above == 0,
+            ),
             complete=aligns or not impute,
             even=aligns and collapse != 'none',
             length=sequence_length,
             keep=keep,
+            unknown=_unlabelled(label_file, columns.names, split_of),
         )
         hashes = hash_beside(raw)
         with writer:
             writer.note(_how(kind, mode, collapse, impute, rates))
-            for sentence in (*columns.notes, *times):
+            joined = (note for one in found.values() for note in one.notes)
+            for sentence in (*columns.notes, *times, *joined):
                 writer.note(sentence)
             if split_of is None and pattern is not None:
                 split_of = dict.fromkeys(label_file.videos, 'test')
@@ -186,7 +214,7 @@ def convert(
                     f'the videos were split at random with seed {seed}; the official '
                     f'folds are given with --folds'
                 )
-            _add_videos(segments, kind, label_file, files, split_of, progress)
+            _add_videos(segments, kind, label_file, files, split_of, found, progress)
             segments.finish()
             writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
@@ -204,19 +232,17 @@ def convert(
     return Store(output)
 
 
-def fetch(output: Path) -> Store:
-    """Says where the files are: there is no public link that we could follow.
-
-    Args:
-        output: The store that would be written.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f'CMU-MOSEI comes with the CMU-MultimodalSDK, under its terms ({SDK}): get its '
-        f".csd files there, then run '{COMMAND.format(store=output)}'"
-    )
+def _unlabelled(
+    label_file: CsdFile, names: Sequence[str], split_of: Mapping[str, str] | None
+) -> str | None:
+    """The split ``test`` if none of its segments has labels, but others have."""
+    emotions = [i for i, name in enumerate(names) if name != mosei_facts.SENTIMENT]
+    found = {
+        (split_of or {}).get(video)
+        for video in label_file.videos
+        if np.isfinite(read_segments(label_file, video).labels[:, emotions]).any()
+    }
+    return 'test' if split_of and found and 'test' not in found else None
 
 
 def _add_videos(
@@ -225,6 +251,7 @@ def _add_videos(
     label_file: CsdFile,
     files: Mapping[str, CsdFile],
     split_of: Mapping[str, str],
+    found: Mapping[str, Match],
     progress: bool,
 ) -> None:
     """One video after the other, in the order of the label file."""
@@ -235,23 +262,26 @@ def _add_videos(
         if not len(rows.numbers):
             segments.writer.drop(video, 'the video has no labels')
         elif lacking:
-            path = files[lacking[0]].path.name
-            segments.drop(video, rows, f"its video has no {lacking[0]} in '{path}'")
+            path, hint = files[lacking[0]].path.name, found[lacking[0]].hint(video)
+            reason = f"its video has no {lacking[0]} in '{path}'{hint}"
+            segments.drop(video, rows, reason)
         elif video not in split_of:
-            segments.drop(video, rows, 'its video is in none of the folds')
+            hint = found['folds'].hint(video)
+            segments.drop(video, rows, f'its video is in none of the folds{hint}')
         else:
             parts = {m: file.read_parts(video) for m, file in files.items()}
             check_kind(kind, video, parts, rows, label_file)
             segments.add(video, rows, parts, split_of[video])
             if kind == 'segment':
-                found = np.unique(np.concatenate([p.numbers for p in parts.values()]))
-                for number in np.setdiff1d(found, rows.numbers):
+                numbers = np.concatenate([p.numbers for p in parts.values()])
+                for number in np.setdiff1d(numbers, rows.numbers):
                     segments.writer.drop(
                         f'{video}[{number}]', 'the segment has no labels'
                     )
     others = {video for file in files.values() for video in file.videos}
+    labelled = match(sorted(others), videos, f"'{label_file.path}'")
     for video in sorted(others - set(videos)):
-        segments.writer.drop(video, 'the video has no labels')
+        segments.writer.drop(video, f'the video has no labels{labelled.hint(video)}')
 
 
 def _arrange(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track as rich_track
 
+from hetero_mmer.escape import visible
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
 from hetero_mmer.store.format import Clean
@@ -21,6 +26,9 @@ from hetero_mmer.typing import InputError
 
 T = TypeVar('T')
 Source = str | os.PathLike[str]
+
+#: Seconds between two lines that say, where there is no terminal, how it goes.
+NOW_AND_THEN: Final = 30.0
 
 
 def only_source(sources: Sequence[Source], what: str) -> Path:
@@ -45,11 +53,11 @@ def existing(path: Source) -> Path:
         path: Of a file or a folder.
 
     Raises:
-        InputError: If there is nothing.
+        InputError: If there is nothing, or a pipe or a device.
     """
     if not Path(path).exists():
         raise InputError(f"there is no file or folder '{path}'")
-    return Path(path)
+    return Path(path) if Path(path).is_dir() else check_file(path)
 
 
 def sha256_of(paths: Iterable[Source]) -> dict[str, str]:
@@ -118,19 +126,26 @@ def default_clean(
 def track(
     items: Iterable[T], description: str, *, total: int | None, progress: bool
 ) -> Iterator[T]:
-    """Items one by one, with a progress bar on stderr if wanted.
+    """Items one by one, telling on stderr how it goes if wanted.
 
     Args:
         items: What to go through.
         description: What is done with them.
         total: How many there are.
-        progress: Whether to show the bar.
+        progress: Whether to show a bar on a terminal, elsewhere a line now and then.
     """
-    if not progress:
-        yield from items
-        return
     console = Console(stderr=True)
-    yield from rich_track(items, description, total=total, console=console)
+    text = visible(description)
+    if progress and console.is_terminal:
+        yield from rich_track(items, escape(text), total=total, console=console)
+        return
+    last = time.monotonic()
+    for i, item in enumerate(items):
+        if progress and time.monotonic() - last >= NOW_AND_THEN:
+            last = time.monotonic()
+            sys.stderr.write(f'{text}: {i}{f" of {total}" if total else ""}\n')
+            sys.stderr.flush()
+        yield item
 
 
 def name_counts(

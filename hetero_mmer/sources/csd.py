@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +20,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.input import parse_json
 from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
+from hetero_mmer.sources.ids import Match
+from hetero_mmer.store import safe_h5
+from hetero_mmer.store.structure import check_structure
 from hetero_mmer.typing import InputError
 
 #: What a file holds, by what its root is called (in small letters and digits).
@@ -32,6 +35,9 @@ ROLES: Final = {
     'audio': ('covarep', 'opensmile'),
     'labels': ('labels',),
 }
+
+#: A text of metadata, such as the names of thousands of columns.
+_LONGEST: Final = 1 << 20
 
 #: What the SDK calls an entry it has aligned: the video, and a number in brackets.
 _PART: Final = re.compile(r'(.+)\[([0-9]{1,9})\]', re.DOTALL)
@@ -54,8 +60,10 @@ class CsdFile:
     def __init__(self, path: Source) -> None:
         self.path = existing(path)
         try:
-            self._file = h5py.File(self.path, 'r')
-        except OSError as error:
+            self._file = safe_h5.open_h5(self.path)
+        except InputError:
+            raise
+        except safe_h5.DAMAGE as error:
             problem = 'is not an HDF5 file'
             if 'truncated' in str(error):
                 problem = 'is cut off, probably by a download that did not finish'
@@ -69,7 +77,7 @@ class CsdFile:
     def _load(self) -> None:
         with self._reading():
             roots = list(self._file)
-            found = [root for root in roots if _data(self._file[root])]
+            found = [root for root in roots if self._has_data(root)]
             if not found:
                 raise InputError(
                     f"a .csd file has a root with the 'data' of videos, but the roots "
@@ -82,14 +90,27 @@ class CsdFile:
                 )
             #: Name of the root group: what the file calls itself.
             self.root: str = found[0]
-            self._data = self._file[self.root]['data']
+            self._data = safe_h5.child(self._file, f'{self.root}/data')
             self._entries = self._numbered(list(self._data))
         first = next(iter(next(iter(self._entries.values())).values()))
         #: Width of a row.
         self.channels: int = self._datasets(first)[0].shape[1]
 
+    def _has_data(self, root: str) -> bool:
+        """Whether a group has the data of a video."""
+        group = safe_h5.child(self._file, root)
+        if not isinstance(group, h5py.Group) or 'data' not in group:
+            return False
+        data = safe_h5.child(group, 'data')
+        return isinstance(data, h5py.Group) and bool(len(data))
+
     def _numbered(self, entries: Sequence[str]) -> dict[str, dict[int, str]]:
         """The entries of each video by their numbers, which ascend."""
+        if unreadable := [entry for entry in entries if isinstance(entry, bytes)]:
+            raise InputError(
+                f"the entries of '{self.path}' have names in UTF-8 "
+                f'(got {unreadable[0]!r})'
+            )
         parts = [(entry, _PART.fullmatch(entry)) for entry in entries]
         plain = [entry for entry, part in parts if part is None]
         #: Whether the SDK has aligned the file: its entries are parts of videos.
@@ -122,24 +143,38 @@ class CsdFile:
     def metadata(self) -> dict[str, Any]:
         """What the file says about itself; empty where it says nothing."""
         with self._reading('metadata'):
-            groups = (self._file[self.root], self._file)
+            groups = (safe_h5.child(self._file, self.root), self._file)
             names = [(group, name) for group in groups for name in group]
-            found = [g[name] for g, name in names if plain_name(name) == 'metadata']
-            metadata = _decode(found[0]) if found else {}
+            found = [
+                safe_h5.child(group, name)
+                for group, name in names
+                if plain_name(name) == 'metadata'
+            ]
+            metadata = _read_metadata(found[0], set()) if found else {}
         return metadata if isinstance(metadata, dict) else {}
 
     @property
     def attributes(self) -> dict[str, Any]:
         """HDF5 attributes of the file, its root and the groups of that."""
-        root = self._file[self.root]
         with self._reading('attributes'):
-            nodes = (self._file, root, *root.values())
+            root = safe_h5.child(self._file, self.root)
+            nodes = (self._file, root, *(safe_h5.child(root, name) for name in root))
             return {
-                name: _decode(v) for node in nodes for name, v in node.attrs.items()
+                name: _decode(safe_h5.attribute(node, name))
+                for node in nodes
+                for name in node.attrs
             }
 
     def __contains__(self, video: object) -> bool:
         return video in self._entries
+
+    def rename(self, found: Match) -> None:
+        """Calls videos as another file does.
+
+        Args:
+            found: Which of its videos are here.
+        """
+        self._entries = found.rename(self._entries)
 
     def read(self, video: str) -> Items:
         """The rows of a video in the order of the file, and their times.
@@ -169,8 +204,8 @@ class CsdFile:
         for entry in self._entries[video].values():
             rows, times = self._datasets(entry)
             with self._reading(entry):
-                features.append(_floats(rows[()]))
-                intervals.append(times[()].astype(np.float64))
+                features.append(_floats(safe_h5.read_array(rows, 'iuf')))
+                intervals.append(safe_h5.read_array(times, 'iuf').astype(np.float64))
         ptr = np.concatenate([[0], np.cumsum([len(rows) for rows in features])])
         if len(features) == 1:
             return Parts(features[0], intervals[0], ptr, numbers)
@@ -189,13 +224,13 @@ class CsdFile:
         for entry in self._entries[video].values():
             _, intervals = self._datasets(entry)
             with self._reading(entry):
-                times.append(intervals[()].astype(np.float64))
+                times.append(safe_h5.read_array(intervals, 'iuf').astype(np.float64))
         return np.concatenate(times)
 
     def _datasets(self, entry: str) -> tuple[h5py.Dataset, h5py.Dataset]:
         where = f"of '{entry}' in '{self.path}'"
         with self._reading(entry):
-            group = self._data[entry]
+            group = safe_h5.child(self._data, entry)
             features, intervals = (
                 self._table(group, name, where) for name in ('features', 'intervals')
             )
@@ -212,9 +247,11 @@ class CsdFile:
 
     @staticmethod
     def _table(group: Any, name: str, where: str) -> h5py.Dataset:
-        dataset = group.get(name) if isinstance(group, h5py.Group) else None
+        is_there = isinstance(group, h5py.Group) and name in group
+        dataset = safe_h5.child(group, name) if is_there else None
         if not isinstance(dataset, h5py.Dataset):
             raise InputError(f"there are no '{name}' {where}")
+        safe_h5.check_dataset(dataset)
         if dataset.dtype.kind not in 'iuf' or dataset.ndim != 2:
             shape = list(dataset.shape or ())
             raise InputError(
@@ -228,11 +265,12 @@ class CsdFile:
         """Whatever h5py says of damaged bytes becomes one sentence."""
         try:
             yield
-        except (OSError, KeyError, RuntimeError) as error:
+        except InputError:
+            raise
+        except safe_h5.DAMAGE as error:
             where = f"'{entry}' in '{self.path}'" if entry else f"'{self.path}'"
-            reason = ' '.join(str(error).split())
             raise InputError(
-                f'cannot read {where}, it is damaged ({reason})'
+                f'cannot read {where}, it is damaged ({safe_h5.reason(error)})'
             ) from error
 
     def close(self) -> None:
@@ -262,7 +300,13 @@ def find_roles(
         InputError: For a role that two files could have, or a file that could have
             none.
     """
-    listed, roots = _roots(sources)
+    paths, listed = _files(sources)
+    by_name = [Path(v) for v in chosen.values() if v is not None and Path(v).is_file()]
+    check_structure([*paths, *by_name])
+    roots = {}
+    for path in paths:
+        with CsdFile(path) as file:
+            roots[path] = file.root
     found: dict[str, Path] = {}
     for role, value in chosen.items():
         if value is not None:
@@ -292,8 +336,8 @@ def find_roles(
     return found, unused
 
 
-def _roots(sources: Sequence[Source]) -> tuple[set[Path], dict[Path, str]]:
-    """The files that were given by name, and the root of each file."""
+def _files(sources: Sequence[Source]) -> tuple[list[Path], set[Path]]:
+    """All files, and those that were given by name."""
     paths: list[Path] = []
     listed = set()
     for source in map(existing, sources):
@@ -302,11 +346,7 @@ def _roots(sources: Sequence[Source]) -> tuple[set[Path], dict[Path, str]]:
             raise InputError(f"the folder '{source}' has no .csd file")
         paths += inside
         listed |= set() if source.is_dir() else {source}
-    roots = {}
-    for path in paths:
-        with CsdFile(path) as file:
-            roots[path] = file.root
-    return listed, roots
+    return paths, listed
 
 
 def _chosen(role: str, value: str, roots: Mapping[Path, str]) -> Path:
@@ -343,17 +383,26 @@ def _floats(features: NDArray) -> NDArray:
     return features.astype(wanted if is_float else np.float64, copy=False)
 
 
-def _data(root: Any) -> bool:
-    """Whether a group has the data of a video."""
-    data = root.get('data') if isinstance(root, h5py.Group) else None
-    return isinstance(data, h5py.Group) and bool(len(data))
-
-
-def _decode(node: Any) -> Any:
-    """What a group, a data set or a value of HDF5 says, as plain Python."""
+def _read_metadata(node: Any, seen: set[int]) -> Any:
+    """What a group or a dataset says; one that links to itself says nothing more."""
     if isinstance(node, h5py.Group):
-        return {name: _decode(child) for name, child in node.items()}
-    value = node[()] if isinstance(node, h5py.Dataset) else node
+        address = h5py.h5o.get_info(node.id).addr
+        if address in seen:
+            return None
+        seen.add(address)
+        return {name: _read_metadata(safe_h5.child(node, name), seen) for name in node}
+    if not isinstance(node, h5py.Dataset) or node.shape is None:
+        return None
+    safe_h5.check_dataset(node)
+    if not safe_h5.holds_text(node):
+        return _decode(safe_h5.read_array(node)) if node.size < _LONGEST else None
+    if node.ndim == 1:
+        return _decode(safe_h5.read_strings(node, _LONGEST))
+    return _decode(safe_h5.read_text(node))
+
+
+def _decode(value: Any) -> Any:
+    """What a value of HDF5 says, as plain Python."""
     if isinstance(value, h5py.Empty):
         return None
     if isinstance(value, np.ndarray | np.generic):
@@ -377,9 +426,11 @@ def parse(text: str) -> Any:
         (['a', 'b'], ('a', 'b'), 'a, b')
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         pass
+    if len(text) > _LONGEST:  # Each letter may become a node of a syntax tree.
+        return text
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

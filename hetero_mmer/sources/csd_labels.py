@@ -27,7 +27,7 @@ _SYNONYMS: Final = {
     **dict.fromkeys(('sorrow', 'sorrowful', 'saddness', 'sadnes'), 'sadness'),
     **dict.fromkeys(('happines', 'joyous', 'cheerful', 'cheerfulness'), 'happiness'),
     **dict.fromkeys(('suprise', 'suprised', 'surprize', 'astonishment'), 'surprise'),
-    **dict.fromkeys(('afraid', 'scared', 'fright', 'fearfulness'), 'fear'),
+    **dict.fromkeys(('fright', 'fearfulness'), 'fear'),
     'rage': 'anger',
     'angriness': 'anger',
     'disguist': 'disgust',

@@ -15,7 +15,7 @@ from hetero_mmer.sources.column_scale import ColumnScale
 from hetero_mmer.store import Fitted
 from hetero_mmer.typing import InputError
 
-#: Columns of :func:`timing_features`.
+#: Columns of :class:`TimingScale`.
 TIMING: Final = ('duration', 'gap', 'rate', 'first', 'unknown')
 
 #: Longer utterances and gaps come from broken times, or from a cut.
@@ -89,24 +89,6 @@ def timing(
     return np.stack([duration, gap, num_words / duration], axis=1)
 
 
-def timing_features(
-    values: NDArray[np.float64], train: NDArray[np.bool_], first: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """What :func:`timing` tells as features, see ``TIMING``, [N, 5].
-
-    Args:
-        values: The three columns, NaN where unknown.
-        train: Where mean and standard deviation come from.
-        first: Whether an utterance is the first of its dialogue.
-
-    Returns:
-        Logarithms (with the sign of the value), standardised, 0 where unknown; then
-        whether it is the first, and whether anything else is unknown.
-    """
-    encoder = TimingScale().fit(values[np.asarray(train, bool)])
-    return encoder.transform(values, first)
-
-
 class TimingScale:
     """Logarithms of what :func:`timing` tells, standardised, and what is unknown."""
 
@@ -127,11 +109,15 @@ class TimingScale:
     def transform(
         self, values: NDArray[np.float64], first: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """The columns of ``TIMING``, [N, 5], see :func:`timing_features`.
+        """The columns of ``TIMING``, [N, 5].
 
         Args:
             values: The three columns, NaN where unknown.
             first: Whether an utterance is the first of its dialogue.
+
+        Returns:
+            Logarithms (with the sign of the value), standardised, 0 where unknown; then
+            whether it is the first, and whether anything else is unknown.
         """
         known = np.isfinite(values)
         z = np.where(known, self.scale.transform(_logs(values)), 0)

@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 
 from hetero_mmer.sources.agreement import Agreement, agreement, parts_that_differ
 from hetero_mmer.sources.common import Source, name_counts, sha256_of, track
+from hetero_mmer.sources.intensity import Presence, choose_above
 from hetero_mmer.sources.label_join import LabelTable, Unmatched
 from hetero_mmer.sources.mosei_facts import (
     CITATION,
     KNOWN_COUNTS,
     LABEL_NAMES,
     LICENCE,
+    label_name,
 )
 from hetero_mmer.sources.padded import Parts, each_row, size_of, specs_of
 from hetero_mmer.sources.padding import Padding
 from hetero_mmer.store import Like, Store, StoreWriter
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.typing import InputError
 
 
@@ -29,6 +32,8 @@ class Clip(NamedTuple):
 
     sample_id: str
     video: str
+    #: Its name in the video; empty where only its time is known.
+    clip: str
     #: Its values in a table, see there.
     find: Callable[[LabelTable], NDArray[np.float64]]
 
@@ -48,10 +53,13 @@ def write_joined(
     progress: bool,
     like: Like | None,
     notes: Sequence[str],
+    positive_above: float | None = None,
 ) -> Store:
     """Writes a store; samples without labels are dropped, with the reason.
 
-    A sample's group is its video, unless the file's own splits divide videos.
+    Where no sample of test has labels, as in a challenge, while others have, those of
+    test are kept: their labels are unknown. A sample's group is its video, unless the
+    file's own splits divide videos.
 
     Args:
         output: The store to write.
@@ -68,14 +76,29 @@ def write_joined(
         progress: Whether to show a progress bar.
         like: What samples have to be like.
         notes: Where labels come from, and what else a reader should know.
+        positive_above: The intensity above which an emotion is present; by default 0,
+            or that of ``like``.
 
     Raises:
-        InputError: If strict.
+        InputError: If strict, or for ``positive_above`` where no intensities are.
     """
+    if table is not None and like is not None:
+        table = table.labelled_as(like.label_names)
+    if table is not None:
+        table = table.called_as([(c.video, c.clip) for s in clips.values() for c in s])
     divided = _divided(clips)
     names = _names(table, like)
-    is_mosei = names == LABEL_NAMES
+    is_mosei = tuple(map(label_name, names)) == LABEL_NAMES
     scored = table is not None and bool(table.by_clip or table.by_time)
+    if positive_above is not None and not scored:
+        raise InputError(
+            f"'positive_above' is for the intensities of a file of '--labels' (got "
+            f'{positive_above:g}, but no file)'
+        )
+    above = choose_above(positive_above, like, 0)
+    assert above is not None
+    is_usual = positive_above is None and above == 0
+    presence = Presence(names, above, is_usual=is_usual)
     writer = StoreWriter(
         output,
         specs_of(parts),
@@ -90,6 +113,7 @@ def write_joined(
         strict=strict,
         like=like,
     )
+    why_unknown = _why_unknown(clips, table)
     total = sum(map(size_of, parts.values()))
     kept: list[tuple[str, int]] = []
     scores: list[tuple[float, float]] = []
@@ -100,23 +124,29 @@ def write_joined(
         ):
             clip = clips[split][i]
             features = padding.items(split, parts[split], i)
+            is_known = table is not None and not (why_unknown and split == 'test')
             try:
                 if clip.sample_id in seen:
                     raise Unmatched('another sample has the same id')
                 if not any(map(len, features.values())):
                     raise Unmatched('all of its rows are zero')
-                theirs, *values = [np.nan] if table is None else clip.find(table)
+                theirs, *values = (
+                    [np.nan] if not is_known or table is None else clip.find(table)
+                )
             except Unmatched as reason:
                 writer.drop(clip.sample_id, str(reason))
                 continue
             seen.add(clip.sample_id)
+            labels = (
+                presence.labels(values) if is_known else np.full(len(names), UNKNOWN)
+            )
             writer.add(
                 clip.sample_id,
                 features,
-                None if table is None else np.array(values) > 0,
+                None if table is None else labels,
                 group=None if divided else clip.video,
                 split=split,
-                intensities=values if scored else None,
+                intensities=values if scored and is_known else None,
             )
             kept.append((split, i))
             ours = sentiment[split][i] if split in sentiment else np.nan
@@ -129,8 +159,13 @@ def write_joined(
             padding.note(),
             *notes,
             *(() if table is None else table.notes),
+            *([f'no sample of test has labels: {why_unknown}'] if why_unknown else []),
         ):
             writer.note(note)
+        if scored:
+            writer.attrs[POSITIVE_ABOVE] = above
+            for note in presence.notes():
+                writer.note(note)
         if table is not None:
             pairs = np.array(scores).reshape(-1, 2)
             for note in _agreement(pairs, kept, clips, table, strict):
@@ -148,6 +183,28 @@ def _names(table: LabelTable | None, like: Like | None) -> Sequence[str]:
         assert like is not None
         return like.label_names
     return table.names
+
+
+def _why_unknown(clips: Mapping[str, Sequence[Clip]], table: LabelTable | None) -> str:
+    """Why the first sample of test has no labels, if none has, but others have."""
+    if table is None or not clips.get('test'):
+        return ''
+    reasons = {split: _why_none(some, table) for split, some in clips.items() if some}
+    why = reasons.pop('test')
+    return '' if all(reasons.values()) else why
+
+
+def _why_none(clips: Sequence[Clip], table: LabelTable) -> str:
+    """Why the first of some samples has no labels; empty if any of them has some."""
+    first = ''
+    for clip in clips:
+        try:
+            clip.find(table)
+        except Unmatched as reason:
+            first = first or str(reason)
+        else:
+            return ''
+    return first
 
 
 def _divided(clips: Mapping[str, Sequence[Clip]]) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,18 @@ from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.csd import CsdFile
 from hetero_mmer.sources.csd_labels import label_columns
 from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
+from hetero_mmer.sources.ids import match
 from hetero_mmer.sources.mosei_facts import (
     LABEL_NAMES,
     SENTIMENT,
+    called_like,
     label_name,
     label_order,
 )
 from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
+
+T = TypeVar('T')
 
 #: Intervals of a video, [S, 2] in seconds, and their values, [S, 7].
 Emotions = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -41,6 +46,8 @@ _OTHERS: Final = frozenset(
         *('', 'unnamed: 0'),  # What pandas calls its index.
     )
 )
+#: Between the video and the clip, as in the ids of MMSA.
+_MARK: Final = '$_$'
 _HDF5: Final = ('.csd', '.h5', '.hdf5')
 
 
@@ -59,8 +66,11 @@ class LabelTable(NamedTuple):
     by_time: Emotions
     times: Mapping[tuple[str, str], tuple[float, float]]
     path: str
-    #: What is to be told of the choice of emotions.
+    #: What is to be told of the choice of emotions, and of ids.
     notes: tuple[str, ...] = ()
+    #: How a sentence goes on that says of a clip, or of a video and no clip, that it is
+    #: not there.
+    hints: Mapping[tuple[str, str], str] = {}
 
     def of_clip(self, video: str, clip: str, tolerance: float) -> NDArray[np.float64]:
         """Values of a clip: its own, or those of its interval.
@@ -77,7 +87,10 @@ class LabelTable(NamedTuple):
             return self._complete(values)
         if (interval := self.times.get((video, clip))) is not None:
             return self.of_interval(video, *interval, tolerance)
-        raise Unmatched(f"'{self.path}' has no clip '{clip}' of the video '{video}'")
+        hint = self.hints.get((video, clip), '')
+        raise Unmatched(
+            f"'{self.path}' has no clip '{clip}' of the video '{video}'{hint}"
+        )
 
     def of_interval(
         self, video: str, start: float, end: float, tolerance: float
@@ -94,13 +107,17 @@ class LabelTable(NamedTuple):
             Unmatched: If there are none, or different ones at the same time.
         """
         if video not in self.by_time:
-            raise Unmatched(f"'{self.path}' has no labels of the video '{video}'")
+            hint = self.hints.get((video, ''), '')
+            raise Unmatched(f"'{self.path}' has no labels of the video '{video}'{hint}")
         intervals, values = self.by_time[video]
         found = match_interval(intervals, start, end, tolerance)
         if not len(found):
+            away = np.abs(intervals - (start, end)).max(axis=1)
+            near = intervals[np.nan_to_num(away, nan=np.inf).argmin()]
             raise Unmatched(
                 f"'{self.path}' has no labels of '{video}' from {start:g} to {end:g} s "
-                f'(within {tolerance:g} s)'
+                f'(within {tolerance:g} s); the nearest are from {near[0]:g} to '
+                f'{near[1]:g} s'
             )
         if (values[found] != values[found[0]])[:, 1:].any():
             raise Unmatched(
@@ -111,9 +128,43 @@ class LabelTable(NamedTuple):
 
     def note(self) -> str:
         """Where labels come from, in one sentence."""
-        return (
-            f"labels are joined from '{self.path}' by id and time; an emotion with a "
-            f'score above 0 is present'
+        return f"labels are joined from '{self.path}' by id and time"
+
+    def called_as(self, clips: Collection[tuple[str, str]]) -> LabelTable:
+        """The table with its videos and clips called as samples call them.
+
+        Args:
+            clips: The video and the clip of each sample; only its video if it has no
+                name in it.
+
+        Raises:
+            InputError: See :func:`hetero_mmer.sources.ids.match`.
+        """
+        where = f"'{self.path}'"
+        videos = match((video for video, _ in clips), self.by_time, where)
+        hints = {(v, ''): videos.hint(v) for v, _ in clips}
+        times, told, notes = _called_as(self.times, clips, where)
+        by_clip, others, more = _called_as(self.by_clip, clips, where)
+        return self._replace(
+            by_time=videos.rename(self.by_time),
+            times=times,
+            by_clip=by_clip,
+            hints=hints | told | others,
+            notes=tuple(dict.fromkeys((*self.notes, *videos.notes, *notes, *more))),
+        )
+
+    def labelled_as(self, wanted: Sequence[str]) -> LabelTable:
+        """The table with its labels called and ordered as in other samples.
+
+        Args:
+            wanted: Names of the labels there.
+        """
+        called = called_like(self.names, wanted)
+        order = [0, *(1 + self.names.index(name) for name in called)]
+        return self._replace(
+            names=tuple(called.values()),
+            by_clip={clip: row[order] for clip, row in self.by_clip.items()},
+            by_time={v: (t, rows[:, order]) for v, (t, rows) in self.by_time.items()},
         )
 
     def shifted(self, by: int) -> LabelTable:
@@ -138,6 +189,28 @@ class LabelTable(NamedTuple):
         if not np.isfinite(values[1:]).all():
             raise Unmatched(f"its scores in '{self.path}' are not all there")
         return values
+
+
+def _called_as(
+    values: Mapping[tuple[str, str], T], clips: Collection[tuple[str, str]], where: str
+) -> tuple[dict[tuple[str, str], T], dict[tuple[str, str], str], list[str]]:
+    """Values by what samples call their clips, hints on those without, and notes."""
+    if not values:
+        return {}, {}, []
+    videos = match((v for v, _ in clips), (v for v, _ in values), where)
+    ours = videos.ours
+    pairs = {(ours.get(v, v), c): value for (v, c), value in values.items()}
+    there = {_MARK.join(pair): (pair, value) for pair, value in pairs.items()}
+    wanted = {_MARK.join(pair): pair for pair in clips}
+    found = match(wanted, there, where)
+    named = {wanted.get(id_, pair): x for id_, (pair, x) in found.rename(there).items()}
+    hints = {
+        pair: found.hint(id_)
+        if pair[0] in videos.names
+        else f', nor any other{videos.hint(pair[0], "the video")}'
+        for id_, pair in wanted.items()
+    }
+    return named, hints, [*videos.notes, *found.notes]
 
 
 def match_interval(
@@ -260,20 +333,6 @@ def choose_emotions(
     return list(columns), (unknown_labels(others, 'emotions'),)
 
 
-def read_emotions(path: Source) -> Emotions:
-    """Reads an All Labels ``.csd``: for each video intervals [S, 2] and values [S, 7].
-
-    The values are sentiment (NaN if it is not there), then the emotions in order.
-
-    Args:
-        path: The file.
-
-    Raises:
-        InputError: For another file.
-    """
-    return _read_csd(path)[0]
-
-
 def _read_csd(path: Source) -> tuple[Emotions, tuple[str, ...]]:
     """The emotions of an All Labels ``.csd``, and what is to be told of its columns."""
     with CsdFile(path) as file:
@@ -354,6 +413,9 @@ def _score(text: str, column: str, where: str, emotions: Sequence[str] | None) -
 
 def _number(text: str, column: str, where: str) -> float:
     try:
-        return float(text)
+        number = float(text.replace('_', '?'))  # Python reads 1_5 as 15.
     except ValueError:
-        raise InputError(f"'{column}' in {where} is a number (got '{text}')") from None
+        number = math.inf
+    if math.isinf(number):  # As 1e400 is; NaN says that there is none.
+        raise InputError(f"'{column}' in {where} is a finite number (got '{text}')")
+    return number

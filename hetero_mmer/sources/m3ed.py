@@ -24,8 +24,8 @@ from hetero_mmer.sources.m3ed_files import (
     read_dialogues,
     width,
 )
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter, no_sample, read_like
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 Level = Literal['utterance', 'dialogue']
@@ -39,21 +39,6 @@ CITATION: Final = (
 LABEL_NAMES: Final = tuple(name.lower() for name in EMOTIONS)
 NUM_UTTERANCES: Final = 24_449
 NUM_DIALOGUES: Final = 990
-
-
-def fetch(output: Source) -> Store:
-    """Says where M3ED is, which nobody may hand on.
-
-    Args:
-        output: The store that it would become.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f"M3ED is given to those who sign a form, see {HOME}: '{output}' is then made "
-        f"by 'hetero-mmer data convert m3ed'"
-    )
 
 
 def convert(
@@ -70,6 +55,9 @@ def convert(
     progress: bool = False,
 ) -> Store:
     """Writes the store of M3ED's feature pickle.
+
+    Where no utterance of test has an emotion but others have, the labels of test are
+    unknown.
 
     Args:
         sources: The pickle; with it annotation.json for several labels an utterance
@@ -102,8 +90,11 @@ def convert(
     if not frame_rate > 0:
         raise InputError(f"'frame_rate' is above 0 (got {frame_rate})")
     files = find_files(sources)
-    dialogues = read_dialogues(files, frame_rate=frame_rate)
-    widths = {m: width(dialogues, m, files.features) for m in MODALITIES}
+    dialogues, told = read_dialogues(files, frame_rate=frame_rate)
+    if not any(dialogue.utterances for dialogue in dialogues):
+        dropped = [one for d in dialogues for one in d.left_out.items()]
+        raise no_sample(Path(output), dropped, told)
+    widths = {m: width(dialogues, m) for m in MODALITIES}
     timed = all(np.isfinite(dialogue.spans).all() for dialogue in dialogues)
     writer = StoreWriter(
         output,
@@ -136,7 +127,7 @@ def convert(
             writer.note(f'{unlisted} more samples are in no split')
         if level == 'dialogue':
             writer.note(_cuts(dialogues, max_items, keep_cut_labels))
-        for note in _notes(dialogues, files, level, timed):
+        for note in (*_notes(dialogues, files, level, timed), *told):
             writer.note(note)
     return Store(output)
 
@@ -170,7 +161,7 @@ def _add_dialogue(
     writer.add(
         dialogue.name,
         {m: np.concatenate(x) for m, x in parts.items()},
-        labels.any(axis=0),
+        labels.max(axis=0),  # 255 where they are unknown.
         group=dialogue.show,
         split=dialogue.split,
         times={
@@ -197,7 +188,7 @@ def _cuts(
 def _notes(
     dialogues: Sequence[Dialogue], files: Files, level: Level, timed: bool
 ) -> list[str]:
-    utterances = sum(len(dialogue.utterances) for dialogue in dialogues)
+    utterances = sum(int((d.labels[:, 0] != UNKNOWN).sum()) for d in dialogues)
     zeros = ', '.join(
         f'{m} {sum(not part.any() for d in dialogues for part in d.features[m])}'
         for m in MODALITIES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.sources.text_file import read_text
+from hetero_mmer.sources.unique_json import read_json
 from hetero_mmer.typing import InputError
 
 #: The emotions as M3ED spells them, in the order of their numbers.
@@ -23,7 +22,7 @@ _STAMP: Final = re.compile(r'(\d+):(\d+):(\d+):(\d+)')
 class Utterance(NamedTuple):
     """What the annotation says of one utterance."""
 
-    emotions: tuple[str, ...]  # As they are written.
+    emotions: tuple[str, ...]  # As they are written; none if they are not told.
     span: tuple[float, float] | None  # In seconds; None for a stamp that is none.
 
 
@@ -37,15 +36,16 @@ def read_annotation(path: Path, *, frame_rate: float = 25.0) -> dict[str, Uttera
     Raises:
         InputError: For a file that is not laid out like that.
     """
-    try:
-        shows = json.loads(read_text(path, 'an annotation'))
-    except json.JSONDecodeError as error:
-        raise InputError(f"'{path}' is no JSON ({error})") from error
+    shows = read_json(path, 'an annotation')
     found: dict[str, Utterance] = {}
     try:
         for show in shows.values():
             for dialogue in show.values():
                 for name, utterance in dialogue['Dialog'].items():
+                    if name in found:
+                        raise InputError(
+                            f"'{path}' has the utterance '{name}' in two dialogues"
+                        )
                     found[name] = _utterance(utterance, frame_rate)
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(
@@ -89,8 +89,9 @@ def multi_hot(emotions: Sequence[str]) -> NDArray[np.uint8] | None:
 
 
 def _utterance(utterance: Mapping[str, Any], frame_rate: float) -> Utterance:
-    text = utterance['EmoAnnotation']['final_mul_emo']
-    emotions = tuple(name.strip() for name in text.split(',') if name.strip())
+    secret = 'StartTime' in utterance and utterance.get('EmoAnnotation') is None
+    text = None if secret else utterance['EmoAnnotation']['final_mul_emo']
+    emotions = tuple(name.strip() for name in (text or '').split(',') if name.strip())
     stamps = (utterance.get('StartTime'), utterance.get('EndTime'))
     start, end = (seconds(str(stamp), frame_rate) for stamp in stamps)
     span = None if start is None or end is None else (start, end)

@@ -10,7 +10,7 @@ or IS10 with 1582 numbers, [5] DenseFace with 342.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,16 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source, existing
+from hetero_mmer.sources.ids import Match, caseless, match
 from hetero_mmer.sources.m3ed_annotation import (
     EMOTIONS,
     Utterance,
     multi_hot,
     read_annotation,
 )
+from hetero_mmer.sources.padded import is_nothing
 from hetero_mmer.sources.split_names import find_splits, split_of
 from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.sources.unpickle import load_pickle
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.typing import InputError
+
+#: Something by dialogue, for each part of the pickle.
+_Parts = Mapping[int, Mapping[str, Any]]
+
+#: What an annotation says by utterance, and which utterances it has.
+_Told = tuple[Mapping[str, Utterance], Match]
 
 #: Where the pickle has the features of each modality.
 MODALITIES: Final = {'text': 3, 'visual': 5, 'audio': 4}
@@ -52,7 +61,7 @@ class Files(NamedTuple):
 
 
 class Dialogue(NamedTuple):
-    """A dialogue: those U of its utterances that have labels."""
+    """A dialogue: those U of its utterances that have labels, or whose are unknown."""
 
     name: str
     split: str
@@ -93,44 +102,59 @@ def find_files(sources: Sequence[Source]) -> Files:
     return Files(pickles[0], annotations[0] if annotations else None, lists)
 
 
-def read_dialogues(files: Files, *, frame_rate: float = 25.0) -> list[Dialogue]:
+def read_dialogues(
+    files: Files, *, frame_rate: float = 25.0
+) -> tuple[list[Dialogue], list[str]]:
     """Reads all dialogues.
+
+    Where no utterance of test has an emotion, as in a challenge, while others have, the
+    labels of test are unknown.
 
     Args:
         files: The files.
         frame_rate: Frames in a second, for the times in the annotation.
 
+    Returns:
+        The dialogues, and what is to be told of how the files fit together.
+
     Raises:
         InputError: For files that are laid out in another way.
     """
     data = load_pickle(files.features)
-    _check(data, files.features)
-    known = None
+    parts, notes = _by_dialogue(data, files.features)
+    told: _Told | None = None
     if files.annotation is not None:
         known = read_annotation(files.annotation, frame_rate=frame_rate)
-    split = _splits(data, files)
-    return [_dialogue(data, name, split, known, files.features) for name in data[0]]
+        forms = set(map(caseless, known))
+        utterances = (str(name) for names in parts[0].values() for name in names)
+        called = [_called(name, forms) for name in utterances]
+        found = match(called, known, f"'{files.annotation}'")
+        told = found.rename(known), found
+        notes += found.notes
+    split, more = _splits(data, parts[0], files)
+    path = files.features
+    having = {split[name] for name in parts[0] if any(_felt(parts, name, told))}
+    unknown = 'test' if having and 'test' not in having else None
+    dialogues = [
+        _dialogue(parts, name, split, told, path, split[name] == unknown)
+        for name in parts[0]
+    ]
+    return dialogues, [*notes, *more]
 
 
-def width(dialogues: Sequence[Dialogue], modality: str, path: Path) -> int:
+def width(dialogues: Sequence[Dialogue], modality: str) -> int:
     """Width of a modality's features.
 
     Args:
-        dialogues: All dialogues.
+        dialogues: All dialogues; one has an utterance at least.
         modality: Its name.
-        path: The pickle, for the message.
-
-    Raises:
-        InputError: If no utterance has any.
     """
-    for dialogue in dialogues:
-        for part in dialogue.features[modality]:
-            return part.shape[-1]
-    raise InputError(f"no utterance of '{path}' has labels and '{modality}'")
+    parts = (part for dialogue in dialogues for part in dialogue.features[modality])
+    return int(next(parts).shape[-1])
 
 
-def _check(data: Any, path: Path) -> None:
-    """Refuses what is no list of dictionaries and of lists."""
+def _by_dialogue(data: Any, path: Path) -> tuple[_Parts, list[str]]:
+    """The parts by dialogue, all called as in the first, and what else is there."""
     by_dialogue = (0, 2, *MODALITIES.values())
     if (
         not isinstance(data, list | tuple)
@@ -145,22 +169,53 @@ def _check(data: Any, path: Path) -> None:
             f"'{path}' holds M3ED's ten parts: utterances, speakers, labels, text, "
             f'audio, visual and sentences by dialogue, and three lists (got {got})'
         )
+    parts: dict[int, dict[str, Any]] = {}
+    notes: list[str] = []
     for i in by_dialogue:
-        if missing := [name for name in data[0] if name not in data[i]]:
+        part = {str(name): value for name, value in data[i].items()}
+        found = match(parts.get(0, part), part, f"part {i} of '{path}'")
+        parts[i] = part = found.rename(part)
+        if missing := [name for name in parts[0] if name not in part]:
             raise InputError(
                 f"'{path}' has each dialogue in all of its parts, but part {i} lacks "
-                f"'{missing[0]}'"
+                f"'{missing[0]}'{found.hint(missing[0])}"
             )
+        if others := [name for name in part if name not in parts[0]]:
+            notes.append(
+                f"WARNING: part {i} of '{path}' has {len(others)} dialogues that part "
+                f"0 lacks, such as '{others[0]}': they are left out"
+            )
+        notes += found.notes
+    if len(data) > 10:
+        notes.append(f"parts of '{path}' that are not read: {len(data) - 10}, from 10")
+    return parts, notes
 
 
-def _splits(data: Sequence[Any], files: Files) -> dict[str, str]:
-    """The split of each dialogue; those in no list have none."""
+def _splits(
+    data: Sequence[Any], dialogues: Iterable[str], files: Files
+) -> tuple[dict[str, str], list[str]]:
+    """The split of each dialogue, none for those in no list, and notes."""
+    what = 'show' if files.lists else 'dialogue'
     if files.lists:
-        names = {s: read_text(p, 'a list of shows') for s, p in files.lists.items()}
-        found = _split_of({s: text.split() for s, text in names.items()}, 'show')
-        return {name: found.get(_show(name), '') for name in data[0]}
-    listed = {s: list(map(str, data[i])) for s, i in _SPLITS.items()}
-    return dict.fromkeys(data[0], '') | _split_of(listed, 'dialogue')
+        texts = {s: read_text(p, 'a list of shows') for s, p in files.lists.items()}
+        members = {s: text.split() for s, text in texts.items()}
+    else:
+        members = {s: list(map(str, data[i])) for s, i in _SPLITS.items()}
+    listed = _split_of(members, what)
+    names = {name: _show(name) if files.lists else name for name in dialogues}
+    found = match(names.values(), listed, f'the lists of {what}s')
+    listed = found.rename(listed)
+    notes = found.notes
+    lacking = [name for name in dict.fromkeys(names.values()) if name not in listed]
+    # Those that may be meant first.
+    lacking.sort(key=lambda name: name not in found.guesses)
+    if listed and lacking and (hint := found.hint(lacking[0])):
+        notes = [
+            *notes,
+            f'WARNING: {len(lacking)} {what}s are in none of the lists, such as '
+            f"'{lacking[0]}'{hint}",
+        ]
+    return {name: listed.get(called, '') for name, called in names.items()}, notes
 
 
 def _split_of(names: Mapping[str, Sequence[str]], what: str) -> dict[str, str]:
@@ -176,11 +231,12 @@ def _split_of(names: Mapping[str, Sequence[str]], what: str) -> dict[str, str]:
 
 
 def _dialogue(
-    data: Sequence[Any],
+    data: _Parts,
     name: str,
     split: Mapping[str, str],
-    known: Mapping[str, Utterance] | None,
+    known: _Told | None,
     path: Path,
+    is_unknown: bool,
 ) -> Dialogue:
     utterances = [str(utterance) for utterance in data[0][name]]
     targets = list(data[2][name])
@@ -199,16 +255,19 @@ def _dialogue(
     spans: list[tuple[float, float]] = []
     left_out: dict[str, str] = {}
     for i, utterance in enumerate(utterances):
-        told = None if known is None else _look_up(utterance, known)
+        told, hint = (None, '') if known is None else _look_up(utterance, *known)
         emotions = _emotions(targets[i]) if told is None else told.emotions
         y = multi_hot(emotions)
-        if known is not None and told is None:
-            left_out[utterance] = 'the annotation has no such utterance'
+        if is_unknown:
+            y = np.full(len(EMOTIONS), UNKNOWN, np.uint8)
+        elif known is not None and told is None:
+            left_out[utterance] = f'the annotation has no such utterance{hint}'
+            y = None
         elif y is None:
             left_out[utterance] = (
                 f'its emotions are not all among the seven (got {list(emotions)})'
             )
-        else:
+        if y is not None:
             kept.append(i)
             labels.append(y)
             span = None if told is None else told.span
@@ -224,13 +283,34 @@ def _dialogue(
     )
 
 
-def _look_up(utterance: str, known: Mapping[str, Utterance]) -> Utterance | None:
+def _felt(data: _Parts, name: str, known: _Told | None) -> Iterator[tuple[str, ...]]:
+    """What is felt in each utterance of a dialogue, nothing where nobody tells."""
+    if known is None:
+        yield from map(_emotions, data[2][name])
+        return
+    for utterance in data[0][name]:
+        told, _ = _look_up(str(utterance), *known)
+        yield () if told is None else told.emotions
+
+
+def _called(utterance: str, known: Collection[str]) -> str:
     """The pickle puts the speaker first, ``A_anjia_1_1``; the annotation does not."""
-    return known.get(utterance, known.get(utterance.partition('_')[2]))
+    rest = utterance.partition('_')[2]
+    return utterance if not rest or caseless(utterance) in known else rest
+
+
+def _look_up(
+    utterance: str, known: Mapping[str, Utterance], found: Match
+) -> tuple[Utterance | None, str]:
+    """What is known of an utterance, and a hint where that is nothing."""
+    name = utterance if utterance in found.names else utterance.partition('_')[2]
+    return known.get(name), found.hint(name)
 
 
 def _emotions(target: Any) -> tuple[str, ...]:
-    """One emotion, by its number or its name."""
+    """One emotion, by its number or its name, if there is one."""
+    if is_nothing(target):
+        return ()
     if isinstance(target, int | np.integer) and 0 <= target < len(EMOTIONS):
         return (EMOTIONS[target],)
     return (str(target),)

@@ -28,7 +28,9 @@ from hetero_mmer.sources.meld_rows import (
     EMOTIONS,
     PARTS,
     SPLITS,
+    Utterance,
     count_notes,
+    emotion_notes,
     read_utterances,
     repeat_notes,
     sample_id,
@@ -39,7 +41,7 @@ from hetero_mmer.sources.meld_rows import (
 )
 from hetero_mmer.sources.split_names import split_of
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 NUM_DIALOGUES: Final = 1432
@@ -49,6 +51,10 @@ LICENCE: Final = 'GPL-3.0'
 CITATION: Final = (
     'S. Poria, D. Hazarika, N. Majumder, G. Naik, E. Cambria, R. Mihalcea: MELD: A '
     'Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019'
+)
+HOME: Final = (
+    'https://github.com/declare-lab/MELD/tree/'
+    'e8cedf27b5d2877e198332c957127e16eb214afe/data/MELD'
 )
 URL: Final = (
     'https://raw.githubusercontent.com/declare-lab/MELD/'
@@ -89,6 +95,7 @@ def convert(
     and kept with the store. New dialogues for a trained model are given ``like``: any
     CSV with MELD's columns, perhaps without emotions; only files called as MELD's have
     a part in their name, others are named by file and, with emotions, all ``test``.
+    A test file may be without emotions: its labels are unknown.
 
     Args:
         sources: The files, or the folder where they lie; train has to be among them,
@@ -137,7 +144,7 @@ def convert(
         'speaker': ModalitySpec(len(cast), columns=cast),
         'timing': ModalitySpec(len(TIMING), columns=TIMING),
     }
-    labelled = bool(rows[0].emotion)
+    labelled = pattern is None or all(row.emotion for row in rows)
     writer = StoreWriter(
         output,
         specs,
@@ -160,22 +167,30 @@ def convert(
         for a, b in track(
             dialogues, 'Converting', total=len(dialogues), progress=progress
         ):
-            present = {row.emotion for row in rows[a:b]}
             writer.add(
                 sample_id(rows[a]),
                 {m: array[a:b] for m, array in arrays.items()},
-                [emotion in present for emotion in EMOTIONS] if labelled else None,
+                _labels(rows[a:b]) if labelled else None,
                 split=SPLITS.get(rows[a].part, 'test' if labelled else ''),
                 times=dict.fromkeys(MODALITIES, spans[a:b]),
             )
         for note in (
             *(count_notes(rows, first) if pattern is None else ()),
+            *(() if pattern is None else emotion_notes(rows)),
             *repeat_notes(num_repeated),
             *time_notes(start, stop, first, values),
             *shared_notes(rows),
         ):
             writer.note(note)
     return Store(output)
+
+
+def _labels(dialogue: Sequence[Utterance]) -> list[int]:
+    """The emotions of all utterances, unknown where those have none."""
+    present = {row.emotion for row in dialogue}
+    if present == {''}:
+        return [UNKNOWN] * len(EMOTIONS)
+    return [emotion in present for emotion in EMOTIONS]
 
 
 def fetch(output: str | os.PathLike[str]) -> Store:

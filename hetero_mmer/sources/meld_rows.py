@@ -55,7 +55,8 @@ def read_utterances(
         paths: The file of each part.
         strict: Whether to refuse an utterance that comes twice.
         new: Whether these are new dialogues, from which nothing is learned: then none
-            need be of train, and emotions may be unknown, all of them.
+            need be of train, and emotions may be unknown. Otherwise all those of test
+            may be.
 
     Returns:
         The utterances in order, and how many came twice.
@@ -67,12 +68,14 @@ def read_utterances(
     num_rows = 0
     known: dict[bool, str] = {}
     for part, path in paths.items():
-        table = read_table(path, _COLUMNS if new else (*_COLUMNS, *_MORE))
+        needed = [c for c in _MORE if not new and (part, c) != ('test', 'Emotion')]
+        table = read_table(path, (*_COLUMNS, *needed))
         num_rows += len(table.rows)
         for line, cells in zip(table.lines, table.rows, strict=True):
             where = f"line {line} of '{path}'"
-            row = _utterance(part, cells, where, new)
-            known.setdefault(bool(row.emotion), where)
+            row = _utterance(part, cells, where, new or part == 'test')
+            if part == 'test' and not new:
+                known.setdefault(bool(row.emotion), where)
             before = rows.setdefault((part, row.dialogue, row.number), row)
             if before is not row and (strict or before != row):
                 raise InputError(
@@ -81,7 +84,7 @@ def read_utterances(
                 )
     if len(known) > 1:
         raise InputError(
-            f'either each utterance has an emotion or none has (got one in '
+            f'either each utterance of test has an emotion or none has (got one in '
             f'{known[True]}, none in {known[False]})'
         )
     if not rows:
@@ -99,9 +102,11 @@ def _quoted(paths: Mapping[str, Path]) -> str:
     return ' and '.join(f"'{path}'" for path in paths.values())
 
 
-def _utterance(part: str, cells: dict[str, str], where: str, new: bool) -> Utterance:
+def _utterance(
+    part: str, cells: dict[str, str], where: str, may_lack: bool
+) -> Utterance:
     emotion = cells.get('Emotion', '').lower()
-    if emotion not in EMOTIONS and (emotion or not new):
+    if emotion not in EMOTIONS and (emotion or not may_lack):
         raise InputError(
             f"an emotion is one of {EMOTIONS} (got '{cells['Emotion']}' in {where})"
         )
@@ -109,7 +114,8 @@ def _utterance(part: str, cells: dict[str, str], where: str, new: bool) -> Utter
     for column in ('Dialogue_ID', 'Utterance_ID'):
         if not cells[column].isdecimal() or len(cells[column]) > 9:
             raise InputError(
-                f"'{column}' is a number (got '{cells[column]}' in {where})"
+                f"'{column}' is a whole number, in digits alone (got "
+                f"'{cells[column]}' in {where})"
             )
         numbers.append(int(cells[column]))
     return Utterance(
@@ -147,6 +153,16 @@ def count_notes(rows: Sequence[Utterance], first: NDArray[np.bool_]) -> Iterator
     split = np.array([SPLITS[row.part] for row in rows])
     yield name_counts(split, {"MELD's README": _UTTERANCES}, 'utterances')
     yield name_counts(split[first], {"MELD's README": _DIALOGUES}, 'dialogues')
+
+
+def emotion_notes(rows: Sequence[Utterance]) -> Iterator[str]:
+    """How many utterances have no emotion where others have one."""
+    unknown = sum(not row.emotion for row in rows)
+    if 0 < unknown < len(rows):
+        yield (
+            f'WARNING: {unknown} of {len(rows)} utterances have no emotion, so '
+            'dialogues have no labels'
+        )
 
 
 def repeat_notes(num_repeated: int) -> Iterator[str]:

@@ -40,6 +40,7 @@ def convert(
     emotions: list[str] | None = None,
     clips: str | None = None,
     tolerance: float = 0.01,
+    positive_above: float | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -48,8 +49,9 @@ def convert(
     """Writes the store of a pickle of MMSA or MMSA-FET, aligned or not.
 
     The pickle has no emotions. They are joined by video and clip; samples that the
-    label file does not have are dropped and listed in the report. The text is the
-    vectors under ``text``; token ids under ``text_bert`` only tell how many there are.
+    label file does not have are dropped and listed in the report; where it has none of
+    test, but others, the labels of test are unknown. The text is the vectors under
+    ``text``; token ids under ``text_bert`` only tell how many there are.
 
     Args:
         sources: The one raw file.
@@ -64,6 +66,7 @@ def convert(
             clip is, for labels that are by time.
         tolerance: How far start and end of a clip may each be from those of the
             labels, in seconds.
+        positive_above: The intensity above which an emotion is present, 0 by default.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples, labels whose sentiment is not that of the
@@ -113,6 +116,7 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
+        positive_above=positive_above,
         notes=[_NO_NOTE if table is None else table.note(), *notes, *others],
     )
 
@@ -122,7 +126,7 @@ def _clip(sample_id: str, where: str, tolerance: float) -> Clip:
     if not mark or not video or not clip:
         raise InputError(f"an id of {where} is <video>$_$<clip> (got '{sample_id}')")
     find = partial(LabelTable.of_clip, video=video, clip=clip, tolerance=tolerance)
-    return Clip(sample_id, video, find)
+    return Clip(sample_id, video, clip, find)
 
 
 def _numbers(values: Any, where: str) -> NDArray[np.float64]:

@@ -57,6 +57,8 @@ _SPELLINGS: Final[Mapping[str, str]] = {
     'disgusted': 'disgust',
     'disgusting': 'disgust',
     'fearful': 'fear',
+    'afraid': 'fear',
+    'scared': 'fear',
 }
 
 #: What people write around the name of an emotion that does not change what it is.
@@ -121,6 +123,28 @@ def label_order(names: Sequence[str]) -> tuple[str, ...]:
     """
     is_mosei = sorted(names) == sorted(LABEL_NAMES)
     return LABEL_NAMES if is_mosei else tuple(names)
+
+
+def called_like(names: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+    """What labels are called in other samples, in the order there.
+
+    Args:
+        names: What :func:`label_name` made of a file's names.
+        wanted: Names of the labels of other samples.
+
+    Returns:
+        Their name of each; the names as they are where the labels are not the same.
+
+    Example:
+        >>> called_like(['happiness', 'boredom'], ['Boredom', 'joy'])
+        {'boredom': 'Boredom', 'happiness': 'joy'}
+        >>> called_like(['happiness', 'boredom'], ['joy'])
+        {'happiness': 'happiness', 'boredom': 'boredom'}
+    """
+    plain = [label_name(name) for name in wanted]
+    if sorted(plain) != sorted(names):
+        return {name: name for name in names}
+    return dict(zip(plain, wanted, strict=True))
 
 
 def extractor(modality: str, channels: int) -> str:

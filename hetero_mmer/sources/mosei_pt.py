@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hetero_mmer.sources import mosei_facts
 from hetero_mmer.sources.common import (
@@ -19,10 +20,12 @@ from hetero_mmer.sources.common import (
     sha256_of,
     track,
 )
-from hetero_mmer.sources.mosei_targets import read_targets
+from hetero_mmer.sources.intensity import Presence, choose_above
+from hetero_mmer.sources.mosei_targets import read_intensities, read_targets
 from hetero_mmer.sources.padded import (
     column,
     each_row,
+    is_nothing,
     size_of,
     specs_of,
     take_arrays,
@@ -32,7 +35,8 @@ from hetero_mmer.sources.padded import (
 from hetero_mmer.sources.padding import find_padding
 from hetero_mmer.sources.unpickle import load_torch
 from hetero_mmer.store import Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.typing import InputError
 
 _KEYS: Final = {'text': 'src-text', 'visual': 'src-visual', 'audio': 'src-audio'}
@@ -47,6 +51,7 @@ def convert(
     output: Source,
     *,
     vector_order: list[str] | None = None,
+    positive_above: float | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -55,13 +60,16 @@ def convert(
     """Writes the store of a ``train_valid_test.pt``.
 
     Labels are those that the file names. It has no ids: samples are called by split
-    and row, and which of them share a video is not known.
+    and row, and which of them share a video is not known. A test split without targets
+    has unknown labels.
 
     Args:
         sources: The one raw file.
         output: The store to write.
         vector_order: The labels in the order of the entries, for a file whose targets
             are vectors of zeros and ones in another order than the SDK's.
+        positive_above: For a file whose targets are vectors of intensities: a label is
+            present where its intensity is above this number.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
@@ -74,34 +82,47 @@ def convert(
     path = only_source(sources, 'a train_valid_test.pt')
     data = load_torch(path)
     parts = take_arrays(data, _KEYS, path)
-    others = unread_parts(data, _KEYS.values(), path, strict=strict)
+    read = ('dict', 'settings')
+    others = unread_parts(data, _KEYS.values(), path, read=read, strict=strict)
     ids = _ids(data, path)
     labels = [name for name in sorted(ids, key=ids.__getitem__) if name not in _SPECIAL]
     names = mosei_facts.label_order([mosei_facts.label_name(name) for name in labels])
-    found = read_targets(
-        {
-            split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
-            for split, arrays in parts.items()
-        },
-        [ids[name] for name in labels],
-        [ids[name] for name in _MARKS if name in ids],
-        str(path),
-    )
+    called = mosei_facts.called_like(names, pattern.label_names if pattern else names)
+    unknown = [s for s in parts if s == 'test' and is_nothing(data[s].get('tgt'))]
+    raw = {
+        split: column(data[split], 'tgt', size_of(arrays), f"{split} in '{path}'")
+        for split, arrays in parts.items()
+        if split not in unknown
+    }
+    targets: Mapping[str, NDArray]
+    presence, are_vectors = None, True
+    if positive_above is None:
+        known = [ids[name] for name in _MARKS if name in ids]
+        targets, are_vectors = read_targets(
+            raw, [ids[name] for name in labels], known, str(path)
+        )
+    else:
+        choose_above(positive_above, pattern)
+        presence = Presence(names, positive_above)
+        targets = read_intensities(raw, len(labels), str(path))
     entries = labels
-    if found.are_vectors or vector_order is not None:
-        entries = _entries(labels, vector_order, found.are_vectors, path)
-    order = [entries.index(n) for n in _in_order(labels, names)]
-    targets = {split: y[:, order] for split, y in found.labels.items()}
+    if are_vectors or vector_order is not None:
+        entries = _entries(labels, vector_order, are_vectors, path)
+    order = [entries.index(n) for n in _in_order(labels, [*called])]
+    targets = {split: y[:, order] for split, y in targets.items()}
+    for split in unknown:
+        targets[split] = np.full((size_of(parts[split]), len(names)), UNKNOWN, np.uint8)
     padding = find_padding(parts)
     writer = StoreWriter(
         output,
         specs_of(parts),
-        names,
+        list(called.values()),
         source=f'{mosei_facts.SOURCE}, train_valid_test.pt of HHMPN, TAILOR and CARAT',
         licence=mosei_facts.LICENCE,
         citation=mosei_facts.CITATION,
         raw_sha256=sha256_of([path]),
         clean=default_clean(clean, strict, pattern),
+        intensities=presence is not None,
         strict=strict,
         like=pattern,
     )
@@ -114,14 +135,27 @@ def convert(
             if not any(map(len, features.values())):
                 writer.drop(sample_id, 'all of its rows are zero')
                 continue
-            writer.add(sample_id, features, targets[split][i], split=split)
+            y = targets[split][i]
+            scored = None if split in unknown else presence
+            writer.add(
+                sample_id,
+                features,
+                y if scored is None else scored.labels(y),
+                split=split,
+                intensities=None if scored is None else y,
+            )
         writer.attrs['settings'] = _plain(data.get('settings'))
         writer.attrs['target_ids'] = ids
         writer.note(name_counts(splits, mosei_facts.KNOWN_COUNTS))
         writer.note(padding.note())
         writer.note(f'labels are named as in the file: {", ".join(labels)}')
-        if found.are_vectors:
-            writer.note(f'targets are vectors of zeros and ones: {", ".join(entries)}')
+        if are_vectors:
+            what = 'zeros and ones' if presence is None else 'intensities'
+            writer.note(f'targets are vectors of {what}: {", ".join(entries)}')
+        if presence is not None:
+            writer.attrs[POSITIVE_ABOVE] = presence.above
+            for note in presence.notes():
+                writer.note(note)
         writer.note(
             'the file has no ids: samples are called by split and row, and which of '
             'them share a video is not known'

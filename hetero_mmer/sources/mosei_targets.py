@@ -80,6 +80,39 @@ def read_targets(
     )
 
 
+def read_intensities(
+    targets: Targets, num_labels: int, path: str
+) -> dict[str, NDArray[np.float64]]:
+    """Reads targets that are vectors of intensities, [N, L] for each split.
+
+    Args:
+        targets: One target for each sample, by split.
+        num_labels: The size of a vector.
+        path: The file, for messages.
+
+    Raises:
+        InputError: For any other target.
+
+    Example:
+        >>> read_intensities({'train': [[0, 0.5]]}, 2, 'a.pt')
+        {'train': array([[0. , 0.5]])}
+    """
+    found = {}
+    for split, some in targets.items():
+        found[split] = np.empty((len(some), num_labels))
+        for i, target in enumerate(some):
+            where = f"that of '{split}-{i:05d}' in '{path}'"
+            flat = _flat(target, where.removeprefix('that of '))
+            is_numbers = flat.dtype.kind in 'biuf' and flat.size == num_labels
+            if not is_numbers or not np.isfinite(flat).all():
+                raise InputError(
+                    f"with 'positive_above', a target is a vector of {num_labels} "
+                    f'finite intensities, but {where} is {flat.tolist()}'
+                )
+            found[split][i] = flat
+    return found
+
+
 def _is_vector(target: NDArray, size: int) -> bool:
     is_numbers = target.dtype.kind in 'biuf' and target.size == size
     return is_numbers and bool(((target == 0) | (target == 1)).all())
@@ -130,13 +163,19 @@ def _neither(
         if not (is_vector if mostly_vectors else _are_ids(t, list(place), marks))
     )
     where = f"that of '{split}-{i:05d}' in '{path}'"
+    hint = ''
+    if all(t.dtype.kind in 'biuf' and t.size == len(place) for _, _, t in every):
+        hint = (
+            '; if targets are vectors of intensities, say above which number a label '
+            'is present, such as with --positive_above 0'
+        )
     if mostly_vectors:
         return InputError(
             f'a target is a vector of {len(place)} zeros and ones, as most are, but '
-            f'{where} is {target.tolist()}'
+            f'{where} is {target.tolist()}{hint}'
         )
     unknown = [t for t in target.tolist() if t not in known] or target.tolist()
     return InputError(
         f"a target holds ids of dict['tgt'], but {where} has {unknown[0]} (known: "
-        f'{sorted(known)})'
+        f'{sorted(known)}){hint}'
     )

@@ -15,6 +15,7 @@ from hetero_mmer.sources.joined import Clip, write_joined
 from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
 from hetero_mmer.sources.padded import (
     column,
+    is_nothing,
     size_of,
     take_arrays,
     text_of,
@@ -44,6 +45,7 @@ def convert(
     labels: str | None = None,
     emotions: list[str] | None = None,
     tolerance: float = 0.01,
+    positive_above: float | None = None,
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
@@ -54,6 +56,7 @@ def convert(
     That of CMU-MOSEI has no emotions. They are joined by video and time; samples that
     the label file does not have are dropped and listed in the report. That of IEMOCAP
     has four, which MulT evaluates as neutral, happy, sad and angry; it needs no labels.
+    Where no sample of test has labels but others have, those of test are unknown.
 
     Args:
         sources: The one raw file.
@@ -66,6 +69,7 @@ def convert(
             otherwise all that hold no id, time, text or sentiment.
         tolerance: How far start and end may each be from those of the labels, in
             seconds.
+        positive_above: The intensity above which an emotion is present, 0 by default.
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse dropped samples, labels whose sentiment is not that of the
@@ -81,6 +85,11 @@ def convert(
     table: LabelTable | None = LabelTable(IEMOCAP, {}, {}, {}, path.name)
     if labels is not None:
         table = read_labels(labels, emotions=emotions)
+        if not table.by_time:
+            raise InputError(
+                f"labels in '{labels}' are by clip and samples of '{path}' by time: "
+                f"give a CSV of 'video_id', 'start', 'end' and one column per emotion"
+            )
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
     others = unread_parts(data, _KEYS.values(), path, strict=strict)
@@ -89,7 +98,12 @@ def convert(
             f"'emotions' are columns of the file of '--labels' (got {emotions}, but no "
             f'file)'
         )
-    own = labels is None and all(_has_emotions(data[split]) for split in parts)
+    own = labels is None and any(_has_emotions(data[split]) for split in parts)
+    own = own and all(
+        _has_emotions(data[split])
+        or (split == 'test' and is_nothing(data[split].get('labels')))
+        for split in parts
+    )
     if labels is None and not own:
         table = None
     if table is None and pattern is None:
@@ -105,7 +119,7 @@ def convert(
             clips[split] = _own_clips(data[split], split, size, where)
             continue
         clips[split] = _clips(data[split], size, where, tolerance)
-        if data[split].get('labels') is not None:
+        if not is_nothing(data[split].get('labels')):
             sentiment[split] = _sentiment(data[split], size, where)
     padding = find_padding(parts)
     return write_joined(
@@ -121,6 +135,7 @@ def convert(
         strict=strict,
         progress=progress,
         like=pattern,
+        positive_above=positive_above,
         notes=[
             _NO_NOTE if table is None else _OWN_NOTE if own else table.note(),
             *others,
@@ -137,16 +152,25 @@ def _own_clips(
     part: Mapping[str, Any], split: str, num_samples: int, where: str
 ) -> list[Clip]:
     """Samples called by row, with labels of their own: [N, 4] of (absent, present)."""
-    labels = column(part, 'labels', num_samples, where)
-    present = labels[..., 1] > labels[..., 0]
-    values = np.insert(present.astype(np.float64), 0, np.nan, axis=1)
+    values = np.full((num_samples, 1 + len(IEMOCAP)), np.nan)
+    if not is_nothing(part.get('labels')):
+        labels = column(part, 'labels', num_samples, where)
+        try:
+            labels = np.asarray(labels, np.float64)  # None becomes NaN.
+        except (TypeError, ValueError):
+            raise InputError(f"'labels' of {where} are numbers") from None
+        present = np.where(np.isnan(labels).any(axis=2), np.nan, labels.argmax(axis=2))
+        values[:, 1:] = present
     ids = [f'{split}-{i:05d}' for i in range(num_samples)]
     return [
-        Clip(i, i, partial(_same, row=row)) for i, row in zip(ids, values, strict=True)
+        Clip(i, i, '', partial(_same, row=row))
+        for i, row in zip(ids, values, strict=True)
     ]
 
 
 def _same(table: LabelTable, *, row: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not np.isfinite(row[1:]).all():
+        raise Unmatched('its labels are not all there')
     return row
 
 
@@ -163,7 +187,7 @@ def _clips(
             )
         video, start, end = cells
         find = partial(_find, video=video, ends=(start, end), tolerance=tolerance)
-        clips.append(Clip(f'{video}[{start}-{end}]', video, find))
+        clips.append(Clip(f'{video}[{start}-{end}]', video, '', find))
     return clips
 
 

@@ -5,7 +5,6 @@ Each column of the raw table becomes one number of one item, see :func:`layout`.
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import re
@@ -18,6 +17,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.arff import read_header, read_rows
+from hetero_mmer.sources.arff_labels import PRESENT, sparse_notes
 from hetero_mmer.sources.column_scale import ColumnScale
 from hetero_mmer.sources.common import (
     Source,
@@ -26,15 +27,15 @@ from hetero_mmer.sources.common import (
     sha256_of,
 )
 from hetero_mmer.sources.split import stratified_split
-from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 log = logging.getLogger(__name__)
 
 NUM_SONGS: Final = 593
 OPENML_ID: Final = 40589
+HOME: Final = 'https://mulan.sourceforge.net/datasets-mlc.html'
 SOURCE: Final = 'Mulan, data set "emotions" (https://mulan.sourceforge.net)'
 LICENCE: Final = (
     'none stated by Mulan; OpenML lists the data set as public; features only, no audio'
@@ -65,7 +66,7 @@ class Table(NamedTuple):
     """The raw table: 72 columns of numbers and perhaps six of labels."""
 
     values: NDArray[np.float64]  # [N, 72]
-    labels: NDArray[np.uint8] | None  # [N, 6]; None where none is known
+    labels: NDArray[np.uint8] | None  # [N, 6]; None if none, 255 if one is unknown
 
 
 def layout() -> Layout:
@@ -128,23 +129,28 @@ def read_arff(path: str | os.PathLike[str], *, new: bool = False) -> Table:
     Args:
         path: The file.
         new: Whether these are new songs, as many as there are, whose labels may be
-            absent or ``?``, all of them.
+            absent or ``?``, all of a song.
 
     Raises:
         InputError: For a file that is not there, not ARFF, or of other columns.
     """
-    from scipy.io import arff
-
-    text = read_text(path, 'an ARFF file')
-    try:
-        data, meta = arff.loadarff(io.StringIO(text))
-    except Exception as error:  # The parser fails in many ways.
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"'{path}' is not a whole ARFF file with a header and rows of as many "
-            f'values ({reason})'
-        ) from error
-    return _table({name: data[name] for name in meta.names()}, str(path), new=new)
+    header = read_header(path)
+    kinds = [one.kind for one in header.attributes]
+    words = [i for i, kind in enumerate(kinds) if kind != 'numeric']
+    rows = list(read_rows(header, texts=words))
+    values = np.array([row.values for row in rows]).reshape(len(rows), len(kinds))
+    columns: dict[str, NDArray] = {
+        one.name: values[:, i] for i, one in enumerate(header.attributes)
+    }
+    for place, i in enumerate(words):
+        column = np.array([row.texts[place] or '?' for row in rows], np.str_)
+        columns[header.attributes[i].name] = column
+    table = _table(columns, str(path), new=new)
+    if any(row.is_sparse for row in rows):
+        labels = [name for name in header.places if _plain(name) in LABELS]
+        for note in sparse_notes(header, labels):
+            log.warning('%s: %s', path, note)
+    return table
 
 
 def convert(
@@ -209,10 +215,7 @@ def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Stor
             )
     except Exception as error:  # URLError, a proxy's answer, a broken archive, ...
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"cannot get {where} ({reason}): with 'emotions.arff' from Mulan at hand, "
-            f'convert that file instead'
-        ) from error
+        raise InputError(f'cannot get {where} ({reason})') from error
     columns: dict[str, NDArray] = {}
     for i, name in enumerate(bunch.feature_names):
         column = bunch.data[:, i]
@@ -405,13 +408,17 @@ def _table(columns: Mapping[str, Any], where: str, *, new: bool = False) -> Tabl
         raise InputError(
             f'feature columns are numeric, but in {where} one is not ({error})'
         ) from error
+    unknown = np.zeros(len(values), bool)
     if new:
         if not len(values):
             raise InputError(f'there are no songs in {where}')
         words = [_words(by_name.get(_plain(name), ())) for name in LABELS]
         if not set().union(*words) - {'?', 'nan'}:
             return Table(values, None)
-    labels = np.stack([_binary(name, by_name[_plain(name)], where) for name in LABELS])
+        unknown |= np.isin(words, ('?', 'nan')).all(axis=0)
+    labels = np.stack(
+        [_binary(name, by_name[_plain(name)], where, unknown) for name in LABELS]
+    )
     if len(values) != NUM_SONGS and not new:
         log.warning("'emotions' has %d songs, %s has %d", NUM_SONGS, where, len(values))
     return Table(values, labels.T)
@@ -429,10 +436,16 @@ def _words(column: Any) -> list[str]:
     ]
 
 
-def _binary(name: str, column: Any, where: str) -> NDArray[np.uint8]:
+def _binary(
+    name: str, column: Any, where: str, unknown: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
     words = _words(column)
-    codes = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, 'false': 0, 'true': 1}
-    wrong = [(i, word) for i, word in enumerate(words) if word not in codes]
+    codes = {**PRESENT, '?': UNKNOWN, 'nan': UNKNOWN}
+    wrong = [
+        (i, word)
+        for i, word in enumerate(words)
+        if word not in codes or (codes[word] == UNKNOWN) != unknown[i]
+    ]
     if wrong:
         row, word = wrong[0]
         raise InputError(

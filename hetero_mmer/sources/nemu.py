@@ -26,15 +26,23 @@ from hetero_mmer.sources.common import (
     track,
 )
 from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_rows
-from hetero_mmer.sources.padded import column, text_of, unread_parts
+from hetero_mmer.sources.padded import (
+    column,
+    find_keys,
+    is_nothing,
+    text_of,
+    unread_parts,
+)
 from hetero_mmer.sources.padding import Side, padding_side
 from hetero_mmer.sources.split_names import find_parts
 from hetero_mmer.sources.unpickle import load_joblib, load_torch
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import Clean
+from hetero_mmer.store.format import UNKNOWN, Clean
 from hetero_mmer.typing import InputError
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
+#: As it is called there.
+FILE: Final = 'train_valid_test_all_2.job'
 LICENCE: Final = 'none stated; features only, for reasons of copyright'
 CITATION: Final = (
     'D. Zhang, X. Ju, W. Zhang, J. Li, S. Li, Q. Zhu, G. Zhou: Multi-modal Multi-label '
@@ -59,6 +67,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     'audio': 'sequence',
 }
 _TEXTS: Final = ('lyrics', 'comments')
+_LISTS: Final = (list, tuple, np.ndarray)
 _MARKS: Final = ('<blank>', '<unk>', '<s>', '</s>')
 
 
@@ -80,21 +89,6 @@ class Song(NamedTuple):
             raise InputError(f'{where}: {error}') from error
 
 
-def fetch(output: Source) -> Store:
-    """Says where NEMu is, which has no link for programs.
-
-    Args:
-        output: The store that it would become.
-
-    Raises:
-        InputError: Always.
-    """
-    raise InputError(
-        f"NEMu lies where only a browser gets it, see {HOME}: '{output}' is then made "
-        f"by 'hetero-mmer data convert nemu'"
-    )
-
-
 def convert(
     sources: Sequence[Source],
     output: Source,
@@ -109,7 +103,7 @@ def convert(
 
     Lyrics are a sequence and comments a set of token ids, without the padding id 0;
     where they come as vectors, they are ordinary features. The cover is one vector,
-    audio a sequence.
+    audio a sequence. Songs of test without a target have unknown labels.
 
     Args:
         sources: The one raw file.
@@ -130,7 +124,7 @@ def convert(
     data = _load(path)
     songs = list(_songs(data, path))
     keys = [k for short in _KEYS.values() for k in (f'src-{short}', short)]
-    notes = unread_parts(data, keys, path, strict=strict)
+    notes = unread_parts(data, keys, path, read=['dict'], strict=strict)
     place = _label_places(data, path)
     having = {m: [song for song in songs if m in song.items] for m in MODALITIES}
     sizes: dict[str, int] = {}
@@ -201,19 +195,23 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
         )
     for split, name in found.items():
         part, where = data[name], f"'{name}' in '{path}'"
-        keys = {}
-        if isinstance(part, dict) and isinstance(part.get('tgt'), list | np.ndarray):
-            both = {m: (f'src-{short}', short) for m, short in _KEYS.items()}
-            keys = {m: k for m in both for k in both[m] if part.get(k) is not None}
-        if not keys:
+        keys, targets = {}, None
+        if isinstance(part, dict):
+            longer = {m: f'src-{short}' for m, short in _KEYS.items()}
+            keys = find_keys(part, longer, where) | find_keys(part, _KEYS, where)
+            targets = part.get('tgt')
+            some = next((part[key] for key in keys.values()), None)
+            if split == 'test' and targets is None and isinstance(some, _LISTS):
+                targets = [None] * len(some)
+        if not keys or not isinstance(targets, list | np.ndarray):
             got = list(part) if isinstance(part, dict) else type(part).__name__
             raise InputError(
                 f"{where} has a list of targets 'tgt' and features like 'src-lyr' or "
                 f"'lyr' (got {got})"
             )
-        num_songs = len(part['tgt'])
+        num_songs = len(targets)
         columns = {m: column(part, key, num_songs, where) for m, key in keys.items()}
-        for i, target in enumerate(part['tgt']):
+        for i, target in enumerate(targets):
             items = {m: values[i] for m, values in columns.items()}
             items = {m: value for m, value in items.items() if value is not None}
             yield Song(f'{split}-{i:05d}', split, items, target, path)
@@ -249,6 +247,8 @@ def _labels(song: Song, place: Mapping[int, int]) -> NDArray[np.uint8]:
     y = _multi_hot(song.target)
     if y is not None:
         return y
+    if song.split == 'test' and is_nothing(song.target):
+        return np.full(len(LABEL_NAMES), UNKNOWN, np.uint8)
     ids = np.asarray(song.target).reshape(-1).tolist()
     inner = ids[1:-1] if ids[:1] == [2] and ids[1:][-1:] == [3] else None
     if inner is None or any(i not in place for i in inner):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
-from hetero_mmer.sources.split_names import split_of
+from hetero_mmer.sources.own_labels import read_truth
+from hetero_mmer.sources.split_names import split_of, split_words
 from hetero_mmer.sources.table import Table, missing_column
 from hetero_mmer.typing import InputError
 
 _ROLES: Final = ('id', 'group', 'split')
+_NAMES: Final = ('train', 'valid', 'test')
 
 #: Other names of a split, without capitals, spaces and the like.
 _SPLITS: Final = frozenset(
@@ -41,6 +44,43 @@ _MAYBE_GROUPS: Final = frozenset(
     )
     for end in ('', 'id', 'name')
 )
+
+
+#: Words for one of these in longer names, such as 'source video id'.
+_GROUP_WORDS: Final = frozenset(
+    (
+        *('group', 'video', 'vid', 'youtube', 'yt', 'dialogue', 'dialog', 'dia'),
+        *('conversation', 'conv', 'thread', 'recording', 'song', 'speaker', 'subject'),
+        *('participant', 'person', 'actor', 'user', 'author', 'patient', 'session'),
+        *('movie', 'film', 'show', 'series', 'episode', 'artist', 'singer', 'podcast'),
+        *('interview', 'scene', 'talk'),
+    )
+)
+
+#: Words that end the name of a column which says which one, not what it is like.
+_WHICH: Final = frozenset(
+    (
+        *('id', 'ids', 'name', 'no', 'nr', 'num', 'number', 'key', 'code', 'index'),
+        *('idx', 'title', 'url', 'link', 'hash', 'file', 'path', 'ref'),
+    )
+)
+
+#: Words around a short word for a split, such as 'val', that leave no other meaning.
+_AROUND: Final = frozenset(
+    (
+        *('is', 'in', 'for', 'to', 'of', 'the', 'or', 'and', 'use', 'used', 'flag'),
+        *('mask', 'belongs', 'split', 'set', 'subset', 'data', 'sample', 'samples'),
+        *('fold', 'part', 'partition'),
+    )
+)
+
+#: Words that mark rows of some split, without saying which.
+_PARTS: Final = frozenset(
+    ('fold', 'folds', 'kfold', 'cv', 'eval', 'evaluation', 'holdout', 'heldout')
+)
+
+#: How people mark rows, beside what labels are.
+_MARKS: Final = {'x': 1, 'yes': 1, 'y': 1, 't': 1, 'no': 0, 'n': 0, 'f': 0, '': 0}
 
 
 class Columns(NamedTuple):
@@ -94,7 +134,8 @@ def find_columns(
     filled = {c: [row[c] for row in table.rows if row[c]] for c in table.columns}
     others = [c for c in free if c not in by_role.values()]
     known = _SPLITS | _GROUPS | _MAYBE_GROUPS
-    maybe = [c for c in others if plain(c) not in known]
+    named = [c for c in others if _may_be_group(c, filled[c])]
+    maybe = [c for c in others if plain(c) not in known and c not in named]
     is_labelled = any(filled.get(c) for c in (maybe if labels is None else chosen))
     notes = [
         f"the column '{name}' is taken as '{role}'"
@@ -109,9 +150,12 @@ def find_columns(
             notes.append(_taken(found, 'split'))
     deals = deals and is_labelled and not (split and filled[split])
     others = [c for c in others if c != split]
+    if deals:
+        _refuse_flags(others, table, path)
+        _refuse_split_folders(filled[id_], path)
     if group is None or not filled[group]:
         group, told = _other_group(others, table, filled, split, deals, path)
-        notes += told
+        notes += told or (_folder_notes(filled[id_]) if deals and not group else [])
     maybe = [c for c in maybe if c not in (split, group)]
     names = _label_names(table, labels, [*maybe, *chosen], path)
     used = {id_, group, split, *by_role.values(), *names}
@@ -218,6 +262,7 @@ def _other_group(
             f"divides {len(torn)} of its values, such as '{torn[0]}'"
         ]
     maybe = [c for c in columns if plain(c) in _MAYBE_GROUPS and filled[c]] or groups
+    maybe = maybe or [c for c in columns if _may_be_group(c, filled[c])]
     if maybe and deals:
         return None, [
             f'WARNING: samples that are dealt out have no group, so those of one '
@@ -225,6 +270,83 @@ def _other_group(
             f"call that column 'group'"
         ]
     return None, []
+
+
+def _may_be_group(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column of another name says which video, speaker or the like."""
+    words = [word for word in split_words(name) if not word.isdigit()]
+    is_named = _GROUP_WORDS & set(words) and words[-1] in _GROUP_WORDS | _WHICH
+    if not is_named or len(set(cells)) == len(cells):
+        return False
+    return any(read_truth(cell) is None for cell in cells)
+
+
+def _refuse_split_folders(ids: Sequence[str], path: Path) -> None:
+    """Refuses ids such as ``train/1`` and ``test/1``, which say the split."""
+    folders = [id_.split('/')[:-1] for id_ in ids]
+    for names in zip(*folders, strict=False):
+        splits = {split_of(name) for name in names}
+        if None not in splits and len(splits) > 1:
+            raise InputError(
+                f"ids of '{path}' lie in folders that are called as splits, such as "
+                f"'{ids[0]}', but no column says the split: call one 'split', with "
+                f'train, valid and test'
+            )
+
+
+def _folder_notes(ids: Sequence[str]) -> list[str]:
+    """A warning of ids such as ``v1/0`` and ``v1/1``, which may say the group."""
+    folders = [id_.rpartition('/')[0] for id_ in ids]
+    counts = Counter(filter(None, folders))
+    several = [name for name, count in counts.items() if count > 1]
+    if not several or len(set(folders)) == 1:
+        return []
+    return [
+        f'WARNING: samples that are dealt out have no group, so those of one folder, '
+        f"such as '{several[0]}', may lie in several splits; if they are to stay "
+        f"together, give a column 'group'"
+    ]
+
+
+def _refuse_flags(columns: Sequence[str], table: Table, path: Path) -> None:
+    """Refuses columns that mark the samples of a split, such as ``is_train``."""
+    marks = {c: [_mark(row[c]) for row in table.rows] for c in columns if _flagged(c)}
+    marks = {c: m for c, m in marks.items() if None not in m and any(m)}
+    if not marks:
+        return
+    names, first = ', '.join(marks), next(iter(marks))
+    splits = [_flagged(name) for name in marks]
+    one_each = all(row.count(1) == 1 for row in zip(*marks.values(), strict=True))
+    if one_each and len(set(splits) & set(_NAMES)) == len(marks) > 1:
+        raise InputError(
+            f"{' and '.join(map(repr, marks))} of '{path}' mark the split of each row: "
+            f"write it into one column 'split' instead, with train, valid and test, or "
+            f"leave them out with --ignore '[{names}]'"
+        )
+    raise InputError(
+        f"'{first}' of '{path}' may mark the samples of a split: write it into one "
+        f"column 'split' instead, with train, valid and test, or leave it out with "
+        f"--ignore '[{names}]'; if it is a label, choose the labels with --labels"
+    )
+
+
+def _flagged(name: str) -> str | None:
+    """The split that a name speaks of: is_train, test_mask, but not test_anxiety."""
+    words = [word for word in split_words(name) if not word.isdigit()]
+    found = {
+        word: split_of(word) or split_of(word.removeprefix('is')) for word in words
+    }
+    others = {word for word, split in found.items() if split is None}
+    if any(map(is_emotion, others)):
+        return None
+    clear = not others - _AROUND - _PARTS
+    splits = [s for word, s in found.items() if s and (clear or len(word) > 3)]
+    parts = [word for word in words if clear and word in _PARTS]
+    return next(iter(splits + parts), None)
+
+
+def _mark(cell: str) -> int | None:
+    return _MARKS.get(cell.lower(), read_truth(cell))
 
 
 def _label_names(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.sources.common import Source
+from hetero_mmer.sources.ids import caseless, match
 from hetero_mmer.sources.mosei_facts import extractor
 from hetero_mmer.sources.split_names import find_parts, split_of
 from hetero_mmer.store import ModalitySpec
@@ -47,7 +48,7 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
             raise InputError(
                 f"'{split}' in '{path}' is a dictionary (got {type(part).__name__})"
             )
-        present = {m: key for m, key in keys.items() if part.get(key) is not None}
+        present = find_keys(part, keys, f"'{split}' in '{path}'")
         if not present:
             raise InputError(
                 f"'{split}' in '{path}' has at least one of {list(keys.values())} "
@@ -65,20 +66,44 @@ def take_arrays(data: Any, keys: Mapping[str, str], path: Source) -> Parts:
     return parts
 
 
+def find_keys(
+    part: Mapping[Any, Any], wanted: Mapping[str, str], where: str
+) -> dict[str, Any]:
+    """The key of each modality that a split has, whatever its capitals.
+
+    Args:
+        part: The split.
+        wanted: The key of each modality.
+        where: The split and the file, for the message.
+
+    Raises:
+        InputError: If several keys may be meant.
+
+    Example:
+        >>> find_keys({'Text': [1], 'audio': None}, {'text': 'text'}, 'train')
+        {'text': 'Text'}
+    """
+    there = {text_of(key): key for key, value in part.items() if value is not None}
+    found = match(wanted.values(), there, where).names
+    return {m: there[found[key]] for m, key in wanted.items() if key in found}
+
+
 def unread_parts(
     data: Mapping[Any, Any],
     keys: Collection[str],
     path: Source,
     *,
+    read: Collection[str] = (),
     strict: bool = False,
 ) -> list[str]:
-    """A note on parts that look like those of the splits, but have another name.
+    """Notes on parts that are no split, and a warning of those that hold samples.
 
     Args:
         data: What was loaded.
         keys: The keys of features; a part that has one holds samples.
         path: The file, for messages.
-        strict: Whether to refuse such parts.
+        read: Parts that are read, too.
+        strict: Whether to refuse parts that hold samples.
 
     Raises:
         InputError: For such a part where a split is missing, whose name it may be.
@@ -88,17 +113,21 @@ def unread_parts(
         >>> unread_parts(data, ['text'], 'a.pkl')[0][:48]
         "WARNING: 'more' of 'a.pkl' holds samples, but no"
     """
-    others = [
-        text_of(name)
+    splits = find_parts(data, f"'{path}'")
+    unread = {
+        text_of(name): _holds_samples(part, {caseless(key) for key in keys})
         for name, part in data.items()
-        if split_of(name) is None
-        and isinstance(part, dict)
-        and any(isinstance(part.get(k), list | tuple | np.ndarray) for k in keys)
-    ]
+        if name not in splits.values() and name not in read
+    }
+    others = [name for name, holds in unread.items() if holds]
+    notes = []
+    if rest := [name for name in unread if name not in others]:
+        some = ', '.join(f"'{name}'" for name in rest[:12]) + ', ...' * (len(rest) > 12)
+        notes = [f"parts of '{path}' that are not read: {some}"]
     if not others:
-        return []
+        return notes
     names = ' and '.join(f"'{name}'" for name in others)
-    lacking = [s for s in SPLITS if s not in {split_of(name) for name in data}]
+    lacking = [s for s in SPLITS if s not in splits]
     if lacking or strict:
         raise InputError(
             f"{names} of '{path}' holds samples, but no split is called so: rename it "
@@ -106,8 +135,35 @@ def unread_parts(
         )
     return [
         f"WARNING: {names} of '{path}' holds samples, but no split is called so: it "
-        f'is left out'
+        f'is left out',
+        *notes,
     ]
+
+
+def _holds_samples(part: Any, keys: Collection[str], depth: int = 3) -> bool:
+    """Whether features of samples lie in a part: arrays by modality, in whatever way.
+
+    Splits within a part, a dictionary for each sample, and tuples of arrays are some.
+    """
+    if not depth:
+        return False
+    if isinstance(part, dict):
+        return any(
+            (
+                isinstance(value, list | tuple | np.ndarray)
+                and caseless(text_of(key)) in keys
+            )
+            or (split_of(key) and _holds_samples(value, keys, depth - 1))
+            for key, value in part.items()
+        )
+    if not isinstance(part, list | tuple | np.ndarray) or not len(part):
+        return False
+    first = part[0]
+    if isinstance(first, list | tuple) and depth > 1:
+        return any(isinstance(one, np.ndarray) and one.ndim for one in first) or (
+            _holds_samples(first, keys, depth - 1)
+        )
+    return isinstance(first, dict) and _holds_samples(first, keys, depth - 1)
 
 
 def size_of(arrays: Mapping[str, NDArray]) -> int:
@@ -161,6 +217,22 @@ def column(part: Mapping[str, Any], key: str, num_samples: int, where: str) -> A
             f'(got {count})'
         )
     return values
+
+
+def is_nothing(values: Any) -> bool:
+    """Whether values are not there: None, NaN alone, or an empty list.
+
+    Args:
+        values: One value, or values in lists or arrays.
+
+    Example:
+        >>> is_nothing(None), is_nothing([np.nan, None]), is_nothing([0])
+        (True, True, False)
+    """
+    try:
+        return not np.isfinite(np.asarray(values, np.float64)).any()
+    except (TypeError, ValueError):
+        return False
 
 
 def text_of(value: Any) -> str:

@@ -17,8 +17,11 @@ from hetero_mmer.sources.alignment import (
     trim,
 )
 from hetero_mmer.sources.csd_entries import Segments
+from hetero_mmer.sources.intensity import Presence
 from hetero_mmer.sources.mosei_facts import SENTIMENT
 from hetero_mmer.store import StoreWriter
+from hetero_mmer.store.format import UNKNOWN
+from hetero_mmer.store.like import POSITIVE_ABOVE
 
 #: The items of a video (or its parts) become the items of each of its segments.
 Arrange = Callable[[Mapping[str, Any], Segments], dict[str, Aligned]]
@@ -28,7 +31,7 @@ class SegmentWriter:
     """Adds the segments of one video after the other to a store, called ``<video>[i]``
     by their own numbers.
 
-    A label is present if its intensity is above zero. The store gets the time of each
+    The store gets the time of each
     segment as ``extra('interval')``, and its sentiment as ``extra('sentiment')``.
 
     Args:
@@ -36,10 +39,13 @@ class SegmentWriter:
         arrange: Which items of a video belong to which segment.
         label_columns: What each column of the labels is: the names of the store's
             labels, and perhaps ``sentiment``.
+        presence: From which intensity on a label is present.
         complete: Whether a segment needs items of every modality.
         even: Whether to note segments with more items in one modality than in another.
         length: The most items of one modality, None for no limit.
         keep: Which items stay where there are more.
+        unknown: The split whose labels are unknown, if there is one; others without
+            labels are dropped.
     """
 
     def __init__(
@@ -48,13 +54,17 @@ class SegmentWriter:
         arrange: Arrange,
         *,
         label_columns: Sequence[str],
+        presence: Presence,
         complete: bool = True,
         even: bool = False,
         length: int | None = None,
         keep: Keep = 'last',
+        unknown: str | None = None,
     ) -> None:
+        self.unknown = unknown
         self.writer = writer
         self.arrange = arrange
+        self.presence = presence
         self.complete = complete
         self.even = even
         self.length = length
@@ -91,7 +101,8 @@ class SegmentWriter:
         for i, (labels, interval, number) in enumerate(zip(*segments, strict=True)):
             sample_id = f'{video}[{number}]'
             parts = {m: slice(*rows.ptr[i : i + 2]) for m, rows in aligned.items()}
-            reason = self._reason(labels, interval, parts, bool(whole[i]))
+            is_known = split != self.unknown
+            reason = self._reason(labels, interval, parts, bool(whole[i]), is_known)
             if reason:
                 self.writer.drop(sample_id, reason)
                 continue
@@ -101,13 +112,18 @@ class SegmentWriter:
             self._counts['repeated'] += same[tuple(interval.tolist())] > 1
             self._counts['negative'] += bool(interval.min() < 0)
             strength = labels[self._emotions]
+            present = (
+                self.presence.labels(strength)
+                if is_known
+                else np.full(len(strength), UNKNOWN)
+            )
             self.writer.add(
                 sample_id,
                 {m: self._cut(aligned[m].features[parts[m]]) for m in aligned},
-                strength > 0,
+                present,
                 group=video,
                 split=split,
-                intensities=strength,
+                intensities=strength if is_known else None,
                 times={m: self._cut(aligned[m].intervals[parts[m]]) for m in aligned},
             )
             self.splits.append(split)
@@ -134,6 +150,9 @@ class SegmentWriter:
         self.writer.extra('interval', np.array(self._intervals).reshape(-1, 2))
         if self._sentiment is not None:
             self.writer.extra(SENTIMENT, np.array(self._sentiments, np.float32))
+        self.writer.attrs[POSITIVE_ABOVE] = self.presence.above
+        for note in self.presence.notes():
+            self.writer.note(note)
         sentences = {
             'long': f'samples cut to their {self.keep} {self.length} items',
             'uneven': 'samples with more items in one modality than in another',
@@ -154,6 +173,7 @@ class SegmentWriter:
         interval: NDArray,
         parts: Mapping[str, slice],
         is_whole: bool,
+        is_known: bool,
     ) -> str:
         """Why a segment cannot be a sample; empty if it can."""
         between = f'{interval[0]:g} and {interval[1]:g} s'
@@ -161,7 +181,7 @@ class SegmentWriter:
             return f'its time is not finite (between {between})'
         if not long_enough(interval[None])[0]:
             return f'it has no length (between {between})'
-        if not np.isfinite(labels).all():
+        if is_known and not np.isfinite(labels).all():
             return f'its labels are not finite ({labels.tolist()})'
         if interval[0] > interval[1] and not is_whole:
             return f'it ends before it starts (between {between})'

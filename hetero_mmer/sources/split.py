@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.typing import InputError
 
 
@@ -36,6 +37,7 @@ def stratified_split(
         >>> sorted(part[[0, 2]].tolist()), sorted(part[[1, 3]].tolist())
         ([0, 1], [0, 1])
     """
+    refuse_masked(labels, 'labels')
     y = np.asarray(labels)
     if y.ndim != 2 or not np.isin(y, (0, 1)).all():
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -209,32 +210,6 @@ class SentenceVectors:
         return cls(fitted.names[0], progress=progress)
 
 
-def hashed_ngrams(
-    texts: Sequence[str], train: NDArray[np.bool_], channels: int, *, seed: int = 0
-) -> NDArray[np.float32]:
-    """Vectors of :class:`HashedNgrams`, which learns from some of the sentences.
-
-    Args:
-        texts: The sentences.
-        train: Which of them may be learned from.
-        channels: Width of a vector.
-        seed: Of the randomised projection.
-
-    Returns:
-        Vectors, [N, channels].
-
-    Raises:
-        InputError: For fewer sentences or n-grams to learn from than channels.
-
-    Example:
-        >>> texts = ['oh no', 'oh well', 'oh', 'well well', 'well', 'no']
-        >>> hashed_ngrams(texts, np.array([True] * 5 + [False]), 2).shape
-        (6, 2)
-    """
-    learned = [text for text, use in zip(texts, train, strict=True) if use]
-    return HashedNgrams(channels, seed=seed).fit(learned).transform(texts)
-
-
 def _count(texts: Sequence[str]) -> list[Any]:
     """How often n-grams come, for each analyzer [N, _NUM_BUCKETS], sparse."""
     from sklearn.feature_extraction.text import HashingVectorizer
@@ -283,5 +258,6 @@ def sentence_vectors(
     except Exception as error:  # No network, no such model, no safetensors, ...
         reason = ' '.join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"cannot load the encoder '{model}' ({reason})") from error
-    vectors = encoder.encode(list(texts), show_progress_bar=progress)
+    shows = progress and sys.stderr.isatty()
+    vectors = encoder.encode(list(texts), show_progress_bar=shows)
     return np.asarray(vectors, np.float32)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
+from collections.abc import Iterator
 from typing import Final
 
+from hetero_mmer.input import check_file
 from hetero_mmer.typing import InputError
 
 #: How a file begins that says its encoding; UTF-32 first, as UTF-16 begins like it.
@@ -39,13 +42,13 @@ def read_text(path: str | os.PathLike[str], what: str = 'a file') -> str:
         >>> read_text(path)
         'id,joy\nä,1'
     """
+    check_file(path)
     try:
         with open(path, 'rb') as file:
             data = file.read()
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}") from error
-    marks = ((m, code) for m, code in _MARKS if data.startswith(m))
-    mark, encoding = next(marks, (b'', 'utf-8'))
+    mark, encoding = _mark(data)
     try:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
@@ -63,6 +66,49 @@ def read_text(path: str | os.PathLike[str], what: str = 'a file') -> str:
         raise _not_text(path, what, 'a null character', place, before)
     text = text.lstrip('\ufeff')  # Two programs may have put one mark each.
     return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def text_lines(path: str | os.PathLike[str], what: str = 'a file') -> Iterator[str]:
+    r"""The lines of a text file one by one, as those of :func:`read_text`.
+
+    Args:
+        path: As of :func:`read_text`.
+        what: What the file is, for the message.
+
+    Raises:
+        InputError: As :func:`read_text`, when the line is reached.
+
+    Example:
+        >>> import tempfile
+        >>> path = f'{tempfile.mkdtemp()}/a.txt'
+        >>> with open(path, 'wb') as file:
+        ...     _ = file.write(b'one\r\ntwo\n')
+        >>> list(text_lines(path))
+        ['one', 'two']
+    """
+    try:
+        with open(path, 'rb') as file:
+            mark, encoding = _mark(file.read(4))
+            file.seek(len(mark))
+            text = io.TextIOWrapper(file, encoding)
+            for i, line in enumerate(text):
+                if '\0' in line:
+                    break
+                yield (line if i else line.lstrip('\ufeff')).removesuffix('\n')
+            else:
+                return
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+    except UnicodeDecodeError:
+        pass
+    read_text(path, what)  # Which tells what is wrong, and where.
+    raise InputError(f"'{path}' changes while it is read")
+
+
+def _mark(data: bytes) -> tuple[bytes, str]:
+    """The byte order mark that data begin with, and the encoding that it says."""
+    marks = ((mark, code) for mark, code in _MARKS if data.startswith(mark))
+    return next(marks, (b'', 'utf-8'))
 
 
 def _not_text(

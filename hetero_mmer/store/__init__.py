@@ -9,7 +9,7 @@ from hetero_mmer.store.like import Like, read_like
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
 from hetero_mmer.store.validate import Finding, validate
-from hetero_mmer.store.writer import StoreWriter
+from hetero_mmer.store.writer import NoSampleError, StoreWriter, no_sample
 
 __all__ = [
     'Description',
@@ -18,9 +18,11 @@ __all__ = [
     'Like',
     'ModalityDescription',
     'ModalitySpec',
+    'NoSampleError',
     'Store',
     'StoreWriter',
     'describe',
+    'no_sample',
     'read_like',
     'report',
     'validate',

@@ -50,7 +50,7 @@ class Data(TypedDict):
 
     name: str
     sha256: str
-    positive_above: NotRequired[float | None]
+    positive_above: NotRequired[Finite | None]
 
 
 class About(TypedDict):
@@ -66,6 +66,7 @@ class About(TypedDict):
     threshold: Share | Literal['tuned', 'per-label']
     thresholds: Thresholds
     best_epoch: int
+    weights_sha256: NotRequired[str]
     data: Data
     versions: dict[str, str | None]
 

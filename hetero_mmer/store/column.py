@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.format import Clean
 
 _BUFFER_BYTES = 1 << 22
@@ -33,11 +34,18 @@ class Column:
         )
         self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), channels), dtype)
         self.num_buffered = 0
+        #: The CRC-32 of each buffer that was written.
+        self.crc32: list[int] = []
 
     @property
     def block_rows(self) -> int:
         """How many rows to read at once."""
         return len(self.buffer)
+
+    @property
+    def checksum(self) -> Checksum:
+        """Of all that was written."""
+        return Checksum(self.block_rows, self.crc32)
 
     def append(self, rows: NDArray) -> None:
         """Adds rows, [n, F], to the end."""
@@ -50,8 +58,11 @@ class Column:
                 self.flush()
 
     def flush(self) -> None:
-        """Writes what the buffer holds."""
+        """Writes what the buffer holds; only the last one is not full."""
+        if not self.num_buffered:
+            return
         start = len(self.dataset)
+        self.crc32.append(crc32_of(self.buffer[: self.num_buffered]))
         self.dataset.resize(start + self.num_buffered, axis=0)
         self.dataset[start:] = self.buffer[: self.num_buffered]
         self.num_buffered = 0
@@ -154,13 +165,14 @@ def replace_non_finite(
         dimensions: Those with values that are not finite, [C].
         cleaned: Takes a bit for each value of these, [ΣS, ⌈C / 8⌉].
     """
-    for start in range(0, len(column.dataset), column.block_rows):
+    for i, start in enumerate(range(0, len(column.dataset), column.block_rows)):
         block = column.dataset[start : start + column.block_rows]
         bad = ~np.isfinite(block)
         cleaned[start : start + len(block)] = np.packbits(bad[:, dimensions], axis=1)
         if bad.any():
             block[bad] = np.broadcast_to(fill, block.shape)[bad]
             column.dataset[start : start + len(block)] = block
+            column.crc32[i] = crc32_of(block)
 
 
 class _Moments:

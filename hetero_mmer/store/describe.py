@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from hetero_mmer.schema import Kind
 from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
+
+#: The number of labels up to which all pairs of them are counted.
+MAX_PAIRED: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,14 @@ class ModalityDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """Plain numbers about a store.
+    """Plain numbers about a store; `data describe --json` prints these fields.
 
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
-    both labels) and ``without_labels`` are None where the labels are unknown.
+    both labels) and ``without_labels`` are of the samples whose labels are known, None
+    if there are none, and so is ``split_label_counts``: how many samples of each split
+    have each label. ``split_labelled`` counts the samples of each split whose labels
+    are known. Nobody reads ``co_occurrence`` of more than 1000 labels, so it is None,
+    too.
     """
 
     path: str
@@ -55,6 +62,8 @@ class Description:
     co_occurrence: list[list[int]] | None
     without_labels: int | None
     splits: dict[str, int]
+    split_labelled: dict[str, int]
+    split_label_counts: dict[str, dict[str, int]] | None
     num_groups: int
     groups_across_splits: list[str]
     duplicate_ids: list[str]
@@ -95,21 +104,27 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
     if not isinstance(store, Store):
         with Store(store) as opened:
             return describe(opened)
-    y = None if store.labels is None else store.labels.astype(np.int64)
+    known, split = store.known, store.split
+    y = None if store.labels is None else store.labels[known]
+    splits = {s: int((split == s).sum()) for s in SPLITS if s in split}
     return Description(
         path=str(store.path),
         num_bytes=store.path.stat().st_size,
         num_samples=len(store),
         modalities={m: _describe_modality(store, m) for m in store.modalities},
         label_names=store.label_names,
-        label_counts=None
-        if y is None
-        else dict(zip(store.label_names, y.sum(axis=0).tolist(), strict=True)),
+        label_counts=None if y is None else _label_counts(store, y),
         cardinality=None if y is None else float(y.sum(axis=1).mean()),
-        co_occurrence=None if y is None else (y.T @ y).tolist(),
+        co_occurrence=None
+        if y is None or y.shape[1] > MAX_PAIRED
+        else _co_occurrence(y),
         without_labels=None if y is None else int((y.sum(axis=1) == 0).sum()),
-        splits={s: int((store.split == s).sum()) for s in SPLITS if s in store.split},
-        num_groups=len(np.unique(store.groups)),
+        splits=splits,
+        split_labelled={s: int((split[known] == s).sum()) for s in splits},
+        split_label_counts=None
+        if y is None
+        else {s: _label_counts(store, y[split[known] == s]) for s in splits},
+        num_groups=len(set(store.groups.tolist())),
         groups_across_splits=groups_across_splits(store.groups, store.split),
         duplicate_ids=duplicates(store.ids),
         source=store.source,
@@ -152,6 +167,20 @@ def groups_across_splits(
     pairs = {(group, name) for group, name in zip(groups, split, strict=True) if name}
     counts = Counter(group for group, _ in pairs)
     return sorted(str(group) for group, count in counts.items() if count > 1)
+
+
+def _label_counts(store: Store, y: NDArray[np.uint8]) -> dict[str, int]:
+    counts = y.sum(axis=0, dtype=np.int64).tolist()
+    return dict(zip(store.label_names, counts, strict=True))
+
+
+def _co_occurrence(y: NDArray[np.uint8]) -> list[list[int]]:
+    """How many samples have both of two labels, [L][L]."""
+    total = np.zeros((y.shape[1], y.shape[1]), np.int64)
+    for start in range(0, len(y), 1 << 14):  # Of integers it would be a slow product.
+        block = y[start : start + (1 << 14)].astype(np.float32)
+        total += (block.T @ block).astype(np.int64)
+    return total.tolist()
 
 
 def _describe_modality(store: Store, modality: str) -> ModalityDescription:

@@ -14,6 +14,24 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.store.checksum import (
+    checksum_of,
+    read_checksums,
+    write_checksums,
+)
+from hetero_mmer.store.create import created
+from hetero_mmer.store.safe_h5 import (
+    DAMAGE,
+    child,
+    dataset_of,
+    format_of,
+    open_h5,
+    read_array,
+    read_json,
+    reason,
+    write_format,
+    write_text,
+)
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer encoders'
@@ -74,7 +92,7 @@ def write_fitted(file: h5py.File, fitted: Mapping[str, Fitted]) -> None:
     for modality, one in fitted.items():
         group = file.create_group(f'fitted/{modality}')
         about = {'encoder': one.encoder, 'names': one.names, 'sha256': one.sha256}
-        group['about'] = json.dumps(about, ensure_ascii=False)
+        write_text(group, 'about', json.dumps(about, ensure_ascii=False))
         arrays = group.create_group('arrays')
         for name in sorted(one.arrays):
             arrays[name] = _little_endian(one.arrays[name])
@@ -86,8 +104,8 @@ def fitted_sha256(file: h5py.File) -> dict[str, str]:
     Args:
         file: An open file.
     """
-    groups = file['fitted'].items() if 'fitted' in file else ()
-    return {m: str(json.loads(group['about'][()])['sha256']) for m, group in groups}
+    abouts = {m: read_json(dataset_of(g, 'about')) for m, g in _groups(file).items()}
+    return {m: str(about['sha256']) for m, about in abouts.items()}
 
 
 def read_fitted(file: h5py.File) -> dict[str, Fitted]:
@@ -100,14 +118,18 @@ def read_fitted(file: h5py.File) -> dict[str, Fitted]:
         InputError: For content that is not what its hash says.
     """
     found = {}
-    for modality, sha256 in fitted_sha256(file).items():
-        group = file['fitted'][modality]
+    for modality, group in _groups(file).items():
+        sha256 = '?'
         try:
-            about = json.loads(group['about'][()])
-            arrays = {name: array[()] for name, array in group['arrays'].items()}
+            about = read_json(dataset_of(group, 'about'))
+            sha256 = str(about['sha256'])
+            arrays = {
+                name: read_array(dataset_of(group, f'arrays/{name}'))
+                for name in child(group, 'arrays')
+            }
             one = Fitted(about['encoder'], tuple(about['names']), arrays)
             is_whole = one.sha256 == sha256
-        except (KeyError, OSError, TypeError, ValueError, AttributeError):
+        except DAMAGE:
             is_whole = False
         if not is_whole:
             raise InputError(
@@ -128,12 +150,12 @@ def write_encoders(
         fitted: What the encoder of a modality learned.
         fill: What replaced values of each column that were not finite.
     """
-    with h5py.File(path, 'w', libver=('earliest', 'v110')) as file:
+    with created(path) as file:
         write_fitted(file, fitted)
         for modality, values in fill.items():
             file[f'fill/{modality}'] = values
-        file.attrs['format'] = FORMAT
-        file.attrs['format_version'] = VERSION
+        write_checksums(file, {})
+        write_format(file, FORMAT, VERSION)
 
 
 def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
@@ -146,19 +168,31 @@ def read_encoders(path: Path) -> tuple[dict[str, Fitted], dict[str, NDArray]]:
         InputError: For a file that is damaged, or another one.
     """
     try:
-        with h5py.File(path, 'r') as file:
-            version = file.attrs.get('format_version')
-            if not np.array_equal(file.attrs.get('format'), FORMAT):
+        with open_h5(path) as file:
+            name, version = format_of(file)
+            if name != FORMAT:
                 raise InputError("it is no file of encoders (no 'format')")
             if version != VERSION:
                 raise InputError(
                     f'its format version is {version}, and this release of '
                     f'hetero_mmer reads version {VERSION}'
                 )
-            fill = file['fill'].items() if 'fill' in file else ()
-            return read_fitted(file), {m: values[()] for m, values in fill}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"cannot read the encoders '{path}': {error}") from error
+            for name, known in (read_checksums(file) or {}).items():
+                if checksum_of(dataset_of(file, name), known.rows) != known:
+                    raise InputError(f"'{name}' is not what was written (checksum)")
+            names = child(file, 'fill') if 'fill' in file else ()
+            fill = {m: read_array(dataset_of(file, f'fill/{m}')) for m in names}
+            return read_fitted(file), fill
+    except DAMAGE as error:
+        raise InputError(f"cannot read the encoders '{path}': {reason(error)}") from (
+            error
+        )
+
+
+def _groups(file: h5py.File) -> dict[str, h5py.Group]:
+    """What encoders learned, by modality."""
+    names = child(file, 'fitted') if 'fitted' in file else ()
+    return {name: child(file, f'fitted/{name}') for name in names}
 
 
 def _little_endian(array: NDArray) -> NDArray:

@@ -27,29 +27,42 @@ Dataset                                 Content
                                         mean
 ``fitted/<modality>/about``             JSON: which encoder made the features,
 ``fitted/<modality>/arrays/<name>``     and what it learned (optional)
-``labels``                              [N, L] uint8 (optional)
-``intensities``                         [N, L] float32 (optional)
+``labels``                              [N, L] uint8 (optional): 0 or 1, or 255 in
+                                        all of the row of a sample whose labels
+                                        are unknown (format version 3 only)
+``intensities``                         [N, L] float32 (optional), NaN in the
+                                        rows of samples with unknown labels
 ``ids``, ``groups``, ``split``          [N] UTF-8
 ``dropped/ids``, ``dropped/reasons``    what the converter left out, and why
 ``extra/<name>``                        [N, ...] anything else per sample
 ``attrs``, ``about``                    JSON
+``checksums``                           JSON: a CRC-32 of each block of rows of
+                                        every dataset above (optional)
 ======================================= ======================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.schema import Kind
+from hetero_mmer.store import safe_h5
 from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer store'
 VERSION: Final = 2
+
+#: The version of stores where the labels of some samples are unknown: releases that
+#: read none but 2 would not know what 255 means.
+VERSION_WITH_UNKNOWN: Final = 3
+
+#: What stands for each label of a sample whose labels are unknown.
+UNKNOWN: Final = 255
 
 #: The names a split may have; the empty one stands for no split at all.
 SPLITS: Final = ('train', 'valid', 'test', '')
@@ -162,8 +175,4 @@ def write_strings(group: h5py.Group, name: str, strings: list[str]) -> None:
 
 def read_strings(dataset: h5py.Dataset) -> NDArray[np.str_]:
     """Reads what :func:`write_strings` wrote."""
-    data = dataset[()]
-    if data.dtype.kind == 'O':  # Variable-length strings of another writer.
-        data = np.array([bytes(item) for item in data], dtype=np.bytes_)
-    decoded: Any = np.char.decode(data, 'utf-8')
-    return decoded.astype(np.str_)
+    return np.array([item.decode() for item in safe_h5.read_strings(dataset)], np.str_)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -19,6 +21,10 @@ from hetero_mmer.typing import InputError
 #: What a run keeps: what its model reads, and the encoders of its data.
 MODEL: Final = 'model.json'
 ENCODERS: Final = 'encoders.h5'
+
+#: Where a store, and what a run keeps of its data, has the intensity above which a
+#: label is present.
+POSITIVE_ABOVE: Final = 'positive_above'
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Like:
         fill: What replaced values of each column that were not finite, where it was
             the mean.
         left_out: Modalities of the data that the model of the run does not use.
+        positive_above: The intensity above which a label is present, where labels were
+            made of intensities and it is known.
     """
 
     path: Path
@@ -41,6 +49,7 @@ class Like:
     fitted: Mapping[str, Fitted]
     fill: Mapping[str, NDArray]
     left_out: tuple[str, ...] = ()
+    positive_above: float | None = None
 
     def note(self) -> str:
         """What samples are like, in a sentence for the report."""
@@ -73,6 +82,21 @@ class Like:
                 f'0.1, which kept none; convert them and train again'
             )
         return self.fitted[modality]
+
+    def called(self, label_names: Sequence[str]) -> tuple[str, ...]:
+        """Names of labels as they are here, where only capitals or Unicode form differ.
+
+        Args:
+            label_names: The names, in order.
+
+        Example:
+            >>> like = Like(Path('a.h5'), {}, ('joy', 'Anger'), {}, {})
+            >>> like.called(['Joy', 'anger']), like.called(['anger', 'joy'])
+            (('joy', 'Anger'), ('anger', 'joy'))
+        """
+        ours, theirs = map(_plain, self.label_names), map(_plain, label_names)
+        same = list(ours) == (plain := list(theirs)) and len(set(plain)) == len(plain)
+        return self.label_names if same else tuple(label_names)
 
     def check(
         self,
@@ -154,7 +178,12 @@ def read_like(path: str | os.PathLike[str] | None) -> Like | None:
         )
     with Store(path) as store:
         return Like(
-            Path(path), store.specs, store.label_names, store.fitted, store.fill
+            Path(path),
+            store.specs,
+            store.label_names,
+            store.fitted,
+            store.fill,
+            positive_above=_number(store.attrs.get(POSITIVE_ABOVE), path),
         )
 
 
@@ -176,6 +205,7 @@ def _of_run(path: Path) -> Like:
         for m, v in about['modalities'].items()
     }
     names, left_out = tuple(about['label_names']), tuple(about['left_out'])
+    above = about['data'].get(POSITIVE_ABOVE)
     fitted: dict[str, Fitted] = {}
     fill: dict[str, NDArray] = {}
     if (path / ENCODERS).is_file():
@@ -188,7 +218,19 @@ def _of_run(path: Path) -> Like:
                 f"'{modality}', but '{ENCODERS}' there has {_name(found)}: both files "
                 f'are of one run'
             )
-    return Like(path, specs, names, fitted, fill, left_out)
+    return Like(path, specs, names, fitted, fill, left_out, above)
+
+
+def _number(value: Any, path: str | os.PathLike[str]) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise InputError(f"'{POSITIVE_ABOVE}' of '{path}' is a number (got {value!r})")
+    return float(value)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize('NFKC', name).casefold()
 
 
 def _name(sha256: str | None) -> str:

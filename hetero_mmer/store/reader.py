@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +13,36 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.input import check_file
 from hetero_mmer.schema import Kind
+from hetero_mmer.store import safe_h5
+from hetero_mmer.store.check import (
+    MAX_OBJECTS,
+    check_about,
+    check_attrs,
+    check_longest,
+    check_sizes,
+)
+from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, read_checksums
 from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
-from hetero_mmer.store.format import FORMAT, SPLITS, VERSION, ModalitySpec, read_strings
+from hetero_mmer.store.format import (
+    FORMAT,
+    SPLITS,
+    UNKNOWN,
+    VERSION,
+    VERSION_WITH_UNKNOWN,
+    ModalitySpec,
+    read_strings,
+)
 from hetero_mmer.store.slices import SliceReader
 from hetero_mmer.typing import InputError
 
 
 class Store:
     """A data set on disk: small things in memory, feature values read when asked for.
+
+    ``labels`` are [N, L] zeros and ones, None if no sample has any. Where :attr:`known`
+    says so, a row is 255 instead, which is no number to compute with.
 
     Args:
         path: A file that :class:`~hetero_mmer.store.StoreWriter` wrote.
@@ -55,26 +77,23 @@ class Store:
             raise
 
     def _load(self, file: h5py.File) -> None:
-        if not np.array_equal(file.attrs.get('format'), FORMAT):
+        with self._reading():
+            name, version = safe_h5.format_of(file)
+        if name != FORMAT:
             raise self._error("it is an HDF5 file, but not a store (no 'format')")
-        version = file.attrs.get('format_version')
-        self.format_version = int(version) if np.ndim(version) == 0 and version else -1
-        if self.format_version != VERSION:
+        self.format_version = -1 if version is None else version
+        if self.format_version not in (VERSION, VERSION_WITH_UNKNOWN):
             raise self._error(
                 f'its format version is {self.format_version}, and this release of '
-                f'hetero_mmer reads version {VERSION}'
+                f'hetero_mmer reads versions {VERSION} and {VERSION_WITH_UNKNOWN}'
             )
-        try:
+        with self._reading():
+            check_sizes(safe_h5.walk(file, MAX_OBJECTS), self.path.stat().st_size)
             self._load_parts(file)
-        except InputError:
-            raise
-        except KeyError as error:
-            raise self._error(f'a part is missing ({error.args[0]})') from error
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise self._error(f'a part is damaged ({error})') from error
 
     def _load_parts(self, file: h5py.File) -> None:
-        about = json.loads(file['about'][()])
+        about = safe_h5.read_json(safe_h5.dataset_of(file, 'about'))
+        check_about(about)
         self.source: str = about['source']
         self.licence: str = about['licence']
         self.citation: str = about['citation']
@@ -90,7 +109,10 @@ class Store:
         self.fitted_sha256 = fitted_sha256(file)
         if unknown := [m for m in self.fitted_sha256 if m not in self.specs]:
             raise self._error(f"it has an encoder of '{unknown[0]}', but no such items")
-        self.attrs: dict[str, Any] = json.loads(file['attrs'][()])
+        self.attrs: dict[str, Any] = safe_h5.read_json(
+            safe_h5.dataset_of(file, 'attrs')
+        )
+        check_attrs(self.attrs)
         dropped = map(read_strings, (file['dropped/ids'], file['dropped/reasons']))
         self.dropped: list[tuple[str, str]] = list(
             zip(*(strings.tolist() for strings in dropped), strict=True)
@@ -101,18 +123,15 @@ class Store:
         if unknown := sorted(set(self.split.tolist()) - set(SPLITS)):
             raise self._error(f"'split' is one of {SPLITS} (got '{unknown[0]}')")
         self.labels = self._read_labels(file)
-        self.intensities: NDArray[np.float32] | None = (
-            file['intensities'][()] if 'intensities' in file else None
-        )
+        self.intensities: NDArray[np.float32] | None = _array(file, 'intensities')
         self.ptr: dict[str, NDArray[np.int64]] = {}
         self.non_finite: dict[str, int | None] = {}
         self._dirty: dict[str, NDArray[np.int64]] = {}
         for modality, spec in self.specs.items():
             group = file['features'][modality]
             self.ptr[modality] = self._read_ptr(group, modality, spec)
-            self.non_finite[modality] = (
-                int(group['non_finite'][()].sum()) if 'non_finite' in group else None
-            )
+            counts = _array(group, 'non_finite')
+            self.non_finite[modality] = None if counts is None else int(counts.sum())
             if 'cleaned' in group:
                 self._dirty[modality] = self._read_dirty(group, modality)
         self._check_lengths(file)
@@ -155,24 +174,34 @@ class Store:
         Raises:
             InputError: If it is damaged.
         """
-        try:
-            return read_fitted(self._open())
-        except InputError as error:
-            raise self._error(str(error)) from error
+        with self._reading():
+            try:
+                return read_fitted(self._open())
+            except InputError as error:
+                raise self._error(str(error)) from error
 
     @property
     def fill(self) -> dict[str, NDArray[np.float64]]:
         """What replaced values of each column that were not finite, if the mean."""
         if self.clean != 'mean':
             return {}
-        groups = {m: self._group(m) for m in self.modalities}
-        fill = {m: g.get('fill', g.get('mean')) for m, g in groups.items()}
-        return {m: values[()] for m, values in fill.items() if values is not None}
+        fill = {
+            m: self._column_facts(m, 'fill' if 'fill' in self._group(m) else 'mean')
+            for m in self.modalities
+        }
+        return {m: values for m, values in fill.items() if values is not None}
 
     @property
     def num_labels(self) -> int:
         """Number of labels."""
         return len(self.label_names)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the labels of a sample are known, all of them or none, [N]."""
+        if self.labels is None:
+            return np.zeros(len(self), bool)
+        return self.labels[:, 0] != UNKNOWN
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Indices of the samples of a split.
@@ -200,7 +229,8 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        return self._group(modality)['values']
+        with self._reading():
+            return safe_h5.dataset_of(self._group(modality), 'values')
 
     def times(self, modality: str) -> h5py.Dataset | None:
         """Start and end of all items of a modality in seconds, [ΣS, 2], if known.
@@ -211,7 +241,9 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        return self._group(modality).get('time')
+        with self._reading():
+            group = self._group(modality)
+            return safe_h5.dataset_of(group, 'time') if 'time' in group else None
 
     def value_range(
         self, modality: str
@@ -224,10 +256,8 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        group = self._group(modality)
-        if 'minimum' not in group or 'maximum' not in group:
-            return None
-        return group['minimum'][()], group['maximum'][()]
+        low, high = (self._column_facts(modality, n) for n in ('minimum', 'maximum'))
+        return None if low is None or high is None else (low, high)
 
     def moments(
         self, modality: str
@@ -244,10 +274,8 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        group = self._group(modality)
-        if 'mean' not in group or 'std' not in group:
-            return None
-        return group['mean'][()], group['std'][()]
+        mean, std = (self._column_facts(modality, name) for name in ('mean', 'std'))
+        return None if mean is None or std is None else (mean, std)
 
     def unseen(self, modality: str) -> NDArray[np.int64]:
         """Columns with values, but none in the train split, where recorded.
@@ -258,13 +286,19 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        group = self._group(modality)
-        return group['unseen'][()] if 'unseen' in group else np.zeros(0, np.int64)
+        with self._reading():
+            columns = _array(self._group(modality), 'unseen')
+            if columns is None:
+                return np.zeros(0, np.int64)
+            channels = self.specs[modality].channels
+            if columns.ndim != 1 or not np.isin(columns, range(channels)).all():
+                raise self._error(f"the unseen columns of '{modality}' are no columns")
+            return columns.astype(np.int64)
 
     def non_finite_columns(self) -> dict[str, NDArray[np.int64]]:
         """How many values of each column the conversion replaced, where recorded."""
-        groups = {m: self._group(m) for m in self.modalities}
-        return {m: g['non_finite'][()] for m, g in groups.items() if 'non_finite' in g}
+        found = {m: self._column_facts(m, 'non_finite') for m in self.modalities}
+        return {m: counts for m, counts in found.items() if counts is not None}
 
     def non_finite_samples(self, modality: str) -> list[tuple[int, int]]:
         """Samples in which values were replaced, and how many, where recorded.
@@ -275,10 +309,15 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        group = self._group(modality)
-        if 'non_finite_of_sample' not in group:
+        with self._reading():
+            counts = _array(self._group(modality), 'non_finite_of_sample')
+        if counts is None:
             return []
-        counts = group['non_finite_of_sample'][()]
+        if counts.shape != (len(self),):
+            raise self._error(
+                f"it has {len(self)} samples, but counts of '{modality}' for shape "
+                f'{list(counts.shape)}'
+            )
         return [(int(i), int(counts[i])) for i in np.flatnonzero(counts)]
 
     def read(self, modality: str, start: int, stop: int | None = None) -> NDArray:
@@ -299,7 +338,8 @@ class Store:
                 f'(got start {start} and stop {stop})'
             )
         values, ptr = self.values(modality), self.ptr[modality]
-        return values[ptr[start] : ptr[stop]]
+        with self._reading():
+            return safe_h5.read_rows(values, int(ptr[start]), int(ptr[stop]))
 
     def read_slices(
         self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
@@ -314,7 +354,8 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        return self._reader(modality).read(start, length)
+        with self._reading():
+            return self._reader(modality).read(start, length)
 
     def records_cleaned(self, modality: str) -> bool:
         """Whether it is known where the conversion replaced values, if it did.
@@ -340,7 +381,8 @@ class Store:
         """
         if modality not in self._dirty:
             return None
-        bits = self._reader(modality, 'cleaned').read(start, length)
+        with self._reading():
+            bits = self._reader(modality, 'cleaned').read(start, length)
         return bits, self._dirty[modality]
 
     def announce_slices(
@@ -356,7 +398,8 @@ class Store:
         Raises:
             InputError: If the store has no such modality.
         """
-        self._reader(modality).announce(start, length)
+        with self._reading():
+            self._reader(modality).announce(start, length)
 
     def extra(self, name: str) -> NDArray:
         """Another array with one row per sample, [N, ...].
@@ -367,12 +410,53 @@ class Store:
         Raises:
             InputError: If the store has no such array.
         """
-        group = self._open()['extra']
-        if name not in group:
-            raise InputError(
-                f"'{self.path}' has no extra array '{name}' (it has {sorted(group)})"
-            )
-        return group[name][()]
+        with self._reading():
+            group = self._open()['extra']
+            array = _array(group, name)
+            if array is None:
+                raise InputError(
+                    f"'{self.path}' has no extra array '{name}' (it has "
+                    f'{sorted(group)})'
+                )
+            return array
+
+    @property
+    def checksums(self) -> dict[str, Checksum] | None:
+        """What each dataset was when it was written, where that was kept.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        with self._reading():
+            return read_checksums(self._open())
+
+    def checksum(self, name: str, rows: int) -> tuple[Checksum, int]:
+        """What a dataset of the file is now, and how many rows it has.
+
+        Args:
+            name: A path in the file.
+            rows: The rows of a block.
+
+        Raises:
+            InputError: If there is none, or it is damaged.
+        """
+        with self._reading():
+            dataset = safe_h5.dataset_of(self._open(), name)
+            return checksum_of(dataset, rows), len(dataset) if dataset.ndim else 1
+
+    def blocks(self, modality: str, name: str, rows: int) -> Iterator[NDArray]:
+        """All items of a modality, or their times, block by block.
+
+        Args:
+            modality: Its name.
+            name: ``values`` or ``time``.
+            rows: The rows of a block.
+
+        Raises:
+            InputError: If there is none, or it is damaged.
+        """
+        with self._reading():
+            yield from blocks(safe_h5.dataset_of(self._group(modality), name), rows)
 
     def sha256(self) -> str:
         """The SHA-256 of the file."""
@@ -415,20 +499,36 @@ class Store:
     def _open(self) -> h5py.File:
         if self._file is not None and self._process == os.getpid():
             return self._file
-        if not self.path.is_file():
+        if not self.path.exists():
             raise InputError(f"there is no store '{self.path}'")
+        check_file(self.path)
         try:
-            self._file = h5py.File(self.path, 'r')
-        except OSError as error:
-            raise self._error(
-                f'it is not HDF5, or only a part of the file ({error})'
-            ) from error
+            self._file = safe_h5.open_h5(self.path)
+        except safe_h5.DAMAGE as error:
+            raise self._error(safe_h5.why_not_open(error)) from error
         self._process = os.getpid()  # A forked worker opens a file of its own.
         self._readers = {}
         return self._file
 
     def _error(self, problem: str) -> InputError:
         return InputError(f"cannot read the store '{self.path}': {problem}")
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whatever h5py says of damaged bytes becomes one sentence."""
+        try:
+            yield
+        except InputError as error:
+            head = f"cannot read '{self.path}': "
+            if not str(error).startswith(head):
+                raise
+            raise self._error(str(error).removeprefix(head)) from error
+        except safe_h5.DAMAGE as error:
+            what = 'missing or damaged' if isinstance(error, KeyError) else 'damaged'
+            told = f'a part is {what} ({safe_h5.reason(error)})'
+            if isinstance(error, OSError | RuntimeError | KeyError):
+                told += safe_h5.hint(self.path)
+            raise self._error(told) from error
 
     def _reader(self, modality: str, name: str = 'values') -> SliceReader:
         self._open()  # A process that has not yet opened the file has no readers.
@@ -445,34 +545,52 @@ class Store:
             )
         return self._open()['features'][modality]
 
+    def _column_facts(self, modality: str, name: str) -> NDArray | None:
+        """What is recorded of each column of a modality, [F], if anything."""
+        with self._reading():
+            found = _array(self._group(modality), name)
+            channels = self.specs[modality].channels
+            if found is not None and found.shape != (channels,):
+                raise self._error(
+                    f"'{modality}' has width {channels}, but its '{name}' has shape "
+                    f'{list(found.shape)}'
+                )
+            return found
+
     def _read_labels(self, file: h5py.File) -> NDArray[np.uint8] | None:
         if 'labels' not in file:
             return None
-        labels = file['labels'][()]
+        labels = _array(file, 'labels')
+        assert labels is not None
         if labels.ndim != 2 or labels.shape[1] != self.num_labels:
             raise self._error(
                 f'it names {self.num_labels} labels, but its label array has shape '
                 f'{list(labels.shape)}'
             )
-        wrong = np.argwhere((labels != 0) & (labels != 1))
+        unknown = np.zeros(len(labels), bool)
+        if self.format_version == VERSION_WITH_UNKNOWN:
+            unknown = (labels == UNKNOWN).all(axis=1)
+        wrong = np.argwhere((labels != 0) & (labels != 1) & ~unknown[:, None])
         if len(wrong):
             row, column = wrong[0]
             raise self._error(
                 f"labels are 0 or 1, but sample '{self.ids[row]}' has "
                 f"{labels[row, column]} for '{self.label_names[column]}'"
             )
-        return labels.astype(np.uint8, copy=False)
+        return None if unknown.all() else labels.astype(np.uint8, copy=False)
 
     def _read_ptr(
         self, group: h5py.Group, modality: str, spec: ModalitySpec
     ) -> NDArray[np.int64]:
-        ptr, shape = group['ptr'][()], group['values'].shape
+        values = safe_h5.dataset_of(group, 'values')
+        ptr, shape = safe_h5.read_array(safe_h5.dataset_of(group, 'ptr')), values.shape
+        safe_h5.check_kind(values)
         if len(shape) != 2 or shape[1] != spec.channels:
             raise self._error(
                 f"'{modality}' has width {spec.channels}, but its values have shape "
                 f'{list(shape)}'
             )
-        dtype = group['values'].dtype
+        dtype = values.dtype
         if spec.num_embeddings is not None and dtype.kind not in 'iu':
             raise self._error(f"'{modality}' holds ids, but its type is '{dtype}'")
         if ptr.ndim != 1 or ptr.dtype.kind not in 'iu' or not len(ptr):
@@ -487,16 +605,21 @@ class Store:
                 f"the ptr of '{modality}' ends at {ptr[-1]}, but there are {shape[0]} "
                 f'items'
             )
-        if 'time' in group and group['time'].shape != (shape[0], 2):
-            raise self._error(
-                f"'{modality}' has {shape[0]} items, but times of shape "
-                f'{list(group["time"].shape)}'
-            )
+        if 'time' in group:
+            times = safe_h5.dataset_of(group, 'time')
+            safe_h5.check_kind(times)
+            if times.shape != (shape[0], 2):
+                raise self._error(
+                    f"'{modality}' has {shape[0]} items, but times of shape "
+                    f'{list(times.shape)}'
+                )
+        check_longest(modality, ptr, values, self.path.stat().st_size)
         return ptr
 
     def _read_dirty(self, group: h5py.Group, modality: str) -> NDArray[np.int64]:
         """The columns whose replaced values are marked."""
-        dirty = np.flatnonzero(group['non_finite'][()])
+        counts = safe_h5.read_array(safe_h5.dataset_of(group, 'non_finite'))
+        dirty = np.flatnonzero(counts)
         found, expected = (
             group['cleaned'].shape,
             (group['values'].shape[0], -(-len(dirty) // 8)),
@@ -527,3 +650,10 @@ class Store:
                 raise self._error(
                     f'it has {len(self.ids)} ids, but {part} is for {length} samples'
                 )
+
+
+def _array(group: h5py.Group, name: str) -> NDArray | None:
+    """A small array, if there is one of the name."""
+    if name not in group:
+        return None
+    return safe_h5.read_array(safe_h5.dataset_of(group, name))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hetero_mmer.escape import visible
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 
@@ -36,25 +38,56 @@ def report(store: Store | str | os.PathLike[str]) -> str:
     if not isinstance(store, Store):
         with Store(store) as opened:
             return report(opened)
-    parts = [f'# {store.path.name}\n']
-    if notes := store.attrs.get('notes'):
-        parts.append('\n'.join(f'* {note}' for note in notes) + '\n')
     kept = [
         [split or 'no split', *_counts(store, store.split == split)]
         for split in SPLITS
         if split in store.split
     ]
     names = [f'with {m}' for m in store.modalities]
-    parts.append('## Kept\n\n' + _table(['split', 'samples', *names], kept))
-    dropped = [list(row) for row in store.dropped] or [['none', '']]
-    parts.append('## Dropped\n\n' + _table(['sample', 'reason'], dropped))
-    parts.append('## Cleaned\n\n' + _cleaned(store))
-    return '\n'.join(parts)
+    names += ['with labels'] * _some_unknown(store)
+    return '\n'.join(
+        (
+            _head(store.path.name, store.attrs.get('notes', ())),
+            '## Kept\n\n' + _table(['split', 'samples', *names], kept),
+            _dropped(store.dropped),
+            '## Cleaned\n\n' + _cleaned(store),
+        )
+    )
+
+
+def report_of_dropped(
+    name: str, notes: Iterable[str], dropped: Sequence[tuple[str, str]]
+) -> str:
+    """What a conversion dropped that kept nothing, in Markdown.
+
+    Args:
+        name: What the store would have been called.
+        notes: What a reader should know.
+        dropped: The id of each sample, and why it was dropped.
+    """
+    kept = '## Kept\n\nNo sample was left, so there is no store.\n'
+    return '\n'.join((_head(name, notes), kept, _dropped(dropped)))
+
+
+def _head(name: str, notes: Iterable[str]) -> str:
+    lines = ''.join(f'* {visible(str(note))}\n' for note in notes)
+    return f'# {visible(name)}\n' + (f'\n{lines}' if lines else '')
+
+
+def _dropped(dropped: Sequence[tuple[str, str]]) -> str:
+    rows = [list(row) for row in dropped] or [['none', '']]
+    return '## Dropped\n\n' + _table(['sample', 'reason'], rows)
 
 
 def _counts(store: Store, chosen: np.ndarray) -> list[int]:
     present = [np.diff(store.ptr[m])[chosen] > 0 for m in store.modalities]
+    present += [store.known[chosen]] * _some_unknown(store)
     return [int(chosen.sum()), *(int(some.sum()) for some in present)]
+
+
+def _some_unknown(store: Store) -> bool:
+    """Whether the labels of some samples are unknown, but not of all."""
+    return bool(0 < store.known.sum() < len(store))
 
 
 def _cleaned(store: Store) -> str:
@@ -82,6 +115,8 @@ def _cleaned(store: Store) -> str:
 def _table(head: list[str], rows: list[list]) -> str:
     lines = [head, ['---'] * len(head), *rows]
     return ''.join(
-        '| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in line) + ' |\n'
+        '| '
+        + ' | '.join(visible(str(cell)).replace('|', '\\|') for cell in line)
+        + ' |\n'
         for line in lines
     )

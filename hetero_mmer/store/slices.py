@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.store.safe_h5 import check_streams
+
 
 class SliceReader:
     """Reads many short slices of a dataset as fast as the disk gives them.
@@ -58,6 +60,7 @@ class SliceReader:
             return out
         place = np.cumsum(length) - length
         for a, n, to in zip(start, length, place, strict=True):
+            check_streams(self.values, int(a), int(a + n))
             self.values.read_direct(out, np.s_[a : a + n], np.s_[to : to + n])
         return out
 

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
+from hetero_mmer.store.safe_h5 import hint
+from hetero_mmer.store.structure import check_structure
 from hetero_mmer.typing import InputError
 
-_BLOCK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class Finding:
 
 def validate(store: Store | str | os.PathLike[str]) -> list[Finding]:
     """Looks at every number of a store and tells what is suspicious.
+
+    The structure of a file is looked at by another process first, see
+    :func:`~hetero_mmer.store.structure.check_structure`.
 
     Args:
         store: A store or its path.
@@ -47,12 +54,20 @@ def validate(store: Store | str | os.PathLike[str]) -> list[Finding]:
         'text' may be padded on the right: 1 of 1 samples end with a row of zeros (a)
     """
     if not isinstance(store, Store):
-        with Store(store) as opened:
-            return validate(opened)
+        if os.path.isfile(store):
+            check_structure([store])
+        try:
+            with Store(store) as opened:
+                return validate(opened)
+        except InputError as error:  # It looks already.
+            raise InputError(str(error).removesuffix(hint(store))) from error
     digests = [b''] * len(store)
     findings: list[Finding] = []
+    checksums = store.checksums
+    known = checksums or {}
     for modality in store.modalities:
-        findings += _check_modality(store, modality, digests)
+        findings += _check_modality(store, modality, digests, known)
+    findings += _check_rest(store, checksums)
     findings += _check_samples(store, digests)
     findings += _check_labels(store)
     findings += _check_encoders(store)
@@ -66,6 +81,7 @@ class _Scan:
 
     non_finite: NDArray[np.int64]
     varies: NDArray[np.bool_]
+    crc32: list[int] = field(default_factory=list)
     first: NDArray | None = None
     outside: int = 0
     large: int = 0
@@ -76,54 +92,77 @@ class _Scan:
     right: list[str] = field(default_factory=list)
 
 
-def _blocks(ptr: NDArray[np.int64], max_rows: int) -> Iterator[tuple[int, int]]:
-    """Ranges of samples with at most ``max_rows`` items, or one sample."""
-    start, num_samples = 0, len(ptr) - 1
-    while start < num_samples:
-        stop = int(np.searchsorted(ptr, ptr[start] + max_rows, side='right')) - 1
-        stop = min(max(stop, start + 1), num_samples)
-        yield start, stop
-        start = stop
-
-
-def _scan(store: Store, modality: str, digests: list[bytes]) -> _Scan:
+def _scan(
+    store: Store, modality: str, digests: list[bytes], known: Checksum | None
+) -> _Scan:
     values, ptr = store.values(modality), store.ptr[modality]
     channels, size = values.shape[1], store.num_embeddings.get(modality)
     scan = _Scan(np.zeros(channels, np.int64), np.zeros(channels, bool))
-    row_bytes = channels * values.dtype.itemsize
-    for start, stop in _blocks(ptr, max(1, _BLOCK_BYTES // row_bytes)):
-        block = values[ptr[start] : ptr[stop]]
-        if len(block):
-            scan.first = block[:1] if scan.first is None else scan.first
-            scan.non_finite += (~np.isfinite(block)).sum(axis=0)
-            scan.varies |= (block != scan.first).any(axis=0)
+    rows = max(1, _BLOCK_BYTES // (channels * values.dtype.itemsize))
+    rows = rows if known is None else known.rows
+    present = np.flatnonzero(np.diff(ptr))
+    several = np.flatnonzero(np.diff(ptr) > 1)  # Nothing is padded to a single item.
+    first, last = ptr[several], ptr[several + 1] - 1
+    for i in np.flatnonzero(np.diff(ptr) == 0).tolist():
+        digests[i] = hashlib.blake2b(digests[i] + bytes(8), digest_size=16).digest()
+    hashed = _SampleHashes(digests, ptr, present)
+    start = 0
+    for block in store.blocks(modality, 'values', rows):
+        stop = start + len(block)
+        scan.crc32.append(crc32_of(block))
+        scan.first = block[:1] if scan.first is None else scan.first
+        scan.non_finite += (~np.isfinite(block)).sum(axis=0)
+        scan.varies |= (block != scan.first).any(axis=0)
         if size is not None:
             scan.outside += int(((block < 0) | (block >= size)).sum())
         elif (large := _large(block)).any():
             if not scan.large:
                 row, column = np.argwhere(large)[0]
-                nth = np.searchsorted(ptr, ptr[start] + row, side='right') - 1
+                nth = np.searchsorted(ptr, start + row, side='right') - 1
                 scan.first_large = (
                     f"{block[row, column]:.4g} in sample '{store.ids[nth]}', column "
                     f'{column}'
                 )
             scan.large += int(large.sum())
-        zero = ~block.any(axis=1)
+        zero = (block == 0).all(axis=1)
         constant = (block == block[:, :1]).all(axis=1)
         scan.zero_rows += int(zero.sum())
         scan.constant_rows += int((constant & ~zero).sum()) if channels > 1 else 0
-        for sample in range(start, stop):
-            low, high = ptr[sample] - ptr[start], ptr[sample + 1] - ptr[start]
-            rows = block[low:high]
-            digest = hashlib.blake2b(digests[sample], digest_size=16)
-            digest.update(len(rows).to_bytes(8, 'little'))
-            digest.update(np.ascontiguousarray(rows).data)
-            digests[sample] = digest.digest()
-            if high > low and zero[low]:
-                scan.left.append(str(store.ids[sample]))
-            if high > low and zero[high - 1]:
-                scan.right.append(str(store.ids[sample]))
+        for ends, samples in ((first, scan.left), (last, scan.right)):
+            inside = slice(*np.searchsorted(ends, (start, stop)))
+            padded = several[inside][zero[ends[inside] - start]]
+            samples += map(str, store.ids[padded])
+        hashed.update(block, start)
+        start = stop
     return scan
+
+
+class _SampleHashes:
+    """Adds the items of each sample to its hash, however blocks cut them."""
+
+    def __init__(
+        self, digests: list[bytes], ptr: NDArray[np.int64], present: NDArray[np.int64]
+    ) -> None:
+        self.digests = digests
+        self.present = present
+        self.start, self.stop = ptr[present], ptr[present + 1]
+        self.hash = hashlib.blake2b(digest_size=16)
+
+    def update(self, block: NDArray, start: int) -> None:
+        """Takes the next rows."""
+        stop = start + len(block)
+        begin = int(np.searchsorted(self.stop, start, side='right'))
+        end = int(np.searchsorted(self.start, stop))
+        for i in range(begin, end):
+            first, last = int(self.start[i]), int(self.stop[i])
+            sample = int(self.present[i])
+            if first >= start:
+                self.hash = hashlib.blake2b(self.digests[sample], digest_size=16)
+                self.hash.update((last - first).to_bytes(8, 'little'))
+            part = block[max(first, start) - start : min(last, stop) - start]
+            self.hash.update(np.ascontiguousarray(part).data)
+            if last <= stop:
+                self.digests[sample] = self.hash.digest()
 
 
 def _large(block: NDArray) -> NDArray[np.bool_]:
@@ -132,9 +171,18 @@ def _large(block: NDArray) -> NDArray[np.bool_]:
 
 
 def _check_modality(
-    store: Store, modality: str, digests: list[bytes]
+    store: Store,
+    modality: str,
+    digests: list[bytes],
+    checksums: Mapping[str, Checksum],
 ) -> Iterator[Finding]:
-    scan = _scan(store, modality, digests)
+    name = _values(modality)
+    known = checksums.get(name)
+    scan = _scan(store, modality, digests, known)
+    if known is not None:
+        yield from _compare(
+            name, known, Checksum(known.rows, scan.crc32), len(store.values(modality))
+        )
     lengths = np.diff(store.ptr[modality])
     num_present = int((lengths > 0).sum())
     size = store.num_embeddings.get(modality)
@@ -204,18 +252,69 @@ def _check_modality(
             f"'{modality}' is missing in {num_missing} of {len(lengths)} samples "
             f'({num_missing / len(lengths):.1%})',
         )
-    times = store.times(modality)
-    if times is not None:
-        span = times[()]
-        if backwards := int((span[:, 1] < span[:, 0]).sum()):
+    if store.times(modality) is not None:
+        backwards = negative = 0
+        for span in store.blocks(modality, 'time', _BLOCK_BYTES // 16):
+            backwards += int((span[:, 1] < span[:, 0]).sum())
+            negative += int((span < 0).any(axis=1).sum())
+        if backwards:
             yield Finding(
                 'warning',
                 f"'{modality}' has {backwards} items that end before they start",
             )
-        if negative := int((span < 0).any(axis=1).sum()):
+        if negative:
             yield Finding(
                 'warning', f"'{modality}' has {negative} items at negative times"
             )
+
+
+def _check_rest(
+    store: Store, checksums: Mapping[str, Checksum] | None
+) -> Iterator[Finding]:
+    """Whether all but the features is what was written."""
+    if checksums is None:
+        yield Finding(
+            'info',
+            'the store has no checksums, as its writer kept none: a value that was '
+            'damaged since cannot be told from a sound one',
+        )
+        return
+    wanted = {*map(_values, store.modalities)}
+    for name in sorted(wanted - set(checksums)):
+        yield Finding('error', f"the checksums lack '{name}'")
+    for name in sorted(set(checksums) - wanted):
+        if name.startswith('fitted/'):  # It has a hash of its own.
+            continue
+        known = checksums[name]
+        try:
+            found, length = store.checksum(name, known.rows)
+        except InputError as error:
+            yield Finding('error', str(error))
+        else:
+            yield from _compare(name, known, found, length)
+
+
+def _compare(
+    name: str, known: Checksum, found: Checksum, length: int
+) -> Iterator[Finding]:
+    pairs = zip_longest(known.crc32, found.crc32)
+    wrong = [i for i, (ours, theirs) in enumerate(pairs) if ours != theirs]
+    if not wrong:
+        return
+    rows = ', '.join(
+        f'{i * known.rows} to {min((i + 1) * known.rows, length) - 1}'
+        for i in wrong[:5]
+    )
+    where = f' in rows {rows}{", ..." if len(wrong) > 5 else ""}' if length > 1 else ''
+    yield Finding(
+        'error',
+        f"'{name}' is not what was written: its checksum differs{where}; it is "
+        'damaged, or another program changed it',
+    )
+
+
+def _values(modality: str) -> str:
+    return f'features/{modality}/values'
 
 
 def _check_samples(store: Store, digests: list[bytes]) -> Iterator[Finding]:
@@ -267,13 +366,26 @@ def _check_labels(store: Store) -> Iterator[Finding]:
     if store.labels is None:
         yield Finding('info', 'the samples have no labels')
         return
-    without = int((~store.labels.any(axis=1)).sum())
+    known = store.known
+    without = int((~store.labels[known].any(axis=1)).sum())
     if without:
         yield Finding(
-            'info', f'{without} of {len(store)} samples have none of the labels'
+            'info', f'{without} of {int(known.sum())} samples have none of the labels'
         )
     for split in sorted(set(store.split.tolist())):
-        counts = store.labels[store.split == split].sum(axis=0, dtype=np.int64)
+        where = f"in split '{split}'" if split else 'without a split'
+        chosen = store.split == split
+        if unknown := store.ids[chosen & ~known].tolist():
+            trains = split in ('train', 'valid')
+            yield Finding(
+                'warning' if trains else 'info',
+                f'labels of {len(unknown)} of {int(chosen.sum())} samples {where} are '
+                f'unknown{", which training refuses" if trains else ""} '
+                f'({_some(unknown)})',
+            )
+        if not (chosen & known).any():
+            continue
+        counts = store.labels[chosen & known].sum(axis=0, dtype=np.int64)
         never = [
             name for name, c in zip(store.label_names, counts, strict=True) if not c
         ]

@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -13,15 +15,20 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.output import claim, temporary_beside
+from hetero_mmer.masked import refuse_masked
+from hetero_mmer.output import claim, temporary_beside, writing
 from hetero_mmer.schema import check_label_names, check_modality_names
+from hetero_mmer.store.checksum import write_checksums
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
+from hetero_mmer.store.create import Disk, create
 from hetero_mmer.store.fitted import Fitted, write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     LARGEST,
     SPLITS,
+    UNKNOWN,
     VERSION,
+    VERSION_WITH_UNKNOWN,
     Clean,
     ModalitySpec,
     unseen,
@@ -29,7 +36,22 @@ from hetero_mmer.store.format import (
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
+from hetero_mmer.store.report import report_of_dropped
+from hetero_mmer.store.safe_h5 import write_format, write_text
 from hetero_mmer.typing import InputError
+
+
+class NoSampleError(InputError):
+    """No sample is left for a store.
+
+    Args:
+        message: What to say.
+        report: What was dropped and why, in Markdown.
+    """
+
+    def __init__(self, message: str, report: str) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class StoreWriter:
@@ -50,7 +72,7 @@ class StoreWriter:
             their column in the train split (in all samples if there is none; 0 if the
             split has no value of the column). Without it, such values are refused.
         float16: Store features in half precision.
-        labelled: Whether samples have labels.
+        labelled: Whether samples have labels, known or unknown.
         timed: The modalities whose items have a start and an end.
         intensities: Whether samples have label intensities.
         strict: Whether to refuse the first sample that would be dropped.
@@ -94,7 +116,7 @@ class StoreWriter:
         if not modalities:
             raise InputError('a store has at least one modality (got none)')
         check_modality_names(modalities)
-        names = list(label_names)
+        names = list(label_names if like is None else like.called(label_names))
         check_label_names(names)
         if clean not in (None, *get_args(Clean)):
             raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
@@ -147,6 +169,7 @@ class StoreWriter:
         }
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
+        self._disk: Disk | None = None
         self._file: h5py.File | None = None
         self._entered = False
         self._temporary = temporary_beside(self.path)
@@ -160,8 +183,8 @@ class StoreWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._claim.enter_context(claim(self.path))
-            # The oldest layout of HDF5 holds no times: equal input, equal bytes.
-            self._file = h5py.File(self._temporary, 'x', libver=('earliest', 'v110'))
+            self._disk = Disk(self._temporary)
+            self._file = create(self._disk)
             features = self._file.create_group('features')
             for modality, spec in self.modalities.items():
                 group = features.create_group(modality)
@@ -186,7 +209,8 @@ class StoreWriter:
     ) -> None:
         try:
             if kind is None:
-                self._commit()
+                with writing(self.path):
+                    self._commit()
         finally:
             self._abort()  # Finds nothing to undo after a commit.
 
@@ -210,11 +234,13 @@ class StoreWriter:
             sample_id: Its name, which no other sample has.
             features: The items of each modality, [S, F], or ids, [S] or [S, 1]; a
                 modality that is absent, None or has no rows is missing.
-            labels: The labels, [L] of zeros and ones.
+            labels: The labels, [L] of zeros and ones, or of 255 alone where they are
+                unknown, as of a test split whose makers keep them.
             group: What folds and splits never take apart, such as its video; the
                 sample alone if None.
             split: ``train``, ``valid``, ``test``, or empty for none.
-            intensities: The intensity of each label, [L].
+            intensities: The intensity of each label, [L]; None where labels are
+                unknown.
             times: Start and end of the items in seconds, [S, 2], for timed modalities.
 
         Raises:
@@ -237,7 +263,8 @@ class StoreWriter:
         arrays = self._check_features(sample_id, features)
         spans = self._check_times(sample_id, arrays, times or {})
         y = self._check_labels(sample_id, labels)
-        strength = self._check_intensities(sample_id, intensities)
+        known = y is None or bool((y != UNKNOWN).all())
+        strength = self._check_intensities(sample_id, intensities, known)
 
         self._ids[sample_id] = None
         self._groups.append(group)
@@ -260,6 +287,9 @@ class StoreWriter:
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
             self._times[modality].append(span)
+        if self._disk is not None:
+            with writing(self.path):
+                self._disk.check()
 
     def drop(self, sample_id: str, reason: str) -> None:
         """Records a sample that is left out, and why.
@@ -299,6 +329,7 @@ class StoreWriter:
                 f"the name of an extra array is made of letters, digits, '_' and '-' "
                 f"(got '{name}')"
             )
+        refuse_masked(array, f"values of the extra array '{name}'")
         data = np.array(array)
         if data.dtype.kind not in 'biuf' or data.ndim < 1:
             raise InputError(
@@ -410,20 +441,32 @@ class StoreWriter:
                 f"'{sample_id}')"
             )
         y = _numbers(labels, f"labels of sample '{sample_id}'")
-        if y.shape != (len(self.label_names),) or not np.isin(y, (0, 1)).all():
+        right = y.shape == (len(self.label_names),)
+        right = right and bool(np.isin(y, (0, 1)).all() or (y == UNKNOWN).all())
+        if not right:
             raise InputError(
                 f"the labels of sample '{sample_id}' are {len(self.label_names)} zeros "
-                f'and ones (got {np.array2string(y, threshold=12)})'
+                f'and ones, or {UNKNOWN} each if all are unknown (got '
+                f'{np.array2string(y, threshold=12)})'
             )
         return y.astype(np.uint8)
 
     def _check_intensities(
-        self, sample_id: str, intensities: ArrayLike | None
+        self, sample_id: str, intensities: ArrayLike | None, known: bool
     ) -> NDArray[np.float32] | None:
         if intensities is None and not self.has_intensities:
             return None
         num_labels = len(self.label_names)
+        if not known and intensities is None:
+            return np.full(num_labels, np.nan, np.float32)
+        if not known:
+            raise InputError(
+                f"sample '{sample_id}', whose labels are unknown, has no intensities "
+                f'(got {np.array2string(np.asarray(intensities), threshold=12)})'
+            )
         strength = _numbers(intensities, f"intensities of sample '{sample_id}'")
+        with np.errstate(over='ignore'):  # What is too large is not finite then.
+            strength = strength.astype(np.float32)
         if (
             not self.has_intensities
             or strength.shape != (num_labels,)
@@ -436,15 +479,18 @@ class StoreWriter:
                 f"the intensities of sample '{sample_id}' are {expected} "
                 f'(got {np.array2string(strength, threshold=12)})'
             )
-        return strength.astype(np.float32)
+        return strength
 
     def _commit(self) -> None:
         assert self._file is not None
+        assert self._disk is not None
         file, num_samples = self._file, len(self)
         if not num_samples:
-            raise InputError(
-                f"a store has at least one sample (got none for '{self.path}', "
-                f'{len(self._dropped)} dropped)'
+            raise no_sample(self.path, self._dropped, self.attrs.get('notes', ()))
+        if len(self._dropped) > num_samples:
+            self.note(
+                f'WARNING: most samples are dropped, {len(self._dropped)} of '
+                f'{num_samples + len(self._dropped)}{most_frequent(self._dropped)}'
             )
         for statistics in self._statistics.values():
             statistics.has_train = 'train' in self._split
@@ -453,10 +499,13 @@ class StoreWriter:
             self._finish_modality(file['features'][modality], modality, column)
         for column in self._times.values():
             column.flush()
-        if self.labelled:
+        known = self._known()
+        if self.labelled and known.any():
             file['labels'] = np.stack(self._labels)
-        if self.has_intensities:
+        if self.has_intensities and (known.any() or not self.labelled):
             file['intensities'] = np.stack(self._intensities)
+        if self.labelled and not known.all():
+            self.note(_unknown(np.array(self._split)[~known]))
         write_strings(file, 'ids', list(self._ids))
         write_strings(file, 'groups', self._groups)
         write_strings(file, 'split', self._split)
@@ -472,15 +521,27 @@ class StoreWriter:
                 )
             extra[name] = array
         write_fitted(file, self.fitted)
-        file['attrs'] = _json('attrs', self.attrs)
-        file['about'] = _json('about', {**self._about, 'raw_sha256': self.raw_sha256})
-        file.attrs['format'] = FORMAT
-        file.attrs['format_version'] = VERSION
+        about = {**self._about, 'raw_sha256': self.raw_sha256}
+        write_text(file, 'attrs', _json('attrs', self.attrs))
+        write_text(file, 'about', _json('about', about))
+        values = {f'features/{m}/values': c for m, c in self._values.items()}
+        values |= {f'features/{m}/time': c for m, c in self._times.items()}
+        write_checksums(file, {name: c.checksum for name, c in values.items()})
+        some = known.any() and not known.all()
+        write_format(file, FORMAT, VERSION_WITH_UNKNOWN if some else VERSION)
         file.close()
         self._file = None
+        self._disk.check()
+        self._disk.close()
         _sync(self._temporary)
         os.replace(self._temporary, self.path)
         _sync(self.path.parent)
+
+    def _known(self) -> NDArray[np.bool_]:
+        """Whether the labels of a sample are known, [N]."""
+        if not self.labelled:
+            return np.zeros(len(self), bool)
+        return np.array([y[0] != UNKNOWN for y in self._labels])
 
     def _finish_modality(
         self, group: h5py.Group, modality: str, column: Column
@@ -537,13 +598,52 @@ class StoreWriter:
     def _abort(self) -> None:
         file, self._file = self._file, None
         try:
-            if file is not None:
-                with contextlib.suppress(Exception):  # What went wrong is known.
+            with contextlib.suppress(Exception):  # What went wrong is known.
+                if file is not None:
                     file.close()
+                if self._disk is not None:
+                    self._disk.close()
         finally:
             with contextlib.suppress(OSError):  # It may never have been there.
                 self._temporary.unlink()
             self._claim.close()
+
+
+def no_sample(
+    path: Path, dropped: Sequence[tuple[str, str]], notes: Iterable[str] = ()
+) -> NoSampleError:
+    """What to raise where all samples of a store are dropped.
+
+    Args:
+        path: The store that was to be written.
+        dropped: The id of each, and why it is dropped.
+        notes: What else a reader of the report should know.
+    """
+    return NoSampleError(
+        f"a store has at least one sample (got none for '{path}', {len(dropped)} "
+        f'dropped{most_frequent(dropped)})',
+        report_of_dropped(path.name, notes, dropped),
+    )
+
+
+def most_frequent(dropped: Sequence[tuple[str, str]]) -> str:
+    """The end of a sentence on samples that are dropped: why most of them are.
+
+    Reasons are of one kind if they differ in names and numbers alone.
+
+    Args:
+        dropped: The id of each, and why it is dropped.
+
+    Example:
+        >>> most_frequent([('a', 'no text'), ('b', "no 'x'"), ('c', "no 'y'")])
+        ", 2 of them like 'b': no 'x'"
+    """
+    if not dropped:
+        return ''
+    kinds = [re.sub(r"'[^']*'|\d[\d.]*", '_', reason) for _, reason in dropped]
+    ((kind, count),) = Counter(kinds).most_common(1)
+    sample_id, reason = dropped[kinds.index(kind)]
+    return f", {count} of them like '{sample_id}': {reason}"
 
 
 def _text(what: str, text: str, sample_id: object) -> str:
@@ -562,10 +662,18 @@ def _text(what: str, text: str, sample_id: object) -> str:
     return text
 
 
+def _unknown(splits: NDArray[np.str_]) -> str:
+    """A sentence about samples whose labels are unknown."""
+    counts = {split: int((splits == split).sum()) for split in SPLITS}
+    found = ', '.join(f'{n} in {s or "no split"}' for s, n in counts.items() if n)
+    return f'labels of {len(splits)} samples are unknown: {found}'
+
+
 def _numbers(data: ArrayLike | None, where: str) -> NDArray:
+    refuse_masked(data, f'the {where}')
     try:
         array = np.asarray(data)
-    except ValueError as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # Two of them of PyTorch.
         raise InputError(f'the {where} form an array of numbers ({error})') from None
     if array.dtype.kind not in 'biuf':
         got = 'none' if data is None else f"type '{array.dtype}'"

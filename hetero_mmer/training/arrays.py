@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.hint import did_you_mean
-from hetero_mmer.loader.scale import standardize_
+from hetero_mmer.masked import refuse_masked
 from hetero_mmer.store.format import LARGEST
 from hetero_mmer.typing import InputError
 
 if TYPE_CHECKING:
+    from hetero_mmer.graph import SampleGraph
     from hetero_mmer.training.run import Run
 
 #: The items of each modality of a sample, ``[S, F]``; absent or None where missing.
@@ -29,21 +29,68 @@ class Prediction(NamedTuple):
     pred: NDArray[np.bool_]  # [N, L], at the thresholds of the run
 
 
-def sample_graphs(run: Run, samples: Sequence[Sample]) -> list[SampleGraph]:
+def sample_graphs(run: Run, samples: Sample | Iterable[Sample]) -> list[SampleGraph]:
     """The graph of each sample, scaled and connected as those the run was trained on.
 
     Args:
         run: The run.
-        samples: The items of each modality.
+        samples: The items of each modality, of one sample or several.
 
     Raises:
-        InputError: For a modality that the run does not know, items of another width
-            or type, a sample without any item, or a value that is too large.
+        InputError: For what is no sample, a modality that the run does not know, items
+            of another width or type, a sample without any item, or a value that is too
+            large.
     """
+    if isinstance(samples, Mapping):
+        samples = [samples]
+    if not isinstance(samples, Iterable) or isinstance(samples, str | bytes):
+        raise InputError(
+            f"'samples' are dictionaries of arrays by modality, one or several (got "
+            f'{type(samples).__name__})'
+        )
     return [_graph(run, sample, str(i)) for i, sample in enumerate(samples)]
 
 
+def as_array(values: Any, what: str) -> NDArray:
+    """An array, a tensor of any kind, or a list as an array.
+
+    Args:
+        values: What was given.
+        what: What it is, for the message.
+
+    Raises:
+        InputError: For what is no array, such as rows of different lengths, and for
+            values that are masked.
+
+    Example:
+        >>> import torch
+        >>> as_array(torch.ones(2, dtype=torch.bfloat16, requires_grad=True), 'items')
+        array([1., 1.], dtype=float32)
+    """
+    import torch
+
+    refuse_masked(values, what)
+    try:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().cpu().to_dense()
+            known = (torch.float16, torch.float32, torch.float64)
+            if values.is_floating_point() and values.dtype not in known:
+                values = values.float()
+        elif isinstance(values, list | tuple):
+            values = [
+                as_array(v, what) if isinstance(v, torch.Tensor) else v for v in values
+            ]
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f'{what} form an array of numbers (got {type(values).__name__}: '
+            f'{" ".join(str(error).split())})'
+        ) from None
+
+
 def _graph(run: Run, sample: Sample, name: str) -> SampleGraph:
+    from hetero_mmer.graph import build_graph
+
     if not isinstance(sample, Mapping):
         raise InputError(
             f"sample '{name}' is a dictionary of arrays by modality "
@@ -67,13 +114,16 @@ def _graph(run: Run, sample: Sample, name: str) -> SampleGraph:
 
 
 def _items(run: Run, modality: str, items: ArrayLike | None, name: str) -> NDArray:
+    from hetero_mmer.loader.scale import standardize_
+
     is_ids, width = modality in run.num_embeddings, run.in_channels[modality]
     empty = np.zeros((0, width), np.int64 if is_ids else np.float32)
-    x = empty if items is None else np.asarray(items)
+    where = f"items of modality '{modality}' of sample '{name}'"
+    x = empty if items is None else as_array(items, where)
     if not x.size and x.shape[:1] == (0,):  # As `[]` is.
         x = empty
-    if is_ids:
-        return x  # Which build_graph looks at.
+    if is_ids:  # Which build_graph looks at.
+        return x.astype(np.int64) if x.dtype.kind in 'iu' else x
     if x.shape == (width,):
         x = x[None]  # A single item.
     if x.dtype.kind not in 'biuf' or x.ndim != 2 or x.shape[1] != width:

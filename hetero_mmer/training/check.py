@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+import sys
 from collections.abc import Collection, Mapping
+from importlib import metadata
+from numbers import Integral
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import torch
-from torch.nn import Module
-from torch_geometric.data import Batch
-
-from hetero_mmer.metrics.check import check_probs
 from hetero_mmer.plain import Within, check_plain
-from hetero_mmer.training.multilabel_module import targets
 from hetero_mmer.typing import InputError, Model
 
-#: Number formats in training, with Lightning's names for them.
-PRECISIONS = {'fp32': '32-true', 'fp16': '16-mixed', 'bf16': 'bf16-mixed'}
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Module
+    from torch_geometric.data import Batch
 
 #: Whole numbers that PyTorch and Lightning count with.
 _INT64: Final = Within(-(2**63), 2**63 - 1)
@@ -75,7 +77,8 @@ def check_options(
     Raises:
         InputError: Names the option.
     """
-    check_types(options, types, where)
+    others = {name: v for name, v in options.items() if name != 'threshold'}
+    check_types(others, types, where)
     check_batch_size(options['batch_size'])
     for name in ('epochs', 'accumulate', 'patience'):
         if options[name] is not None and options[name] < 1:
@@ -98,54 +101,99 @@ def check_options(
             "'last', which takes the last one: leave it out by `--patience null`"
         )
     check_threshold(options['threshold'])
-    device = check_device(options['device'])
-    if options['precision'] == 'fp16' and device.type == 'cpu':
-        raise InputError("'precision' is fp32 or bf16 on a CPU (got 'fp16')")
+    check_device_name(options['device'])
+    if options['precision'] == 'fp16' and options['device'] == 'cpu':
+        raise _half_on_a_cpu()
 
 
-def check_threshold(threshold: float | str) -> None:
+def check_threshold(threshold: Any) -> None:
     """Refuses what is no way to choose a threshold.
 
     Raises:
         InputError: If it is neither a number in [0, 1] nor a known word.
     """
-    if threshold in ('tuned', 'per-label'):
+    if isinstance(threshold, str) and threshold in ('tuned', 'per-label'):
         return
-    if isinstance(threshold, str) or not 0 <= threshold <= 1:
+    if getattr(threshold, 'shape', None) == ():  # A number of NumPy or PyTorch.
+        threshold = threshold.item()
+    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if not is_number or not 0 <= threshold <= 1:
+        got = ' '.join(str(threshold).split())
         raise InputError(
-            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' "
-            f"(got '{threshold}')"
+            f"'threshold' is a number in [0, 1], 'tuned' or 'per-label' (got '{got}')"
         )
 
 
-def check_batch_size(size: int) -> None:
+def check_batch_size(size: Any) -> None:
     """Refuses a batch of no samples.
 
     Raises:
-        InputError: If it is below 1.
+        InputError: If it is no whole number from 1 on.
     """
-    if size < 1:
+    if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
         raise InputError(f"'batch_size' is at least 1 (got {size})")
 
 
-def check_device(device: str) -> torch.device:
-    """The device of a name; ``auto`` is a GPU if there is one, else the CPU.
+def check_device_name(device: str | torch.device) -> None:
+    """Refuses a device that is unknown, or absent if that can be told without torch.
 
     Raises:
-        InputError: If there is no such device.
+        InputError: If there is surely no such device.
     """
+    device = str(device)
+    names = ('auto', 'cpu', 'cuda', 'mps')
+    if device not in names:
+        raise InputError(f"'device' is one of {names} (got '{device}')")
+    if (device == 'mps' and sys.platform != 'darwin') or (
+        device == 'cuda' and not _may_have_cuda()
+    ):
+        raise _no_device(device)
+
+
+def _may_have_cuda() -> bool:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if metadata.version('torch').endswith('+cpu'):
+            return False
+    if not sys.platform.startswith('linux') or os.path.exists('/dev/kfd'):  # AMD's.
+        return sys.platform != 'darwin'
+    try:
+        ctypes.CDLL('libcuda.so.1')  # NVIDIA's driver, which PyTorch does not bring.
+    except OSError:
+        return False
+    return True
+
+
+def _no_device(device: str) -> InputError:
+    return InputError(f"this machine has no device '{device}' that PyTorch can use")
+
+
+def check_device(device: str | torch.device, precision: str = 'fp32') -> torch.device:
+    """The device of a name; ``auto`` is a GPU if there is one, else the CPU.
+
+    Args:
+        device: Its name.
+        precision: What it is to compute in.
+
+    Raises:
+        InputError: If there is no such device, or it does not compute so.
+    """
+    check_device_name(device)
+    import torch
+
+    device = str(device)
     if device == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    there = {
-        'cpu': True,
-        'cuda': torch.cuda.is_available(),
-        'mps': torch.backends.mps.is_available(),
-    }
-    if device not in there:
-        raise InputError(f"'device' is one of {('auto', *there)} (got '{device}')")
-    if not there[device]:
-        raise InputError(f"this machine has no device '{device}' that PyTorch can use")
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    if device == 'cpu' and precision == 'fp16':
+        raise _half_on_a_cpu()
+    if (device == 'cuda' and not torch.cuda.is_available()) or (
+        device == 'mps' and not torch.backends.mps.is_available()
+    ):
+        raise _no_device(device)
     return torch.device(device)
+
+
+def _half_on_a_cpu() -> InputError:
+    return InputError("'precision' is fp32 or bf16 on a CPU (got 'fp16')")
 
 
 def check_model(model: Module, batch: Batch) -> None:
@@ -158,6 +206,12 @@ def check_model(model: Module, batch: Batch) -> None:
     Raises:
         InputError: If it is no :class:`hetero_mmer.typing.Model`.
     """
+    import torch
+    from torch.nn import Module
+
+    from hetero_mmer.metrics.check import check_probs
+    from hetero_mmer.training.multilabel_module import targets
+
     name = type(model).__name__
     if not isinstance(model, Module) or not isinstance(model, Model):
         raise InputError(f"{name} is no torch module with a 'forward' and a 'loss'")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +16,9 @@ from hetero_mmer.loader.scale import EQUAL
 from hetero_mmer.schema import check_label_names
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
+from hetero_mmer.training.options import LabelGraph
+from hetero_mmer.training.run import Run
 from hetero_mmer.typing import InputError, InputWarning
-
-LabelGraph = Literal['complete', 'prior']
 
 #: Labels that occur together this often, n_ik / sqrt(n_i n_k), get an edge.
 PRIOR_THRESHOLD = 0.2
@@ -51,20 +50,26 @@ def load_splits(
     """Checks a store and opens its three splits.
 
     Args:
-        store: An open store with labels.
+        store: An open store with labels, which only test may lack.
         modalities: Which modalities; all by default.
         label_graph: All pairs of labels, or those that the training labels suggest.
         standardize: Whether to standardise features with the train split's statistics.
         skip_empty: Whether to leave out samples without items in these modalities.
 
     Raises:
-        InputError: For a store without labels, a split or statistics that are needed,
-            names of labels that no predictions can have, features that are not finite,
-            a modality that is not there, or a sample without items.
+        InputError: For a store without labels, a sample of train or valid whose labels
+            are unknown, a split or statistics that are needed, names of labels that no
+            predictions can have, features that are not finite, a modality that is not
+            there, a sample without items, or a split of such samples alone.
     """
     rows = {split: store.rows(split) for split in ('train', 'valid', 'test')}
     if store.labels is None:
         raise _no_labels(store)
+    for split in ('train', 'valid'):
+        if sentence := some_unknown(store, split, rows[split]):
+            raise InputError(
+                f'{sentence}: only those of test may be, or of samples in no split'
+            )
     check_label_names(store.label_names)  # Older stores may hold any.
     edges = None
     if label_graph == 'prior':
@@ -87,6 +92,8 @@ def load_splits(
         )
         for split, index in rows.items()
     }
+    for split, samples in datasets.items():
+        check_any(samples, split)
     return Splits(**datasets, label_graph=edges)
 
 
@@ -97,11 +104,66 @@ def labels_of(samples: StoreDataset) -> Tensor:
         samples: Samples of one store.
 
     Raises:
-        InputError: If it has none.
+        InputError: If it has none, or those of some samples are unknown.
     """
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
+
+
+def samples_of(
+    run: Run, store: Store, rows: np.ndarray | None = None, *, skip_empty: bool
+) -> StoreDataset:
+    """Samples of a store as those that a run was trained on.
+
+    Args:
+        run: The run.
+        store: An open store that fits its model.
+        rows: Which samples; all by default.
+        skip_empty: Whether to leave out samples without items in its modalities.
+    """
+    return StoreDataset(
+        store,
+        rows,
+        modalities=list(run.in_channels),
+        label_graph=run.label_graph,
+        skip_empty=skip_empty,
+        scale=run.scale,
+    )
+
+
+def check_any(samples: StoreDataset, split: str) -> None:
+    """Refuses a split that nothing is left of once empty samples are left out.
+
+    Args:
+        samples: What is left of it.
+        split: Its name.
+
+    Raises:
+        InputError: If that is nothing.
+    """
+    if not len(samples):
+        raise InputError(
+            f"no sample of split '{split}' of '{samples.store.path}' that is needed "
+            f'here has an item in {samples.modalities}'
+        )
+
+
+def some_unknown(store: Store, split: str, rows: np.ndarray) -> str:
+    """A sentence on samples whose labels are unknown; empty if there are none.
+
+    Args:
+        store: An open store.
+        split: The split that they are from.
+        rows: The samples, [N].
+    """
+    unknown = store.ids[rows[~store.known[rows]]]
+    if not len(unknown):
+        return ''
+    return (
+        f"labels of {len(unknown)} of {len(rows)} samples of split '{split}' of "
+        f"'{store.path}' are unknown, the first is '{unknown[0]}'"
+    )
 
 
 def _statistics(

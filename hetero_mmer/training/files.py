@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
+import hashlib
 import os
 import platform
 import re
@@ -12,20 +11,23 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
 import yaml
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
-from torch.nn import Module
 
+from hetero_mmer.escape import guard_cell
+from hetero_mmer.input import check_file
 from hetero_mmer.output import replacing
 from hetero_mmer.store.like import ENCODERS
-from hetero_mmer.training.size import Size
+from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import LARGEST, read_yaml
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from hetero_mmer.training.size import Size
 
 CONFIG = 'config.yaml'
 METRICS = 'metrics.json'
@@ -47,17 +49,40 @@ NAMES = (
 RUN = 'run'
 
 
-def load_weights(model: Module, path: Path) -> None:
+def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     """Fills a model from a safetensors file.
+
+    Args:
+        model: The model.
+        path: The file.
+        sha256: What the SHA-256 of the file is, if that is known.
 
     Raises:
         InputError: If the file is missing, damaged or of another model.
     """
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    try:
+        check_file(path)
+    except InputError as error:
+        raise InputError(f"the weights in '{path}' do not load: {error}") from error
+    if sha256 is not None and (found := sha256_of_file(path)) != sha256:
+        raise InputError(
+            f"the weights in '{path}' are not those that the run ended with: their "
+            f'SHA-256 is {found[:12]}..., not {sha256[:12]}... as in {MODEL}'
+        )
     try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = ' '.join(str(error).split())[:300]
         raise InputError(f"the weights in '{path}' do not load: {reason}") from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def size_of_weights(path: Path) -> Size:
@@ -68,20 +93,26 @@ def size_of_weights(path: Path) -> Size:
     Raises:
         InputError: If the file is missing or damaged.
     """
+    from safetensors import SafetensorError, safe_open
+
+    from hetero_mmer.training.size import Size
+
     try:
-        with safe_open(path, 'pt') as file:
+        with safe_open(check_file(path), 'pt') as file:
             parts = len(list(file.keys()))
         return Size(
             1000 + 50 * parts,
             2**26 + 2 * path.stat().st_size,
             f", but those in '{path}' are fewer",
         )
-    except (OSError, SafetensorError) as error:
+    except (OSError, InputError, SafetensorError) as error:
         raise InputError(f"the weights in '{path}' do not load: {error}") from error
 
 
 def save_weights(model: Module, path: Path) -> None:
     """Writes a model's parameters and buffers as safetensors, shared ones once."""
+    import safetensors.torch
+
     unique: dict[tuple, tuple[str, Tensor]] = {}
     for name, value in model.state_dict().items():
         place = (
@@ -89,8 +120,8 @@ def save_weights(model: Module, path: Path) -> None:
         )
         unique.setdefault((place, value.dtype), (name, value))
     tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
+    with replacing(path) as temporary:  # Its own writer leaves it to its owner alone.
+        temporary.write_bytes(safetensors.torch.save(tensors))
 
 
 def find_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -102,8 +133,13 @@ def find_checkpoint(folder: Path) -> dict[str, Any] | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
+    check_file(path)
+    import torch
+
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
+    except (MemoryError, PermissionError):  # The file may be sound.
+        raise
     except Exception as error:  # Each layer of the format has errors of its own.
         raise InputError(
             f"the checkpoint '{path}' is damaged; without it the run starts anew"
@@ -150,20 +186,23 @@ def write_start(path: Path, start: Mapping[str, Any]) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Writes a JSON file; NaN becomes null."""
     with replacing(path) as temporary:
-        text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False)
+        text = json_text(value, ascii=False)
         temporary.write_text(text + '\n', encoding='utf-8')
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Writes a CSV file; numbers keep the nine digits of a float32."""
+    """Writes a CSV file that spreadsheets run nothing of.
+
+    Numbers keep the nine digits of a float32; texts that look like formulas begin with
+    an apostrophe, see :func:`hetero_mmer.escape.guard_cell`.
+    """
     with (
         replacing(path) as temporary,
         temporary.open('w', newline='', encoding='utf-8') as file,
     ):
         writer = csv.writer(file)
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow(f'{v:.9g}' if isinstance(v, float) else v for v in row)
+        for row in (header, *rows):
+            writer.writerow(map(_cell, row))
 
 
 def versions() -> dict[str, str | None]:
@@ -219,11 +258,7 @@ def _git(*words: str) -> str:
     ).stdout.strip()
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return value
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return guard_cell(value)
+    return f'{value:.9g}' if isinstance(value, float) else value

@@ -1,13 +1,13 @@
-"""Train a model on a store and test it, by one protocol."""
+"""One training and its test, with what is checked already; needs torch."""
 
 from __future__ import annotations
 
 import contextlib
-import inspect
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,26 +17,19 @@ from torch.nn import Module
 
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
-from hetero_mmer.sources import resolve_data
+from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.store import Store
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
-from hetero_mmer.training.check import (
-    PRECISIONS,
-    check_device,
-    check_model,
-    check_options,
-    check_types,
-    reason,
-)
+from hetero_mmer.training.check import check_device, check_model, reason
 from hetero_mmer.training.checkpoint import CheckpointFile
-from hetero_mmer.training.data import LabelGraph, Splits, labels_of, load_splits
+from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
 from hetero_mmer.training.encoders import keep_encoders
-from hetero_mmer.training.folder import held
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.optim import OptimizerName, Schedule
+from hetero_mmer.training.options import PRECISIONS
 from hetero_mmer.training.progress import ProgressLine
 from hetero_mmer.training.quiet import quiet
-from hetero_mmer.training.recorder import Monitor, Recorder, recorded
+from hetero_mmer.training.recorder import Recorder, recorded
 from hetero_mmer.training.run import FORMAT_VERSION, Run, build_model
 from hetero_mmer.training.score import (
     predict_probs,
@@ -45,192 +38,43 @@ from hetero_mmer.training.score import (
     write_truth,
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, to_spec
-from hetero_mmer.training.start import LIGHTNINGS, MAY_DIFFER, check_resumed, start_of
+from hetero_mmer.training.spec import NUM_EMBEDDINGS
+from hetero_mmer.training.start import check_resumed, start_of
 from hetero_mmer.typing import InputError, InputWarning
 
 
-def train(
-    model: Callable[[dict[str, int], int], Module],
-    data: str | Path,
-    out: str | Path,
-    *,
-    root: str | Path | None = None,
-    modalities: list[str] | None = None,
-    label_graph: LabelGraph = 'complete',
-    standardize: bool = False,
-    skip_empty: bool = False,
-    seed: int = 0,
-    epochs: int = 50,
-    batch_size: int = 64,
-    accumulate: int = 1,
-    optimizer: OptimizerName = 'adam',
-    learning_rate: float = 1e-3,
-    weight_decay: float = 0.0,
-    warmup: float = 0.0,
-    schedule: Schedule = 'constant',
-    gradient_clip: float | None = 10.0,
-    patience: int | None = None,
-    threshold: float | Literal['tuned', 'per-label'] = 0.5,
-    monitor: Monitor = 'f1_micro',
-    precision: Literal['fp32', 'fp16', 'bf16'] = 'fp32',
-    device: Literal['auto', 'cpu', 'cuda', 'mps'] = 'auto',
-    num_workers: int = 0,
-    progress: bool = False,
-) -> dict[str, Any]:
-    """Trains a model, tests its best epoch, and leaves all in a folder.
-
-    Only the train and valid splits take part in training. The epoch that is best on
-    valid by ``monitor`` (the first of equals) is tested, once, on all test samples.
-
-    Args:
-        model: The model: a class of hetero_mmer.models by name, or any other by
-            import path.
-        data: A store, or the name of a data set; 'synthetic' makes one.
-        out: Folder for the run, which must not exist or be empty.
-        root: Folder where named data sets lie.
-        modalities: The modalities to use, such as [text,audio]; all by default.
-        label_graph: All pairs of labels, or those that often occur together in the
-            training labels.
-        standardize: Whether features get mean 0 and deviation 1, by the statistics of
-            the train split; they are kept with the model.
-        skip_empty: Whether to leave out samples that have no item in the chosen
-            modalities; they are refused otherwise.
-        seed: Of weights, order and dropout.
-        epochs: Passes over the training samples.
-        batch_size: Samples in a batch.
-        accumulate: Batches whose gradients are summed up for a step.
-        optimizer: 'adam' adds weight decay to the gradient, 'adamw' keeps it apart.
-        learning_rate: Its highest value.
-        weight_decay: Of everything but biases and norms.
-        warmup: Share of the steps in which the learning rate rises from zero.
-        schedule: Whether the learning rate then stays or falls to zero.
-        gradient_clip: Highest norm of the gradient.
-        patience: Epochs without improvement after which training stops; none by
-            default.
-        threshold: A label is positive if its probability is above it: a number, or
-            tuned on the valid split for all labels at once or for each.
-        monitor: By what the epoch is chosen: the highest of a metric on valid (at the
-            threshold; where that is tuned, at the one tuned in this epoch), the lowest
-            loss on valid, or no choice, the last epoch.
-        precision: Number format in training: all in float32, or what gains by it in
-            float16 (on a GPU) or bfloat16; the weights stay float32.
-        device: Where to train; a GPU by default if there is one.
-        num_workers: Processes that load data, besides the main one.
-        progress: Whether to show a line of progress on stderr.
-
-    Returns:
-        What ``metrics.json`` holds, the test metrics under ``metrics``.
-
-    Raises:
-        InputError: For bad data, options or folders, before anything is written.
-    """
-    options = {k: _as_in_files(v) for k, v in locals().items() if k != 'progress'}
-    folder = Path(options.pop('out'))
-    check_options(options, _types())
-    with held(folder, fresh=True):
-        options['model'] = to_spec(model)
-        if options['model']['init_args'].pop(NUM_EMBEDDINGS, None):
-            raise InputError(
-                f"'{NUM_EMBEDDINGS}' of a model comes from the data, so it is left out"
-            )
-        options['data'] = _lasting(data, root)
-        options['root'] = None if root is None else str(Path(root).absolute())
-        return _run(options, folder, progress=progress, resumed=False, trust=True)
-
-
-def resume(
-    run: str | Path, *, trust: bool = False, progress: bool = False
-) -> dict[str, Any]:
-    """Goes on with a run that stopped, as if it had not.
-
-    Args:
-        run: Its folder.
-        trust: Whether its model may be code of any module, as that of your own is;
-            see :func:`~hetero_mmer.training.spec.locate`.
-        progress: Whether to show a line of progress on stderr.
-
-    Returns:
-        What ``metrics.json`` holds.
-
-    Raises:
-        InputError: If there is no run, or it has finished, or another process is at
-            work on it, or its data or options have changed, or it would run code that
-            is not trusted.
-    """
-    folder = Path(run)
-    _unfinished(folder, trust)  # Where there is no such run, nothing is touched.
-    with held(folder, fresh=False):
-        options = _unfinished(folder, trust)  # It may have ended or gone meanwhile.
-        return _run(options, folder, progress=progress, resumed=True, trust=trust)
-
-
-def _unfinished(folder: Path, trust: bool) -> dict[str, Any]:
-    """The options of a run that has not finished."""
-    where = f"'{folder / files.CONFIG}'"
-    options = _with_defaults(files.read_config(folder), folder)
-    if (folder / files.METRICS).exists():
-        raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
-    # Others are compared with what the run started with.
-    check_types({name: options[name] for name in MAY_DIFFER}, _types(), where)
-    from_spec(options['model'], trust=trust, kind='model', where=where)
-    return options
-
-
-def _check_again(options: dict[str, Any], folder: Path) -> None:
-    """Checks the options of a run that may have a name of Lightning's."""
-    names = {lightnings: ours for ours, lightnings in PRECISIONS.items()}
-    precision = LIGHTNINGS.get(str(options['precision']), options['precision'])
-    known = {**options, 'precision': names.get(precision, precision)}
-    check_options(known, _types(), f"'{folder / files.CONFIG}'")
-
-
-def _types() -> dict[str, Any]:
-    """The types of options in files; that of a model is seen to where it is made."""
-    return {**get_type_hints(train), 'model': Any}
-
-
-def _as_in_files(value: Any) -> Any:
-    """An option as plain data."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _defaults() -> dict[str, Any]:
-    known = inspect.signature(train).parameters.values()
-    return {p.name: p.default for p in known if p.name not in ('out', 'progress')}
-
-
-def _with_defaults(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The options of a run that may be older than some of them."""
-    options = _defaults()
-    unknown = set(config) - set(options)
-    options |= config
-    missing = [k for k, v in options.items() if v is inspect.Parameter.empty]
-    if missing or unknown:
-        what = f"no '{missing[0]}'" if missing else f"an unknown '{min(unknown)}'"
-        raise InputError(f"'{folder / files.CONFIG}' is no run's config: it has {what}")
-    return options
-
-
-def _run(
+def run(
     options: dict[str, Any],
+    store: Store,
     folder: Path,
+    defaults: Mapping[str, Any],
     *,
     progress: bool,
     resumed: bool,
     trust: bool,
+    check_again: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    device = check_device(options['device'])
-    path = resolve_data(options['data'], options['root'])
-    with Store(path) as store, isolate_rng():
+    """Trains and tests, or goes on; see :func:`hetero_mmer.training.train`.
+
+    Args:
+        options: All options, the model as its spec.
+        store: The open data.
+        folder: The folder of the run, which this process holds.
+        defaults: Of all options.
+        progress: Whether to tell how it goes.
+        resumed: Whether the run has begun already.
+        trust: Whether its model may be code of any module.
+        check_again: Checks the options of a resumed run, once they are known to be
+            those that it started with.
+    """
+    device = check_device(options['device'], options['precision'])
+    with isolate_rng():
         start = start_of(options, store.sha256())
         checkpoint = files.find_checkpoint(folder) if resumed else None
         if resumed:  # Before anything that other data or options would break.
             kept = None if checkpoint is None else recorded(checkpoint)
-            check_resumed(folder, start, kept, _defaults())
-            _check_again(options, folder)
+            check_resumed(folder, start, kept, defaults)
+            check_again(options)
         splits = load_splits(
             store,
             modalities=options['modalities'],
@@ -253,6 +97,9 @@ def _run(
         if not resumed:
             files.write_start(folder / files.START, start)
             files.write_config(folder / files.CONFIG, options)
+        elif (config := files.read_config(folder))['data'] != options['data']:
+            moved = {**config, 'data': options['data']}
+            files.write_config(folder / files.CONFIG, moved)
         keep_encoders(folder, fitted, store.fill)
         kept = None if checkpoint is None else recorded(checkpoint)
         if checkpoint is not None and kept and kept['best_epoch'] == len(kept['rows']):
@@ -288,15 +135,18 @@ def _fit(
         label_names=splits.train.store.label_names,
     )
     monitor = options['monitor']
+    moves = sys.stderr.isatty()
+    bar = [ProgressLine(monitor)] if progress and moves else []
     recorder = Recorder(
         folder,
         monitor=monitor,
         patience=options['patience'],
         start=start_of(options, splits.train.store.sha256()),
         monitored_at=monitored_at,
+        tells=progress and not moves,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
-    with quiet():
+    with quiet(), as_if_here():
         trainer = Trainer(
             accelerator=device.type,
             devices=1,
@@ -307,7 +157,7 @@ def _fit(
             num_sanity_val_steps=0,
             logger=False,  # The recorder writes TensorBoard's events.
             plugins=[CheckpointFile()],
-            callbacks=[recorder, *([ProgressLine(monitor)] if progress else [])],
+            callbacks=[recorder, *bar],
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
@@ -355,10 +205,10 @@ def _restoring(folder: Path, is_done: Callable[[], bool]) -> Iterator[None]:
     """Errors until a checkpoint is restored are errors of the checkpoint."""
     try:
         yield
-    except (InputError, OSError):
+    except (InputError, OSError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        if is_done():
+        if is_done() or 'allocate memory' in str(error):
             raise
         raise InputError(
             f"the checkpoint '{folder / files.CHECKPOINT}' is damaged, or none of this "
@@ -402,7 +252,12 @@ def _test(
         'threshold': options['threshold'],
         'thresholds': tune_both(probs, labels_of(splits.valid), names),
         'best_epoch': recorder.best_epoch,
-        'data': {'name': options['data'], 'sha256': recorder.sha256},
+        'weights_sha256': files.sha256_of_file(folder / files.WEIGHTS),
+        'data': {
+            'name': options['data'],
+            'sha256': recorder.sha256,
+            POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
+        },
         'versions': files.versions(),
     }
     files.write_json(folder / files.MODEL, about)
@@ -416,10 +271,16 @@ def _test(
         if isinstance(samples, StoreDataset) and len(samples) < store.rows(split).size
     ]
     probs = predict_probs(network, splits.test, size, device)
-    y = labels_of(splits.test)
-    ids = splits.test.sample_ids
-    write_truth(folder / files.PREDICTIONS, ids, probs, y, names)
-    found = score(probs, y, names, threshold)
+    assert store.labels is not None
+    truth = torch.from_numpy(store.labels[splits.test.rows])
+    write_truth(folder / files.PREDICTIONS, splits.test.sample_ids, probs, truth, names)
+    known = store.known[splits.test.rows]
+    if sentence := some_unknown(store, 'test', splits.test.rows):
+        notes.append(
+            f'{sentence}: {"they" if known.any() else "all"} are predicted in '
+            f'{files.PREDICTIONS}, but not scored'
+        )
+    found = score(probs[known], truth[known], names, threshold)
     result = {
         'model': options['model']['class_path'],
         'data': options['data'],
@@ -430,13 +291,14 @@ def _test(
         'monitor': options['monitor'],
         'metrics': found['metrics'],
         'notes': notes,
-        'num_samples': len(splits.test),
+        'num_samples': int(known.sum()),
+        **({} if known.all() else {'num_unknown': int((~known).sum())}),
         'seconds': recorder.seconds,
         'versions': about['versions'],
     }
     files.write_json(folder / files.METRICS, result)  # Last: the run has finished.
     for note in notes:
-        warnings.warn(note, InputWarning, stacklevel=4)  # At who calls train.
+        warnings.warn(note, InputWarning, stacklevel=5)  # At who calls train.
     return result
 
 
@@ -461,9 +323,3 @@ def _plain(scale: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any] | None
     if scale is None:
         return None
     return {'mean': scale[0].tolist(), 'std': scale[1].tolist()}
-
-
-def _lasting(data: str | Path, root: str | Path | None) -> str:
-    """A path that holds in every working directory; a name stays a name."""
-    path = resolve_data(data, root)
-    return str(path.absolute()) if path == Path(data) else str(data)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch.distributed as dist
+from types import ModuleType
 
 from hetero_mmer.output import claim, lock_of, sweep
 from hetero_mmer.training import files
@@ -30,7 +30,8 @@ def held(folder: Path, *, fresh: bool) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         refusal = None
-        if not _grouped() or dist.get_rank() == 0:
+        group = _group()
+        if group is None or group.get_rank() == 0:
             try:
                 stack.enter_context(_held(folder, fresh))
             except (InputError, OSError) as error:
@@ -56,7 +57,10 @@ def _held(folder: Path, fresh: bool) -> Iterator[None]:
             _sweep(folder)
             if fresh:
                 check_folder(folder, beside=[lock_of(run).name])
-            yield
+            try:
+                yield
+            finally:
+                _sweep(folder)
     finally:
         with contextlib.suppress(OSError):  # Refused before anything was written.
             for path in made:
@@ -73,13 +77,16 @@ def _sweep(folder: Path) -> None:
             (folder / files.START).parent.rmdir()
 
 
-def _grouped() -> bool:
-    return dist.is_available() and dist.is_initialized()
+def _group() -> ModuleType | None:
+    """``torch.distributed``, if this process is one of a group."""
+    dist = sys.modules.get('torch.distributed')  # Which has been imported then.
+    return dist if dist and dist.is_available() and dist.is_initialized() else None
 
 
 def _told_by_the_first(sentence: str | None) -> str | None:
-    if not _grouped():
+    group = _group()
+    if group is None:
         return sentence
     box = [sentence]
-    dist.broadcast_object_list(box, src=0)
+    group.broadcast_object_list(box, src=0)
     return box[0]

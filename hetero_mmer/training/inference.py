@@ -1,4 +1,8 @@
-"""Use a finished run: on the splits of a store, or on new samples."""
+"""Use a finished run: on the splits of a store, or on new samples.
+
+Importing this takes no torch, which is slow: what can be refused without is refused
+before, and the command line reads the options here.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,21 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
-
-from hetero_mmer.loader import StoreDataset
 from hetero_mmer.output import refuse_sources
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.store import Store
 from hetero_mmer.store.describe import duplicates
+from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_batch_size, check_device, check_threshold
-from hetero_mmer.training.data import labels_of
+from hetero_mmer.training.check import (
+    check_batch_size,
+    check_device,
+    check_device_name,
+    check_threshold,
+)
 from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
-from hetero_mmer.training.run import Run, load_run
-from hetero_mmer.training.score import predict_probs, score, write_predictions
+from hetero_mmer.training.run import Run, load_run, read_finished, read_options
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -40,7 +44,7 @@ def evaluate(
 
     Args:
         run: The folder of the run.
-        split: Which samples.
+        split: Which samples; those whose labels are unknown take no part.
         threshold: A number, or what was tuned on the valid split for all labels at
             once or for each; by default as the run was tested.
         data: Another store or data set than the one it was trained on.
@@ -56,24 +60,57 @@ def evaluate(
         The same as in ``metrics.json``, without the time.
 
     Raises:
-        InputError: If the data do not fit the model, or have changed.
+        InputError: If the data do not fit the model, or have changed, or no sample's
+            labels are known.
     """
-    run = load_run(run, trust=trust) if not isinstance(run, Run) else run
+    path = _finished(run)
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
-    config = run.config
+    check_device_name(device)
+    config = read_options(path)
     name = config['data'] if data is None else data
     root = config['root'] if root is None else root
-    with Store(resolve_data(name, root)) as store:
+    where = resolve_data(name, root)
+    if data is None and not where.exists():
+        raise InputError(
+            f"the data of the run in '{path}', '{where}', are not there; if they lie "
+            'elsewhere now, name them by `--data`'
+        )
+    with Store(where) as store:
+        from hetero_mmer.training.data import (
+            check_any,
+            labels_of,
+            samples_of,
+            some_unknown,
+        )
+        from hetero_mmer.training.score import predict_probs, score
+
+        run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         if data is None and store.sha256() != run.about['data']['sha256']:
             raise InputError(
                 f"'{store.path}' has changed since the run in '{run.path}'; name it by "
                 '`--data` if this is meant'
             )
         check_fit(run, store)
+        _tell_other_labels(run, store)
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
-        samples = _samples(run, store, store.rows(split), skip_empty=skip)
+        rows = store.rows(split)
+        known = store.known[rows]
+        if not known.any():
+            raise InputError(
+                f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
+                f'can be evaluated; `hetero-mmer predict {run.path} {store.path} '
+                f'--output FILE.csv` predicts them'
+            )
+        if sentence := some_unknown(store, split, rows):
+            warnings.warn(
+                f'{sentence}: metrics are of the other {int(known.sum())}',
+                InputWarning,
+                stacklevel=2,
+            )
+        samples = samples_of(run, store, rows[known], skip_empty=skip)
+        check_any(samples, split)
         y = labels_of(samples)
         probs = predict_probs(run.model, samples, batch_size, check_device(device))
         values = run.threshold(threshold)
@@ -88,6 +125,7 @@ def evaluate(
             'monitor': config.get('monitor', 'f1_micro'),  # As older runs did.
             'metrics': found['metrics'],
             'num_samples': len(samples),
+            **({} if known.all() else {'num_unknown': int((~known).sum())}),
             'versions': files.versions(),
         }
 
@@ -132,12 +170,19 @@ def predict(
     output = Path(output)
     refuse_sources(output, [input])
     check_predictions_path(output)
-    run = load_run(run, trust=trust) if not isinstance(run, Run) else run
+    _finished(run)
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
-    where = check_device(device)
+    check_device_name(device)
     with Store(resolve_data(input, root)) as store:
+        import torch
+
+        from hetero_mmer.training.data import samples_of
+        from hetero_mmer.training.score import predict_probs, write_predictions
+
+        where = check_device(device)
+        run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         check_fit(run, store)
         ids = [str(name) for name in store.ids]
         if twice := duplicates(store.ids):
@@ -145,7 +190,7 @@ def predict(
                 f"a row of predictions is told by its sample's id, but '{store.path}' "
                 f"has '{twice[0]}' several times"
             )
-        samples = _samples(run, store, skip_empty=True)
+        samples = samples_of(run, store, skip_empty=True)
         probs = torch.full((len(ids), len(run.label_names)), torch.nan)
         empty = sorted(set(range(len(ids))) - set(samples.rows.tolist()))
         if empty:
@@ -163,18 +208,25 @@ def predict(
     return output
 
 
-def _samples(
-    run: Run, store: Store, rows: np.ndarray | None = None, *, skip_empty: bool
-) -> StoreDataset:
-    """Samples of a store as those the run was trained on."""
-    return StoreDataset(
-        store,
-        rows,
-        modalities=list(run.in_channels),
-        label_graph=run.label_graph,
-        skip_empty=skip_empty,
-        scale=run.scale,
-    )
+def _finished(run: str | Path | Run) -> Path:
+    """The folder of a run, which has finished."""
+    if isinstance(run, Run):
+        return run.path
+    read_finished(Path(run))
+    return Path(run)
+
+
+def _tell_other_labels(run: Run, store: Store) -> None:
+    """Warns of labels that are not what the model learned to predict."""
+    ours = run.about['data'].get(POSITIVE_ABOVE)
+    theirs = store.attrs.get(POSITIVE_ABOVE)
+    if None not in (ours, theirs) and ours != theirs:
+        warnings.warn(
+            f"the model of '{run.path}' learned labels with an intensity above "
+            f"{ours:g}, and those of '{store.path}' are above {theirs:g}",
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def check_fit(run: Run, store: Store) -> None:

@@ -12,12 +12,8 @@ from torch_geometric.data import Batch
 
 from hetero_mmer import schema
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
-from hetero_mmer.training.optim import (
-    OptimizerName,
-    Schedule,
-    make_optimizer,
-    make_schedule,
-)
+from hetero_mmer.training.optim import make_optimizer, make_schedule
+from hetero_mmer.training.options import OptimizerName, Schedule
 from hetero_mmer.training.seed import seed_everything
 from hetero_mmer.typing import InputError
 

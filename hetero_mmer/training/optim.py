@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch.nn import Module, Parameter
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-OptimizerName = Literal['adam', 'adamw']
-Schedule = Literal['constant', 'linear']
+from hetero_mmer.training.options import OptimizerName, Schedule
 
 
 def parameter_groups(model: Module, weight_decay: float) -> list[dict]:

@@ -8,7 +8,10 @@ import signal
 import warnings
 from collections.abc import Iterator
 
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
+
+from hetero_mmer.signals import Stopped
 
 _LOGGERS = ('pytorch_lightning', 'lightning_fabric', 'lightning_utilities')
 
@@ -17,8 +20,9 @@ _LOGGERS = ('pytorch_lightning', 'lightning_fabric', 'lightning_utilities')
 def quiet() -> Iterator[None]:
     """Silences hints about hardware, workers and habits, and restores all at the end.
 
-    An interrupt comes out as :class:`KeyboardInterrupt`, which Lightning would turn
-    into an exit.
+    An interrupt comes out as the :class:`KeyboardInterrupt` that it was, which
+    Lightning would turn into an exit, and so does SIGTERM, as a
+    :class:`~hetero_mmer.signals.Stopped`.
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
@@ -31,8 +35,10 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings('ignore', module='pytorch_lightning')
             yield
     except SystemExit as stop:
+        if isinstance(stop, SIGTERMException):
+            raise Stopped(signal.SIGTERM) from stop
         if isinstance(stop.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from stop
+            raise stop.__context__ from None
         raise
     finally:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN is not handler:

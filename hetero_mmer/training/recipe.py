@@ -1,27 +1,24 @@
-"""Recipes: YAML files with the options of published settings."""
+"""Recipes as options of a command line."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hetero_mmer import models
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.plain import check_plain
+from hetero_mmer.recipes import recipe_file, recipe_names
 from hetero_mmer.store.about import Spec
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, import_path, locate
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
-
-FOLDER = Path(__file__).parents[1] / 'recipes'
-
-
-def recipe_names() -> list[str]:
-    """The recipes that come with the library."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
 
 
 def find_recipe(name: str | Path) -> Path:
@@ -37,13 +34,9 @@ def find_recipe(name: str | Path) -> Path:
         >>> find_recipe('hhmpn_mosei').name
         'hhmpn_mosei.yaml'
     """
-    if str(name) in recipe_names():
-        return FOLDER / f'{name}.yaml'
-    if Path(name).is_file():
+    if str(name) not in recipe_names() and Path(name).is_file():
         return Path(name)
-    names = recipe_names()
-    hint = did_you_mean(str(name), names) or f' (known: {", ".join(names)})'
-    raise InputError(f"there is no recipe '{name}'{hint}")
+    return recipe_file(str(name))
 
 
 def read_recipe(
@@ -121,9 +114,7 @@ def recipe_first(
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        others = ('--recipe', '--resume', '--trust', '--help', '--model.help')
-        known = [o[2:] for o in options if o not in others]
-        spec = read_recipe(recipe, known, trust=trust).get('model') or {}
+        spec = read_recipe(recipe, _of_recipes(options), trust=trust).get('model') or {}
         if model and spec and _located(model) is not _located(spec['class_path']):
             raise InputError(
                 f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
@@ -136,6 +127,44 @@ def recipe_first(
         check_model_options(model, [name for name in names if name != 'help'])
         first += ['--model', import_path(_located(model))]
     return [*first, *rest]
+
+
+def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] | None:
+    """A command line that can be checked before the model's class is imported.
+
+    Args:
+        words: The command line of ``train``.
+        options: All of its options, with their dashes.
+
+    Returns:
+        The words without the options of the model, the recipe first; None if only the
+        class can tell what they mean.
+
+    Raises:
+        InputError: For an unknown recipe, option of a recipe, or model.
+
+    Example:
+        >>> words_but_model(['--model', 'HHMPN', '--model.num_steps', '2'], [])
+        ['--model', 'HHMPN']
+    """
+    rest, model = _take(words, '--model')
+    if (model and '--help' in rest) or '--model.help' in rest:
+        return None
+    rest, recipe = _take(rest, '--recipe')
+    if recipe:
+        # Nothing of it is imported, so nothing has to be trusted.
+        spec = read_recipe(recipe, _of_recipes(options), trust=True).get('model') or {}
+        if model and spec:
+            return None
+        rest = ['--recipe', str(find_recipe(recipe)), *rest]
+        if spec:
+            check_model_name(spec['class_path'])
+    if model:
+        check_model_name(model, trust=True)
+        rest = ['--model', model, *rest]
+    for name in {w.split('=')[0] for w in rest if w.startswith('--model.')}:
+        rest, _ = _take(rest, name)
+    return rest
 
 
 def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
@@ -151,6 +180,29 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
     """
     model = _located(words[words.index('--model') + 1])
     return model, _parameters(model)[0]
+
+
+def check_model_name(path: str, *, trust: bool = False) -> None:
+    """Refuses a model that cannot be there, without importing what is.
+
+    Args:
+        path: A model of ours, or an import path.
+        trust: Whether it may be imported to find out why it is not there.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+
+    Example:
+        >>> check_model_name('HHMPN')
+    """
+    module, _, name = path.rpartition('.')
+    top = module.partition('.')[0]
+    if module in ('', models.__name__):
+        is_there = name in models.__all__
+    else:
+        is_there = top in sys.modules or not top or find_spec(top) is not None
+    if not is_there:
+        locate(path, trust=trust)
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:
@@ -197,6 +249,12 @@ def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
     for name in _class_paths(model):
         if name.rpartition('.')[2] not in known:
             locate(name, where=f"the recipe '{_take(words, '--recipe')[1]}'")
+
+
+def _of_recipes(options: Iterable[str]) -> list[str]:
+    """The options of a command line that a recipe may have."""
+    others = ('--recipe', '--resume', '--trust', '--help', '--model.help')
+    return [option[2:] for option in options if option not in others]
 
 
 def _located(name: str) -> Any:

@@ -1,34 +1,22 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from hetero_mmer.plain import Within, check_plain
 from hetero_mmer.training import files
+from hetero_mmer.training.epoch_line import epoch_line, monitored
 from hetero_mmer.training.events import Events
 from hetero_mmer.training.multilabel_module import MultilabelModule
+from hetero_mmer.training.options import Monitor
 from hetero_mmer.typing import InputError
-
-#: By what the epoch is chosen that is tested.
-Monitor = Literal['f1_micro', 'f1_macro', 'map', 'acc_jaccard', 'loss', 'last']
-
-
-def monitored(monitor: Monitor) -> str | None:
-    """The name under which the monitored value of an epoch is logged, if there is one.
-
-    Example:
-        >>> monitored('map'), monitored('loss'), monitored('last')
-        ('valid/map', 'valid/total', None)
-    """
-    if monitor == 'last':
-        return None
-    return 'valid/total' if monitor == 'loss' else f'valid/{monitor}'
 
 
 class Recorded(TypedDict):
@@ -56,6 +44,7 @@ class Recorder(Checkpoint):
         start: The run's options and the sha256 of its data, for the checkpoint; one
             for other data is refused.
         monitored_at: The threshold of the metrics on valid, or how it is tuned.
+        tells: Whether to write a line on stderr after each epoch.
     """
 
     def __init__(
@@ -66,12 +55,14 @@ class Recorder(Checkpoint):
         patience: int | None,
         start: Mapping[str, Any],
         monitored_at: float | str = 0.5,
+        tells: bool = False,
     ) -> None:
         self.folder = folder
         self.monitor = monitor
         self.monitored_at = monitored_at
         self.patience = patience
         self.start = dict(start)
+        self.tells = tells
         self.sha256: str = self.start['sha256']
         self.events = Events(folder / files.EVENTS)
         self.rows: list[dict[str, float]] = []
@@ -130,6 +121,15 @@ class Recorder(Checkpoint):
             files.save_weights(module.model, self.folder / files.WEIGHTS)
         (self.folder / files.START).unlink(missing_ok=True)  # The checkpoint has it.
         trainer.should_stop = trainer.should_stop or self.exhausted
+        if self.tells and trainer.is_global_zero:
+            self._tell(trainer.max_epochs or 0)
+
+    def _tell(self, epochs: int) -> None:
+        line = epoch_line(
+            *(self.rows, epochs, self.monitor, self.best_epoch), ends=self.exhausted
+        )
+        sys.stderr.write(f'{line}\n')
+        sys.stderr.flush()
 
     def on_exception(
         self, trainer: Trainer, module: MultilabelModule, error: BaseException

@@ -5,14 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import Module
 
-from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.plain import check_plain
 from hetero_mmer.schema import Kind
 from hetero_mmer.store.about import FORMAT_VERSION, read_about
@@ -24,10 +20,14 @@ from hetero_mmer.training.check import (
     check_threshold,
     reason,
 )
-from hetero_mmer.training.score import predict_probs
-from hetero_mmer.training.size import Size, check_size, machine_size
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, is_known
 from hetero_mmer.typing import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from hetero_mmer.training.size import Size
 
 __all__ = ['FORMAT_VERSION', 'Run', 'build_model', 'load_run', 'needs_trust']
 
@@ -78,6 +78,8 @@ class Run:
     @property
     def label_graph(self) -> Tensor | None:
         """Edges among the labels, ``[2, E]``; None for all pairs."""
+        import torch
+
         edges = self.about['label_graph']
         return None if edges is None else torch.tensor(edges)
 
@@ -88,12 +90,7 @@ class Run:
         Raises:
             InputError: If they are not there, or damaged.
         """
-        config, where = files.read_config(self.path), f"'{self.path / files.CONFIG}'"
-        for name, kind in (('data', str), ('root', str | None), ('seed', int)):
-            if name not in config:
-                raise InputError(f"there is no '{name}' in {where}")
-            check_plain(config[name], kind, where, name)
-        return config
+        return read_options(self.path)
 
     def predict(
         self,
@@ -123,12 +120,13 @@ class Run:
         Raises:
             InputError: If the samples do not fit the model.
         """
+        from hetero_mmer.functional.multilabel import binarize
+        from hetero_mmer.training.score import predict_probs
+
         check_batch_size(batch_size)
         if threshold is not None:
             check_threshold(threshold)
-        graphs = sample_graphs(
-            self, [samples] if isinstance(samples, Mapping) else samples
-        )
+        graphs = sample_graphs(self, samples)
         if not graphs:
             shape = (0, len(self.label_names))
             return Prediction(
@@ -144,8 +142,16 @@ class Run:
         Args:
             threshold: A number, ``tuned`` or ``per-label``; by default the one that
                 the run was tested with.
+
+        Raises:
+            InputError: For anything else.
         """
-        threshold = self.about['threshold'] if threshold is None else threshold
+        import torch
+
+        if threshold is None:
+            threshold = self.about['threshold']
+        else:
+            check_threshold(threshold)
         if threshold == 'per-label':
             values = self.about['thresholds']['per-label']
             values = [values[name] for name in self.label_names]
@@ -170,6 +176,30 @@ def load_run(path: str | Path, *, trust: bool = False) -> Run:
             that would run code which is not trusted.
     """
     path = Path(path)
+    about = read_finished(path)
+    model = build_model(
+        about['model'],
+        {m: v['channels'] for m, v in about['modalities'].items()},
+        len(about['label_names']),
+        _num_embeddings(about),
+        trust=trust,
+        where=f"'{path / files.MODEL}'",
+        largest=files.size_of_weights(path / files.WEIGHTS),
+    )
+    # Runs of version 0.1 kept no checksum.
+    files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
+    return Run(path, model.eval(), about)
+
+
+def read_finished(path: Path) -> dict[str, Any]:
+    """What ``model.json`` says of a finished run; takes no torch.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        InputError: For a folder that holds no finished run, or a damaged one.
+    """
     if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
         raise InputError(
             f"the run in '{path}' has not finished; "
@@ -177,20 +207,24 @@ def load_run(path: str | Path, *, trust: bool = False) -> Run:
         )
     if not (path / files.MODEL).is_file():
         raise InputError(f"there is no run in '{path}' (no {files.MODEL})")
-    file = path / files.MODEL
-    about = read_about(file)
-    widths = {m: v['channels'] for m, v in about['modalities'].items()}
-    model = build_model(
-        about['model'],
-        widths,
-        len(about['label_names']),
-        _num_embeddings(about),
-        trust=trust,
-        where=f"'{file}'",
-        largest=files.size_of_weights(path / files.WEIGHTS),
-    )
-    files.load_weights(model, path / files.WEIGHTS)
-    return Run(path, model.eval(), about)
+    return read_about(path / files.MODEL)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options of a finished run, of which those that are read again are checked.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        InputError: If they are not there, or damaged.
+    """
+    config, where = files.read_config(path), f"'{path / files.CONFIG}'"
+    for name, kind in (('data', str), ('root', str | None), ('seed', int)):
+        if name not in config:
+            raise InputError(f"there is no '{name}' in {where}")
+        check_plain(config[name], kind, where, name)
+    return config
 
 
 def needs_trust(path: str | Path) -> bool:
@@ -244,6 +278,8 @@ def build_model(
             f"the items of modality '{next(iter(num_embeddings or {}))}' are ids, but "
             f"{spec['class_path']} reads features only: it takes no '{NUM_EMBEDDINGS}'"
         ) from error
+    from hetero_mmer.training.size import check_size, machine_size
+
     make = partial(factory, widths, labels, **facts)
     # Own code may do more than make layers, so it runs once; its errors are its own.
     known = is_known(spec)

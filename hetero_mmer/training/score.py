@@ -14,12 +14,8 @@ from torch_geometric.data import HeteroData
 
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreLoader
-from hetero_mmer.metrics import (
-    multilabel_metrics,
-    tune_threshold,
-    tune_thresholds_per_label,
-)
 from hetero_mmer.output import claim
+from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.training import files
 from hetero_mmer.training.place import predictions_header
 from hetero_mmer.typing import InputError
@@ -67,6 +63,8 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
         y: Their labels.
         names: Names of the labels.
     """
+    from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
+
     per_label = tune_thresholds_per_label(probs, y).tolist()
     return {
         'tuned': tune_threshold(probs, y),
@@ -77,7 +75,7 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
 def score(
     probs: Tensor, y: Tensor, names: Sequence[str], threshold: float | Tensor
 ) -> dict[str, Any]:
-    """Threshold and metrics, as ``metrics.json`` holds them.
+    """Threshold and metrics, as ``metrics.json`` holds them; no metrics of no samples.
 
     Args:
         probs: Probabilities ``[N, L]``.
@@ -85,19 +83,29 @@ def score(
         names: Names of the labels.
         threshold: One for all labels, or ``[L]``.
     """
+    from hetero_mmer.metrics import multilabel_metrics  # Slow to import.
+
     written: Any = threshold
     if isinstance(threshold, Tensor):
         written = dict(zip(names, threshold.tolist(), strict=True))
-    metrics = multilabel_metrics(probs, y, threshold=threshold, label_names=names)
+    metrics = (
+        multilabel_metrics(probs, y, threshold=threshold, label_names=names)
+        if len(probs)
+        else {}
+    )
     return {'threshold': written, 'metrics': metrics}
 
 
 def write_truth(
     path: Path, ids: Sequence[str], probs: Tensor, y: Tensor, names: Sequence[str]
 ) -> None:
-    """Writes a probability and the truth of each label, one row per sample."""
+    """Writes a probability and the truth of each label, one row per sample.
+
+    The truth of a sample whose labels are unknown has empty cells.
+    """
     header = ['sample_id', *names, *(f'{name}_true' for name in names)]
-    rows = zip(ids, probs.tolist(), y.int().tolist(), strict=True)
+    cells = (['' if t == UNKNOWN else t for t in row] for row in y.int().tolist())
+    rows = zip(ids, probs.tolist(), cells, strict=True)
     files.write_csv(path, header, ([i, *p, *t] for i, p, t in rows))
 
 

@@ -87,7 +87,7 @@ def locate(
     except ImportError as error:
         raise InputError(f"cannot import '{path}': {error}") from error
     if not hasattr(found, name):
-        hint = did_you_mean(name, (n for n in vars(found) if not n.startswith('_')))
+        hint = did_you_mean(name, (n for n in dir(found) if not n.startswith('_')))
         raise InputError(f"there is no '{name}' in {module}{hint}")
     target = getattr(found, name)
     if not callable(target):

@@ -10,7 +10,7 @@ import yaml
 
 from hetero_mmer.plain import check_plain
 from hetero_mmer.training import files
-from hetero_mmer.training.check import PRECISIONS
+from hetero_mmer.training.options import PRECISIONS
 from hetero_mmer.typing import InputError
 from hetero_mmer.unique_yaml import read_yaml
 

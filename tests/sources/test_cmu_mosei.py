@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hetero_mmer.cli import main
-from hetero_mmer.sources import DATA_SETS
+from hetero_mmer.sources import DATA_SETS, fetch_data_set
 from hetero_mmer.sources.alignment import align, long_enough, pad
 from hetero_mmer.sources.cmu_mosei import MODALITIES, convert
 from hetero_mmer.sources.csd import CsdFile
@@ -449,7 +449,7 @@ def test_the_row_of_the_table(aligned, tmp_path):
     with pytest.raises(
         InputError, match=r'github.com/CMU-MultiComp-Lab.* then run .het'
     ):
-        row.fetch(tmp_path / row.file_name)
+        fetch_data_set(row.name, tmp_path)
 
 
 def test_new_videos_are_like_others(folder, tmp_path):
@@ -460,3 +460,33 @@ def test_new_videos_are_like_others(folder, tmp_path):
     (folder / 'COVAREP.csd').unlink()
     with pytest.raises(InputError, match=r"a\.h5', which has modality 'audio'"):
         convert([folder], tmp_path / 'c.h5', like=tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize('sentiment', [1.5, np.nan])
+@pytest.mark.parametrize('mode', ['word-aligned', 'unaligned'])
+def test_a_test_split_without_labels_is_unknown(folder, tmp_path, sentiment, mode):
+    videos = {name: video(i) for i, name in enumerate('abc')}
+    videos['c']['All Labels'][0][:] = [sentiment, *[np.nan] * 6]
+    write(folder, videos)
+    folds = str(tmp_path / 'folds.csv')
+    store = convert([folder], tmp_path / 'a.h5', folds=folds, mode=mode)
+    assert {i[0] for i in store.ids} == set('abc')
+    np.testing.assert_array_equal(store.known, store.split != 'test')
+    for i, split in enumerate(store.split):
+        known = split != 'test'
+        expected = [0, 1, 0, 0, 1, 0] if known else [255] * 6
+        assert store.labels[i].tolist() == expected
+        strength = [0, 0.5, 0, 0, 3, 0] if known else [np.nan] * 6
+        np.testing.assert_array_equal(store.intensities[i], strength)
+        wanted = 1.5 if known else sentiment
+        np.testing.assert_equal(float(store.extra('sentiment')[i]), wanted)
+
+
+def test_segments_without_labels_beside_others_are_dropped(folder, tmp_path):
+    videos = {name: video(i) for i, name in enumerate('abc')}
+    videos['c']['All Labels'][0][1:] = np.nan
+    write(folder, videos)
+    store = convert([folder], tmp_path / 'a.h5', folds=str(tmp_path / 'folds.csv'))
+    assert store.known.all()
+    assert [i for i in store.ids if i[0] == 'c'] == ['c[0]']
+    assert 'its labels are not finite' in reasons(store)['c[1]']

@@ -84,7 +84,7 @@ def test_types_of_numbers(stored, read, tmp_path):
 def test_files_that_are_no_csd(tmp_path, path):
     with pytest.raises(InputError, match=r"no file or folder .*none.csd'"):
         CsdFile(tmp_path / 'none.csd')
-    with pytest.raises(InputError, match=r'is not an HDF5 file'):
+    with pytest.raises(InputError, match='is a folder, not a file'):
         CsdFile(tmp_path)
     text = tmp_path / 'text.csd'
     text.write_text('Not found')

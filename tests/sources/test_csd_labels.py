@@ -9,7 +9,7 @@ import pytest
 
 from hetero_mmer.cli import main
 from hetero_mmer.sources.cmu_mosei import convert
-from hetero_mmer.sources.label_join import read_emotions
+from hetero_mmer.sources.label_join import read_labels
 from hetero_mmer.sources.mosei_facts import LABEL_NAMES
 from hetero_mmer.typing import InputError
 
@@ -85,7 +85,7 @@ def test_columns_are_what_the_file_calls_them(said, tmp_path):
     wanted = np.repeat([-1.0, 0.0], 13)
     np.testing.assert_array_equal(store.extra('sentiment'), wanted)
     assert any('surprise, sentiment, fear, sadness' in n for n in store.attrs['notes'])
-    emotions = read_emotions(folder / 'l.csd')
+    emotions = read_labels(folder / 'l.csd').by_time
     found = np.vstack([values[:, 1:] for _, values in emotions.values()])
     np.testing.assert_array_equal(found, expected())
 
@@ -113,7 +113,7 @@ def test_names_that_are_not_understood_are_refused(names, message, tmp_path):
     with pytest.raises(InputError, match=message):
         convert([folder], tmp_path / 'a.h5')
     with pytest.raises(InputError, match=message):
-        read_emotions(folder / 'l.csd')
+        read_labels(folder / 'l.csd')
     assert not (tmp_path / 'a.h5').exists()
 
 

@@ -13,7 +13,6 @@ from hetero_mmer.sources.dialogue import (
     one_hot,
     parse_time,
     timing,
-    timing_features,
 )
 from hetero_mmer.typing import InputError
 
@@ -78,7 +77,7 @@ def test_features_by_hand():
     values = np.array([[1, NAN, 3], [3, -1, NAN], [NAN, NAN, NAN], [7, 1, 3]])
     train = np.array([True, True, True, False])
     first = np.array([True, False, False, False])
-    x = timing_features(values, train, first)
+    x = TimingScale().fit(values[train]).transform(values, first)
     logs = np.log([2.0, 4.0])
     np.testing.assert_allclose(x[:2, 0], (logs - logs.mean()) / logs.std(), rtol=1e-6)
     assert x[3, 0] == pytest.approx((math.log(8) - logs.mean()) / logs.std())
@@ -89,11 +88,13 @@ def test_features_by_hand():
     assert x.dtype == np.float32
     changed = values.copy()
     changed[3] = 1000
-    np.testing.assert_array_equal(timing_features(changed, train, first)[:3], x[:3])
+    y = TimingScale().fit(changed[train]).transform(changed, first)
+    np.testing.assert_array_equal(y[:3], x[:3])
 
 
 def test_nothing_known():
-    x = timing_features(np.full((2, 3), NAN), np.ones(2, bool), np.array([True, False]))
+    values = np.full((2, 3), NAN)
+    x = TimingScale().fit(values).transform(values, np.array([True, False]))
     np.testing.assert_array_equal(x, [[0, 0, 0, 1, 1], [0, 0, 0, 0, 1]])
 
 

@@ -10,7 +10,6 @@ from hetero_mmer.sources.label_join import (
     LabelTable,
     Unmatched,
     match_interval,
-    read_emotions,
     read_labels,
 )
 from hetero_mmer.typing import InputError
@@ -37,7 +36,7 @@ def test_match_interval_agrees_with_a_loop(ends, at, tolerance):
 
 def test_the_sdks_own_file(shared):
     path = shared / 'data' / 'cmu_csd' / 'All_Labels.csd'
-    ours = read_emotions(path)
+    ours = read_labels(path).by_time
     with h5py.File(path) as file:
         data = file['All Labels/data']
         assert set(ours) == set(data)
@@ -129,6 +128,12 @@ def test_the_same_time_twice():
         ('video_id,clip_id,happy\na,1\n', r'3 cells, as the first \(got 2 in row 2\)'),
         ('video_id,start,end,happy\na,x,1,1\n', r"'start' in row 2 .* \(got 'x'\)"),
         ('video_id,clip_id,happy\na,\0\xff,\0"', 'video_id|cells|a number|not a table'),
+        *(
+            (f'video_id,clip_id,happy\na,1,{cell}\n', f"finite number .got '{cell}'")
+            for cell in ('inf', '-Infinity', '1e400', '-1e999', '1_5')
+        ),
+        ('video_id,clip_id,happy,label\na,1,1,inf\n', "'label' in row 2 .* finite"),
+        ('video_id,start,end,happy\na,0,inf,1\n', "'end' in row 2 .* finite"),
         ('video_id,clip_id,happy,by\na,1,1,me\n', "'me'.; if 'by' is no emotion, say"),
     ],
 )
@@ -231,3 +236,20 @@ def test_other_text_files(tmp_path, encoding, end):
     assert {key: x[1] for key, x in table.by_clip.items()} == {
         ('ä', '1'): 1, ('b', '2'): 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize('word', ['scared', 'Afraid', 'fearful', 'fear (0-3)'])
+def test_words_for_fear(write, word):
+    path = write(f'video_id,clip_id,happy,{word}\na,1,0,2\n')
+    assert read_labels(path).names == ('happiness', 'fear')
+    assert read_labels(path, emotions=['fear']).of_clip('a', '1', 0)[1] == 2
+
+
+def test_labels_as_in_other_samples(write):
+    table = read_labels(write('video_id,clip_id,start,end,joy,calm\na,1,0,5,1,2\n'))
+    other = table.labelled_as(['Calm', 'JOY'])
+    assert other.names == ('Calm', 'JOY')
+    assert other.of_clip('a', '1', 0)[1:].tolist() == [2, 1]
+    assert other.of_interval('a', 0, 5, 0)[1:].tolist() == [2, 1]
+    assert table.labelled_as(['calm']).names == table.names
+    assert table.labelled_as(['joy', 'happy']).names == table.names

@@ -11,11 +11,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from hetero_mmer.cli import main
 from hetero_mmer.sources import FORMATS
 from hetero_mmer.sources.music_emotions import LABELS, raw_names
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Fitted, ModalitySpec, Store, StoreWriter
 from hetero_mmer.typing import InputError
 
 WIDE = {'text_channels': 5, 'num_speakers': 3}
@@ -123,8 +124,10 @@ def test_emotions_of_some_utterances_only(store, tmp_path, write_meld):
     text = path.read_text().splitlines()
     text[2] = text[2].rpartition(',')[0] + ','
     path.write_text('\n'.join(text))
-    with pytest.raises(InputError, match=r'got one in line 2 of .*none in line 3 of'):
-        meld([path], tmp_path / 'new.h5', like=tmp_path / 'a.h5')
+    new = meld([path], tmp_path / 'some.h5', like=tmp_path / 'a.h5')
+    assert (len(new), new.labels, set(new.split)) == (3, None, {''})
+    told = f'WARNING: 1 of {len(text) - 1} utterances have no emotion'
+    assert [note for note in new.attrs['notes'] if note.startswith(told)]
     path.write_text(text[0] + '\n')
     with pytest.raises(InputError, match=r'no utterances in .*mine\.csv'):
         meld([path], tmp_path / 'new.h5', like=tmp_path / 'a.h5')
@@ -250,6 +253,22 @@ def test_songs_without_labels(form, songs, tmp_path, caplog):
     assert read(store, range(3)) == read(labelled, range(3))
 
 
+def test_songs_of_which_some_have_labels(songs, tmp_path):
+    new = arff(tmp_path / 'new.arff', 3, 5)
+    head, second = new.read_text().splitlines()[:-2], new.read_text().splitlines()[-2]
+    cells = [*second.split(',')[:72], *['?'] * 6]
+    last = new.read_text().splitlines()[-1]
+    new.write_text('\n'.join([*head, ','.join(cells), last, '']))
+    convert = FORMATS['music-emotions']
+    store = convert([new], tmp_path / 'b.h5', like=tmp_path / 'songs.h5')
+    assert set(store.split) == {'test'}
+    assert store.known.tolist() == [True, False, True]
+    expected = [[int(c) for c in row.split(',')[72:]] for row in (head[-1], last)]
+    assert store.labels[store.known].tolist() == expected
+    with pytest.raises(InputError, match=r"song 1 is '\?'"):
+        convert([new], tmp_path / 'c.h5')
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -295,6 +314,9 @@ def own(tmp_path):
         ('id\n1\n3\n', None, ['', '']),
         ('id,age\n1,30\n3,20\n', None, ['', '']),
         ('id,anger,age,joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
+        ('id,ANGER,age,Joy\n1,0,30,1\n3,1,20,1\n', [[1, 0], [1, 1]], ['test'] * 2),
+        ('id,joy,anger\n1,1,\n3,1,1\n', None, ['', '']),
+        ('id,joy,anger\n1,,\n3,1,1\n', [[255, 255], [1, 1]], ['test'] * 2),
         ('id,joy,anger,split\n1,1,0,valid\n3,1,1,\n', [[1, 0], [1, 1]], ['valid', '']),
         ('id,joy,anger\n1,,\n3,,\n', None, ['', '']),
     ],
@@ -307,7 +329,7 @@ def test_own_tables_take_kinds_and_labels(text, labels, split, own, tmp_path):
     assert new.kinds == {'audio': 'set'}
     assert (None if new.labels is None else new.labels.tolist()) == labels
     assert new.split.tolist() == split
-    if 'joy' not in text:
+    if labels is None and ',,\n3,,' not in text:
         assert any('samples have no labels' in note for note in new.attrs['notes'])
 
 
@@ -317,6 +339,9 @@ def test_own_tables_take_kinds_and_labels(text, labels, split, own, tmp_path):
         ({'kinds': {'audio': 'sequence'}}, 'id\n1\n', "kind set for 'audio'"),
         ({'labels': ['joy']}, 'id,joy,anger\n1,1,1\n', r"labels \['joy', 'anger'\]"),
         ({}, 'id,joy\n1,1\n', "no label column 'anger'"),
+        ({}, 'id,joy,Anger,ANGER\n1,1,0,1\n', "'anger' may be 'Anger' or 'ANGER'"),
+        ({}, 'id,joy,anger_score\n1,1,0\n', "is it 'anger_score', which"),
+        ({}, 'id,joy,anger\n1,1,2\n', "got '2' for 'anger'"),
     ],
 )
 def test_own_tables_that_are_refused(options, text, message, own, tmp_path):
@@ -327,6 +352,115 @@ def test_own_tables_that_are_refused(options, text, message, own, tmp_path):
             [table], tmp_path / 'b.h5', features=features, like=like, **options
         )
     assert not (tmp_path / 'b.h5').exists()
+
+
+def test_labels_in_other_capitals(tmp_path):
+    """Those of the file are those of the model, in the order that it has."""
+    part = padded(np.random.default_rng(0)) | {
+        'id': [f'v{i}$_$0' for i in range(8)],
+        'src-text': np.ones((8, 2, 300), 'f4'),
+        'tgt': [[2, 4, 3]] * 4 + [[2, 5, 3]] * 4,
+    }
+    rows = [f'v{i},0,{int(i > 3)},{int(i < 4)}' for i in range(8)]
+    (tmp_path / 'l.csv').write_text('\n'.join(['video_id,clip_id,CALM,joy', *rows]))
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps({'test': part}))
+    tgt = {'<s>': 2, '</s>': 3, 'joyful': 4, 'calm': 5}
+    torch.save({'test': part, 'dict': {'tgt': tgt}}, tmp_path / 'a.pt')
+    for format, name, widths, options in (
+        ('mosei-pt', 'a.pt', {'text': 300}, {}),
+        (
+            *('mmsa-pkl', 'a.pkl', {'text': 300, 'visual': 35, 'audio': 74}),
+            {'labels': str(tmp_path / 'l.csv')},
+        ),
+    ):
+        like = tmp_path / f'{format}.h5'
+        specs = {m: ModalitySpec(width) for m, width in widths.items()}
+        with StoreWriter(like, specs, ['Joy', 'Calm']) as writer:
+            writer.add('a', {m: np.ones((2, w)) for m, w in widths.items()}, [1, 0])
+        path = tmp_path / name
+        new = FORMATS[format]([path], tmp_path / 'b.h5', like=like, **options)
+        assert new.label_names == ('Joy', 'Calm')
+        assert new.labels.tolist() == [[1, 0]] * 4 + [[0, 1]] * 4
+        new.close()
+
+
+@pytest.mark.parametrize('is_run', [False, True])
+@pytest.mark.parametrize('case', ['absent', 'empty folder', 'empty archive', 'no rows'])
+def test_own_samples_may_lack_a_modality(case, is_run, own, tmp_path):
+    table, features, _ = own
+    (tmp_path / 'text').mkdir()
+    for i in range(6):
+        np.save(tmp_path / 'text' / f'{i}.npy', np.full((4, 5), i))
+    both = {**features, 'text': str(tmp_path / 'text')}
+    like = tmp_path / 'both.h5'
+    rows = [f'{i},{i % 2},1,{s}' for i, s in enumerate(['train', 'valid', 'test'] * 2)]
+    table.write_text('\n'.join(['id,joy,anger,split', *rows]))
+    kinds = {'text': 'set'}
+    FORMATS['csv']([table], like, features=both, kinds=kinds)
+    if is_run:
+        from hetero_mmer import training
+        from hetero_mmer.models import HHMPN
+
+        training.train(HHMPN, data=like, out=tmp_path / 'run', epochs=1, batch_size=2)
+        like = tmp_path / 'run'
+    (tmp_path / 'none').mkdir()
+    (tmp_path / 'none' / '.gitkeep').touch()
+    given = dict(both)
+    if case == 'absent':
+        del given['text']
+    elif case == 'empty folder':
+        given['text'] = str(tmp_path / 'none')
+    elif case == 'empty archive':
+        np.savez(tmp_path / 'none.npz')
+        given['text'] = str(tmp_path / 'none.npz')
+    else:
+        np.save(tmp_path / 'none' / '1.npy', np.zeros((0, 5)))
+        given['text'] = str(tmp_path / 'none')
+    table.write_text('id\n1\n3\n')
+    new = FORMATS['csv']([table], tmp_path / 'b.h5', features=given, like=like)
+    assert new.in_channels == {'audio': 3, 'text': 5}
+    assert new.kinds == {'audio': 'sequence', 'text': 'set'}
+    assert new.ptr['text'].tolist() == [0, 0, 0]
+    assert new.read('audio', 1).tolist() == [[3] * 3] * 2
+    notes = ' '.join(new.attrs['notes'])
+    told = "no arrays of 'text' were given" if case == 'absent' else "have no 'text'"
+    assert told in notes
+    if is_run:
+        assert training.predict(like, tmp_path / 'b.h5', tmp_path / 'p.csv')
+    with pytest.raises(InputError):  # Without others, nobody knows the width.
+        FORMATS['csv'](
+            [table],
+            tmp_path / 'c.h5',
+            features={'text': str(tmp_path / 'none'), **given},
+        )
+
+
+def test_arrays_of_other_samples_are_not_taken_for_none(own, tmp_path):
+    table, features, like = own
+    table.write_text('id\n77\n')
+    with pytest.raises(InputError, match='has items for some row of the table'):
+        FORMATS['csv']([table], tmp_path / 'b.h5', features=features, like=like)
+
+
+def test_own_samples_may_lack_what_an_encoder_made(tmp_path):
+    fitted = {'text': Fitted('tf-idf', ('word',), {'idf': np.ones(1)})}
+    specs = {'text': ModalitySpec(4), 'audio': ModalitySpec(2)}
+    like = tmp_path / 'like.h5'
+    with StoreWriter(like, specs, ['joy'], fitted=fitted) as writer:
+        writer.add('a', {'text': np.ones((1, 4))}, [1])
+    (tmp_path / 'table.csv').write_text('id\n1\n')
+    np.savez(tmp_path / 'a.npz', **{'1': np.ones((3, 2))})
+    new = FORMATS['csv'](
+        [tmp_path / 'table.csv'],
+        tmp_path / 'b.h5',
+        features={'audio': str(tmp_path / 'a.npz')},
+        like=like,
+    )
+    assert new.fitted_sha256 == {'text': fitted['text'].sha256}
+    assert {m: new.ptr[m].tolist() for m in new.modalities} == {
+        'audio': [0, 3],
+        'text': [0, 0],
+    }
 
 
 def test_cells_of_own_arrays_are_cleaned_as_before(own, tmp_path):

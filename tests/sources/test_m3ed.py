@@ -319,7 +319,7 @@ def without(part):
         ),
         (
             broken(2, lambda part: {d: [9] * len(s) for d, s in STORY.items()}),
-            "no utterance of .* has labels and 'text'",
+            "at least one sample .*10 of them like 'A_anjia_1_1': its emotions are not",
         ),
     ],
 )
@@ -353,6 +353,21 @@ def test_other_annotations_are_refused(files, text):
     sources, out, _ = files('annotation.json')
     sources[1].write_text(text)
     with pytest.raises(InputError, match=r"annotation\.json' is"):
+        convert(sources, out)
+
+
+def test_an_annotation_that_says_something_twice_is_refused(files):
+    sources, out, _ = files('annotation.json')
+    text = sources[1].read_text('utf-8')
+    twice = text.replace('"anjia_1_2": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="the key 'anjia_1_1' is given twice"):
+        convert(sources, out)
+    twice = text.replace('"anjia_2_1": {', '"anjia_1_1": {')
+    assert twice != text
+    sources[1].write_text(twice, 'utf-8')
+    with pytest.raises(InputError, match="utterance 'anjia_1_1' in two dialogues"):
         convert(sources, out)
 
 
@@ -434,3 +449,60 @@ def test_other_names_of_lists(files, word):
     old.write_text('more')
     with pytest.raises(InputError, match=f"'{word}'.* stand for 'valid'"):
         convert(sources, out)
+
+
+@pytest.mark.parametrize('form', ['no utterance', 'no annotation', 'empty', 'null'])
+@pytest.mark.parametrize('level', ['utterance', 'dialogue'])
+def test_a_test_split_without_emotions_is_unknown(files, form, level):
+    annotation = make_annotation()
+    dialog = annotation['doutinghao']['doutinghao_1']['Dialog']
+    for told in dialog.values():
+        if form == 'no annotation':
+            del told['EmoAnnotation']
+        else:
+            told['EmoAnnotation']['final_mul_emo'] = None if form == 'null' else ''
+    if form == 'no utterance':
+        annotation['doutinghao']['doutinghao_1']['Dialog'] = {}
+    sources, out, _ = files('annotation.json', 'splitInfo', annotation=annotation)
+    with convert(sources, out, level=level) as store:
+        assert not store.dropped
+        assert len(store) == (4 if level == 'dialogue' else 10)
+        np.testing.assert_array_equal(store.known, store.split != 'test')
+        assert (store.labels[~store.known] == 255).all()
+        for row, y in enumerate(store.labels):
+            found = {n for n, one in zip(NAMES, y, strict=True) if one == 1}
+            name = store.ids[row]
+            told = (
+                STORY[name]
+                if level == 'dialogue'
+                else [STORY[name[2:].rpartition('_')[0]][int(name[-1]) - 1]]
+            )
+            expected = set(','.join(told).lower().split(','))
+            assert found == (expected if store.known[row] else set())
+        notes = store.attrs['notes']
+        assert any(n.startswith('8 utterances with labels') for n in notes)
+        assert (store.times('text') is None) == (form == 'no utterance')
+
+
+@pytest.mark.parametrize('target', [None, float('nan'), []])
+def test_a_pickle_without_labels_of_test(files, target):
+    parts, _ = make_pickle()
+    parts[2]['doutinghao_1'] = [target] * 2
+    sources, out, _ = files(parts=parts)
+    with convert(sources, out) as store:
+        assert store.ids[~store.known].tolist() == [
+            'A_doutinghao_1_1',
+            'B_doutinghao_1_2',
+        ]
+
+
+@pytest.mark.parametrize('words', ['NotSure', 'Sad'])
+def test_where_one_of_test_is_told_others_are_left_out(files, words):
+    annotation = make_annotation()
+    dialog = annotation['doutinghao']['doutinghao_1']['Dialog']
+    dialog['doutinghao_1_1']['EmoAnnotation']['final_mul_emo'] = ''
+    dialog['doutinghao_1_2']['EmoAnnotation']['final_mul_emo'] = words
+    sources, out, _ = files('annotation.json', 'splitInfo', annotation=annotation)
+    with convert(sources, out) as store:
+        assert store.known.all()
+        assert len(store.dropped) == (2 if words == 'NotSure' else 1)

@@ -364,3 +364,30 @@ def test_other_names_of_files_and_encodings(folder, store, small, tmp_path):
     assert again.split.tolist() == store.split.tolist()
     np.testing.assert_array_equal(again.labels, store.labels)
     np.testing.assert_array_equal(again.values('text'), store.values('text'))
+
+
+@pytest.mark.parametrize('form', ['empty', 'no column'])
+def test_a_test_file_without_emotions_is_unknown(folder, small, tmp_path, form):
+    path = folder / 'test_sent_emo.csv'
+    text = path.read_bytes().decode().replace(',disgust,', ',,')
+    if form == 'no column':
+        text = text.replace(',Emotion', '').replace('Joey,,', 'Joey,')
+    path.write_bytes(text.encode())
+    store = convert([folder], tmp_path / 'b.h5', text_channels=3, num_speakers=2)
+    assert store.ids[~store.known].tolist() == ['test-dia1']
+    assert store.labels[-1].tolist() == [255] * 7
+    write(tmp_path, test=TEST)
+    whole = convert([folder], tmp_path / 'c.h5', text_channels=3, num_speakers=2)
+    np.testing.assert_array_equal(store.labels[:-1], whole.labels[:-1])
+    for m in whole.modalities:
+        np.testing.assert_array_equal(store.read(m, 0, 5), whole.read(m, 0, 5))
+
+
+@pytest.mark.parametrize('part', ['train', 'dev', 'test'])
+def test_emotions_are_not_missing_in_between(folder, small, tmp_path, part):
+    more = TEST.replace('1,4', '1,5').replace(',disgust,', ',,')
+    rows = {'train': TRAIN, 'dev': DEV, 'test': TEST}[part]
+    write(folder, **{part: rows + more})
+    message = 'either each utterance' if part == 'test' else 'an emotion is one of'
+    with pytest.raises(InputError, match=message):
+        convert([folder], tmp_path / 'b.h5', text_channels=3, num_speakers=2)

@@ -332,3 +332,55 @@ def test_columns_that_are_no_label_are_told(tmp_path):
     store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
     assert_holds(store, truth)
     assert any('no label: seconds;' in note for note in store.attrs['notes'])
+
+
+def test_a_test_split_without_labels_is_kept(tmp_path):
+    data, labels, truth = fake()
+    path, out = tmp_path / 'a.pkl', tmp_path / 'a.h5'
+    data['test'].update(regression_labels=[None] * SIZES['test'])
+    path.write_bytes(pickle.dumps(data))
+    known = [row for row in labels if row[0] != 'test$video']
+    empty = [(*row[:2], '', *[''] * 6) for row in labels if row[0] == 'test$video']
+    for rows in (known, known + empty):
+        store = convert([path], out, labels=write_csv(tmp_path / 'l.csv', rows))
+        assert set(store.ids) == set(truth)
+        np.testing.assert_array_equal(store.known, store.split != 'test')
+        for sample_id, y, strength in zip(
+            store.ids, store.labels, store.intensities, strict=True
+        ):
+            _, scores, split, *_ = truth[sample_id]
+            if split == 'test':
+                assert y.tolist() == [255] * 6
+                assert np.isnan(strength).all()
+            else:
+                np.testing.assert_array_equal(y, scores > 0)
+        assert not store.dropped
+        notes = store.attrs['notes']
+        assert any(note.startswith('no sample of test has labels') for note in notes)
+        assert 'labels of 4 samples are unknown: 4 in test' in notes
+        store.close()
+    strict = convert(
+        [path], out, labels=str(tmp_path / 'l.csv'), strict=True, clean='zero'
+    )
+    assert len(strict) == len(truth)
+
+
+@pytest.mark.parametrize('missing', ['some of test', 'all of valid', 'all'])
+def test_other_samples_without_labels_are_dropped(tmp_path, missing):
+    data, labels, truth = fake()
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    gone = {
+        'some of test': lambda row: row[0] == 'test$video' and row[1] != '0',
+        'all of valid': lambda row: row[0] == 'valid$video',
+        'all': lambda row: True,
+    }[missing]
+    rows = [(f'x{row[0]}' if gone(row) else row[0], *row[1:]) for row in labels]
+    table = write_csv(tmp_path / 'l.csv', rows)
+    if missing == 'all':
+        with pytest.raises(InputError, match='at least one sample'):
+            convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+        return
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=table)
+    assert store.known.all()
+    assert_holds(store, {i: truth[i] for i in store.ids})
+    assert len(store.dropped) == 3

@@ -187,7 +187,7 @@ def put(value, *keys):
         (put([2, 11, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 11"),
         (put([2, 1, 3], 'valid', 'tgt', 1), "'valid-00001' .* has 1 "),
         (put([[2, 3]], 'train', 'tgt'), r"'tgt' of train .* each of 6 samples \(got"),
-        (without('test', 'tgt'), r'\(got none\)'),
+        (without('valid', 'tgt'), r'\(got none\)'),
         (without('train', 'src-text'), 'all splits have the same modalities'),
         (put(np.ones((6, 60)), 'train', 'src-text'), r'got shape \[6, 60\]'),
         (put([[[1.0]], [[1.0], [2.0]]], 'train', 'src-text'), 'one padded array'),
@@ -474,3 +474,19 @@ def test_lists_beside_the_splits_are_no_splits(tmp_path):
     torch.save(data, tmp_path / 'a.pt')
     with pytest.raises(InputError, match="'valid' and 'dev' both stand for 'valid'"):
         convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize('nothing', ['absent', None, [None] * 3, [[np.nan] * 6] * 3])
+def test_a_test_split_without_targets_is_unknown(tmp_path, nothing):
+    data, truth = fake()
+    data['test']['tgt'] = nothing
+    if nothing == 'absent':
+        del data['test']['tgt']
+    torch.save(data, tmp_path / 'a.pt')
+    store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
+    assert set(store.ids) == set(truth)
+    for sample_id, y in zip(store.ids.tolist(), store.labels, strict=True):
+        names = {OURS.get(name, name) for name in truth[sample_id][1]}
+        expected = [int(name in names) for name in store.label_names]
+        is_test = sample_id.startswith('test')
+        assert y.tolist() == ([255] * 6 if is_test else expected)

@@ -264,3 +264,54 @@ def test_emotions_need_a_file(tmp_path):
         [tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd, emotions=['fear']
     )
     assert store.label_names == ('fear',)
+
+
+def test_a_test_split_without_labels_is_kept(tmp_path):
+    data, labels, truth = fake()
+    for video in [name for name in labels if name.startswith('test')]:
+        del labels[video]
+    csd = write_csd(tmp_path / 'l.csd', labels)
+    for nothing in (None, np.full((4, 1, 1), np.nan), np.full((4, 1, 1), None)):
+        data['test']['labels'] = nothing
+        (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+        store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd)
+        assert set(store.ids) == set(truth)
+        np.testing.assert_array_equal(store.known, store.split != 'test')
+        for sample_id, y in zip(store.ids, store.labels, strict=True):
+            _, scores, split, *_ = truth[sample_id]
+            expected = [255] * 6 if split == 'test' else (scores > 0).tolist()
+            assert y.tolist() == expected
+        assert 'labels of 4 samples are unknown: 4 in test' in store.attrs['notes']
+        store.close()
+
+
+@pytest.mark.parametrize('nothing', ['absent', None, np.nan])
+def test_iemocap_without_labels_of_test(tmp_path, nothing):
+    data, _, _ = fake(aligned=True)
+    rng = np.random.default_rng(3)
+    present = {split: rng.integers(0, 2, (n, 4)) for split, n in SIZES.items()}
+    for split, y in present.items():
+        data[split]['labels'] = np.stack([1 - y, y], axis=-1)
+        del data[split]['id']
+    data['test']['labels'] = np.full((4, 4, 2), nothing)
+    if nothing == 'absent':
+        del data['test']['labels']
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5')
+    present['test'] = np.full((4, 4), 255)
+    np.testing.assert_array_equal(store.labels, np.concatenate(list(present.values())))
+
+
+def test_iemocap_rows_that_are_not_numbers_are_dropped(tmp_path):
+    data, _, _ = fake(aligned=True)
+    rng = np.random.default_rng(3)
+    for split, size in SIZES.items():
+        y = rng.integers(0, 2, (size, 4))
+        data[split]['labels'] = np.stack([1.0 - y, y], axis=-1)
+    data['train']['labels'][2, 1, 0] = np.nan
+    data['test']['labels'][3] = np.nan
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
+    store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5')
+    reason = 'its labels are not all there'
+    assert store.dropped == [('train-00002', reason), ('test-00003', reason)]
+    assert store.known.all()

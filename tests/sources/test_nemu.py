@@ -326,3 +326,33 @@ def test_other_names_of_splits(tmp_path):
     joblib.dump(data, tmp_path / 'd.job')
     with pytest.raises(InputError, match=r"'holdout' of .* rename it to test"):
         convert([tmp_path / 'd.job'], tmp_path / 'd.h5')
+
+
+@pytest.mark.parametrize('name', ['lists.job', 'arrays.pkl', 'lists.pt'])
+@pytest.mark.parametrize('nothing', ['absent', None, 'each', 'one'])
+def test_songs_of_test_without_targets_are_unknown(tmp_path, name, nothing):
+    songs = draw()
+    of_song, options, dump = FILES[name]
+    data = layout(songs, of_song, **options)
+    targets = list(data['test']['tgt'])
+    data['test']['tgt'] = {
+        'each': [None] * 4,
+        'one': [*targets[:3], None],
+    }.get(nothing)
+    if nothing == 'absent':
+        del data['test']['tgt']
+    dump(data, tmp_path / name)
+    unknown = [f'test-0000{i}' for i in range(3 if nothing == 'one' else 0, 4)]
+    with convert([tmp_path / name], tmp_path / 'nemu.h5') as store:
+        assert store.ids[~store.known].tolist() == unknown
+        for song, y in zip(store.ids.tolist(), store.labels, strict=True):
+            expected = np.isin(np.arange(4, 16), songs[song]['labels']).astype(int)
+            assert y.tolist() == ([255] * 12 if song in unknown else expected.tolist())
+
+
+def test_other_songs_have_targets(tmp_path):
+    data = layout(draw(), lists)
+    data['valid']['tgt'][1] = None
+    joblib.dump(data, tmp_path / 'a.job')
+    with pytest.raises(InputError, match=r"'valid-00001' in .* \(got \[None\]\)"):
+        convert([tmp_path / 'a.job'], tmp_path / 'nemu.h5')

@@ -445,3 +445,55 @@ def test_new_samples_are_not_dealt_out(data, tmp_path):
     assert not any('WARNING' in note for note in store.attrs['notes'])
     data.output.unlink()
     data.refused(r"'fold' of .* may say the split", labels=['joy', 'anger'])
+
+
+def with_rows(*cells):
+    rows = TABLE.splitlines()
+    rows[3:5] = [f'{name},{cell}' for name, cell in zip('cd', cells, strict=True)]
+    return '\n'.join(rows) + '\n'
+
+
+def test_rows_of_test_without_labels_are_unknown(data):
+    data.table.write_text(TABLE.replace('test,0,1', 'test,,'))
+    store = data.convert()
+    assert store.ids.tolist() == list('abcd')
+    assert store.known.tolist() == [True, True, True, False]
+    assert store.labels.tolist() == [[1, 0], [0, 0], [1, 1], [255, 255]]
+    assert store.attrs['notes'][-1] == 'labels of 1 samples are unknown: 1 in test'
+
+
+def test_rows_without_a_split_may_be_unknown(data):
+    data.table.write_text(with_rows('v2,valid,1,1', 'v3,,,'))
+    assert data.convert().known.tolist() == [True, True, True, False]
+
+
+def test_new_rows_without_labels_are_unknown(data, tmp_path):
+    data.convert()
+    data.table.write_text('id,joy,anger\na,1,0\nb,,\nc,,\nd,0,1\n')
+    like, data.output = data.output, tmp_path / 'new.h5'
+    store = data.convert(like=like)
+    assert set(store.split) == {'test'}
+    assert store.labels.tolist() == [[1, 0], [255, 255], [255, 255], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ('table', 'message'),
+    [
+        (TABLE.replace('test,0,1', 'test,,1'), "'' for 'joy' of sample 'd', line 5"),
+        (TABLE.replace('test,0,1', 'test,0,'), 'all of the row are empty'),
+        (TABLE.replace('test,0,1', 'test,?,?'), r"'\?' .* all of the row are empty"),
+        (TABLE.replace('test,0,1', 'test,NA,'), "'NA' .* all of the row are empty"),
+        (TABLE.replace('test,0,1', 'test,255,255'), "got '255'"),
+        (TABLE.replace('valid,1,1', 'valid,,'), "'c' are empty .line 4 .*'test'"),
+        (TABLE.replace('b,v1,train,0,0', 'b,v1,train,,'), "'b' are empty .line 3"),
+        # Whichever split the row would be dealt to.
+        ('id,joy,anger\na,,\nb,1,0\nc,0,1\nd,1,1\n', 'at random .*line 2'),
+        ('id,joy,anger\na,1,0\nb,,\nc,0,1\nd,1,1\n', 'at random .*line 3'),
+        ('id,joy,anger\na,1,0\nb,0,1\nc,,\nd,1,1\n', 'at random .*line 4'),
+        ('id,joy,anger\na,1,0\nb,0,1\nc,1,1\nd,,\n', 'at random .*line 5'),
+        ('id,split,joy,anger\na,,1,0\nb,,,\nc,,0,1\nd,,1,1\n', 'at random .*line 3'),
+    ],
+)
+def test_rows_that_have_to_have_labels(data, table, message):
+    data.table.write_text(table)
+    data.refused(message)

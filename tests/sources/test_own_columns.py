@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,137 @@ def test_two_columns_that_say_the_same_split_are_one():
     assert find(columns, labels=['joy']).split == 'set'
     other = {**columns, 'subset': SPLIT[::-1]}
     refused('one column is the split', other, labels=['joy'])
+
+
+MARKS = ['1'] * 6 + ['0'] * 6
+TRAIN, VALID, TEST = (
+    [str(int(cell == name)) for cell in SPLIT] for name in ('train', 'dev', 'test')
+)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('is_train', 'isTrain', 'ISTRAIN', 'train', 'Train?', 'trainMask', 'in_test'),
+        *('used for training', 'TEST', 'test_flag', 'val', 'is_dev', 'validation'),
+        *('train/test', 'fold_1', 'holdout', 'is_eval', 'subset.test', 'tr'),
+    ],
+)
+@pytest.mark.parametrize('labels', [None, ['joy']])
+def test_marks_of_a_split_are_never_passed_by(name, labels):
+    columns = {'id': CLIPS, name: MARKS, 'joy': JOY}
+    message = (
+        rf"'{re.escape(name)}' of 'a.csv' may mark .*--ignore '\[{re.escape(name)}"
+    )
+    refused(message, columns, labels=labels)
+    for form in (('True', 'FALSE'), ('1.0', '0.0'), ('x', ''), ('Yes', 'no')):
+        cells = [form[0] if cell == '1' else form[1] for cell in MARKS]
+        refused(message, {**columns, name: cells}, labels=['joy'])
+    assert find(columns, labels=labels, ignore=[name]).labels == ['joy']
+    assert find(columns, labels=['joy', name]).labels == ['joy', name]
+    assert find(columns, labels=labels, deals=False).split is None
+    assert find({**columns, 'split': SPLIT}, labels=labels).split == 'split'
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('joy', 'valence', 'invalid', 'val_high', 'test_anxiety', 'stress_test'),
+        *('trained', 'contest', 'value', 'trust', 'x', 'set_up', 'va_low'),
+    ],
+)
+def test_other_zeros_and_ones_are_labels(name):
+    found = find({'id': CLIPS, name: MARKS, 'fear': JOY})
+    assert found.labels == [name, 'fear']
+
+
+def test_numbers_under_a_split_word_mark_nothing():
+    minutes = [str(20 + i) for i in range(12)]
+    columns = {'id': CLIPS, 'train_minutes': minutes, 'joy': JOY}
+    assert find(columns, labels=['joy']).split is None
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('train', 'valid', 'test'),
+        ('is_train', 'is_dev', 'is_test'),
+        ('Training', 'VAL', 'Test set'),
+    ],
+)
+def test_columns_that_mark_the_split_of_each_row(names):
+    marks = dict(zip(names, (TRAIN, VALID, TEST), strict=True))
+    whole = rf"'{names[0]}' and '{names[1]}' and .* mark the split of each row.*'split'"
+    refused(whole, {'id': CLIPS, **marks, 'joy': JOY})
+    refused(whole, {'id': CLIPS, **marks, 'joy': JOY}, labels=['joy'])
+    torn = {**marks, names[0]: ['0', *TRAIN[1:]]}
+    refused('may mark the samples of a split', {'id': CLIPS, **torn, 'joy': JOY})
+    twice = {**marks, names[2]: ['1', *TEST[1:]]}
+    refused('may mark the samples of a split', {'id': CLIPS, **twice, 'joy': JOY})
+    found = find({'id': CLIPS, **marks, 'joy': JOY}, ignore=list(names))
+    assert found.labels == ['joy']
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('source video id', 'Vid.ID', 'yt_video', 'original film', 'film no'),
+        *('orig_dialogue_no', 'speakerID2', 'name of the movie', 'Song Title'),
+    ],
+)
+def test_words_for_a_group_are_told_where_samples_are_dealt_out(name):
+    columns = {'id': CLIPS, name: VIDEO, 'joy': JOY}
+    for labels in (None, ['joy']):
+        found = find(columns, labels=labels)
+        assert (found.group, found.labels) == (None, ['joy'])
+        told = [n for n in found.notes if n.startswith('WARNING')]
+        assert len(told) == 1
+        assert f"'{name}' may lie in several splits" in told[0]
+    for quiet in (
+        find({**columns, 'split': SPLIT}),
+        find(columns, ignore=[name]),
+        find(columns, deals=False),
+        find({**columns, name: CLIPS}, labels=['joy']),  # No value comes twice.
+        find({**columns, 'group': VIDEO}),
+    ):
+        assert not any(n.startswith('WARNING') for n in quiet.notes)
+
+
+@pytest.mark.parametrize('name', ['video_length', 'speaker_gender', 'has_video_id'])
+def test_what_a_video_is_like_is_no_group(name):
+    cells = JOY if name.startswith('has') else [f'{i % 3}.5' for i in range(12)]
+    found = find({'id': CLIPS, name: cells, 'joy': JOY}, labels=['joy'])
+    assert not any(note.startswith('WARNING') for note in found.notes)
+
+
+IN_FOLDERS = [f'v{i // 2}/{i % 2}' for i in range(12)]
+
+
+def test_folders_of_ids_may_be_groups():
+    columns = {'id': IN_FOLDERS, 'joy': JOY}
+    told = [n for n in find(columns).notes if n.startswith('WARNING')]
+    assert len(told) == 1
+    assert "such as 'v0', may lie in several splits" in told[0]
+    for quiet in (
+        find({**columns, 'group': VIDEO}),
+        find({**columns, 'video': VIDEO}),
+        find({**columns, 'split': SPLIT}),
+        find(columns, deals=False),
+        find({**columns, 'id': CLIPS}),
+        find({**columns, 'id': [f'clips/{i}' for i in range(12)]}),
+        find({**columns, 'id': [f'v{i}/0' for i in range(12)]}),
+    ):
+        assert not any(n.startswith('WARNING') for n in quiet.notes)
+
+
+@pytest.mark.parametrize(
+    'form', ['{split}/{i}', 'data/{split}/{i}', '{split}_set/a/{i}']
+)
+def test_folders_of_ids_may_be_splits(form):
+    ids = [form.format(split=split, i=i) for i, split in enumerate(SPLIT)]
+    columns = {'id': ids, 'joy': JOY}
+    refused('lie in folders that are called as splits', columns)
+    assert find({**columns, 'split': SPLIT}).split == 'split'
+    assert find(columns, deals=False).split is None
+    others = [id_.replace('test', 'extra') for id_ in ids]
+    assert find({**columns, 'id': others}).split is None

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from hetero_mmer.sources.text_file import read_text
+from hetero_mmer.sources.text_file import read_text, text_lines
 from hetero_mmer.typing import InputError
 
 #: A next line, a line separator, a form feed and a file separator end no line here.
@@ -26,6 +26,7 @@ def test_all_ways_to_write_a_text(tmp_path, mark, encoding, end):
     path = tmp_path / 'a.txt'
     path.write_bytes(mark + (end.join(LINES) + end).encode(encoding))
     assert read_text(path).split('\n') == [*LINES, '']
+    assert list(text_lines(path)) == [*LINES]
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,18 @@ def test_no_file(tmp_path):
 def test_an_empty_file(tmp_path):
     (tmp_path / 'a.txt').write_bytes(codecs.BOM_UTF16_LE)
     assert read_text(tmp_path / 'a.txt') == ''
+
+
+@pytest.mark.parametrize(
+    'content', [b'a\nb\xff\n', b'a\nb\0\n', b'a\n\n\n' + b'\xe9' * 9]
+)
+def test_lines_are_told_as_the_whole_text(tmp_path, content):
+    path = tmp_path / 'a.txt'
+    path.write_bytes(content)
+    with pytest.raises(InputError) as whole:
+        read_text(path, 'a list')
+    with pytest.raises(InputError) as line:
+        list(text_lines(path, 'a list'))
+    assert str(line.value) == str(whole.value)
+    with pytest.raises(InputError, match='Is a directory'):
+        list(text_lines(tmp_path))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hetero_mmer.cli import main
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter
+from hetero_mmer.store import Fitted, ModalitySpec, Store, StoreWriter
+from hetero_mmer.store.fitted import write_encoders
 from hetero_mmer.store.place import check_report_path, check_store_path, write_report
 from hetero_mmer.typing import InputError
 
@@ -51,6 +52,23 @@ def test_a_store_replaces_nothing_else(kind, tmp_path):
         write(path)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize('name', ['encoders.h5', 'Encoders.H5'])
+@pytest.mark.parametrize('is_there', [False, True])
+def test_the_encoders_of_a_run_are_no_store(name, is_there, tmp_path):
+    run = tmp_path / 'run'
+    run.mkdir()
+    fitted = {'text': Fitted('tf-idf', ('word',), {'idf': np.ones(1)})}
+    if is_there:
+        write_encoders(run / name, fitted, {})
+    (run / 'model.json').touch()
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    with pytest.raises(InputError, match=r'is a file of the run in .*run'):
+        write(run / name)
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    write(run / 'mine.h5')
+    write(tmp_path / name)  # Elsewhere it is a name like any other.
 
 
 def test_a_device_is_no_place_for_a_store():

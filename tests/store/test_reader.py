@@ -126,7 +126,7 @@ def change_about(file, **parts):
 @pytest.mark.parametrize(
     ('damage', 'message'),
     [
-        (lambda f: f.attrs.modify('format_version', 3), 'format version is 3'),
+        (lambda f: f.attrs.modify('format_version', 4), 'format version is 4'),
         (lambda f: f.attrs.__delitem__('format_version'), 'format version is -1'),
         (lambda f: replace(f, 'features/text/ptr', [1, 1, 3, 6, 10]), 'starts at 1'),
         (lambda f: replace(f, 'features/text/ptr', [0, 5, 3, 6, 10]), 'falls after'),

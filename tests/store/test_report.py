@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hetero_mmer.store import ModalitySpec, Store, StoreWriter, report
+from hetero_mmer.store import (
+    ModalitySpec,
+    NoSampleError,
+    Store,
+    StoreWriter,
+    report,
+)
+from hetero_mmer.store.place import write_report, write_report_of_none
 from hetero_mmer.typing import InputError
 
 SPECS = {'text': ModalitySpec(2, columns=('pitch', 'energy')), 'audio': ModalitySpec(3)}
@@ -71,6 +78,21 @@ def test_names_what_was_kept_dropped_and_cleaned(path):
     assert '| c |' not in text
 
 
+def test_names_command_no_terminal_that_shows_the_report(tmp_path):
+    bad = 'a\x1b[2J\nb\u202e|\r喜'
+    with StoreWriter(tmp_path / 'a.h5', SPECS, ['joy'], clean='zero') as writer:
+        writer.add(bad, {'text': [[1, np.nan]]}, [1])
+        writer.drop(bad, bad)
+        writer.note(bad)
+    text = report(tmp_path / 'a.h5')
+    assert not {*'\x1b\r\u202e'} & {*text}
+    shown = r'a\x1b[2J\nb\u202e|\r喜'
+    assert f'* {shown}\n' in text
+    cell = shown.replace('|', r'\|')
+    assert f'| {cell} | {cell} |\n' in text
+    assert f'| {cell} | text | 1 |\n' in text
+
+
 def test_strict_writer_drops_nothing(tmp_path):
     def write():
         with StoreWriter(tmp_path / 'a.h5', SPECS, ['joy'], strict=True) as writer:
@@ -80,3 +102,47 @@ def test_strict_writer_drops_nothing(tmp_path):
     with pytest.raises(InputError, match="'b' is: too short"):
         write()
     assert not list(tmp_path.iterdir())
+
+
+def test_most_samples_are_dropped(tmp_path):
+    def write(num_kept):
+        with StoreWriter(tmp_path / 'a.h5', SPECS, ['joy']) as writer:
+            for i in range(num_kept):
+                writer.add(str(i), {'text': np.ones((1, 2))}, [1])
+            writer.drop('x', 'too short')
+            for i in range(2):
+                writer.drop(f'y{i}', f"no 'text-{i}' from {i}.5 s")
+        return Store(tmp_path / 'a.h5').attrs.get('notes', [])
+
+    assert write(3) == []
+    assert write(2) == [
+        "WARNING: most samples are dropped, 3 of 5, 2 of them like 'y0': no "
+        "'text-0' from 0.5 s"
+    ]
+    assert write(2)[0] in report(tmp_path / 'a.h5')
+
+
+def test_no_sample_is_left(tmp_path):
+    writer = StoreWriter(tmp_path / 'a.h5', SPECS, ['joy'])
+    writer.note('Splits are official.')
+    writer.drop('a|b', 'too short')
+    writer.drop('c', 'no labels')
+    message = r"2 dropped, 1 of them like 'a\|b'"
+    with pytest.raises(NoSampleError, match=message) as error, writer:
+        pass
+    text = error.value.report
+    assert text.startswith('# a.h5\n\n* Splits are official.\n\n## Kept\n')
+    assert text.endswith('| a\\|b | too short |\n| c | no labels |\n')
+
+
+def test_the_report_of_none_spares_that_of_an_older_store(path):
+    before = write_report(Store(path)).read_bytes()
+    other = write_report_of_none(path, '# data.h5\n\n## Kept\n\nnone\n')
+    assert other.name == 'data.dropped.report.md'
+    assert path.with_suffix('.report.md').read_bytes() == before
+    assert len(Store(path)) == 4
+    assert write_report_of_none(path, '# data.h5\n\n## Kept\n\n2\n') == other
+    path.unlink()
+    again = write_report_of_none(path, '# data.h5\n\n## Kept\n\n2\n')
+    assert again == path.with_suffix('.report.md')
+    assert again.read_text().endswith('2\n')

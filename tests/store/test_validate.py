@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, validate
+from hetero_mmer.store.checksum import write_checksums
 
 
 def build(path, samples, **options):
@@ -32,11 +33,14 @@ def path(tmp_path):
 
 
 def edit(path, **parts):
+    """As if it had been written so."""
     with h5py.File(path, 'r+') as file:
+        del file['checksums']
         for name, data in parts.items():
             name = name.replace('__', '/')
             del file[name]
             file[name] = data
+        write_checksums(file, {})
 
 
 def sentences(path, level):
@@ -82,6 +86,17 @@ def test_padding(tmp_path, text, sides):
     for side, sentence in zip(sides, found, strict=True):
         assert f'padded on the {side}: 1 of 2 samples' in sentence
         assert 'first' in sentence
+
+
+def test_a_single_item_is_not_padded(tmp_path):
+    samples = [
+        ('zeros', [[0, 0]], [1, 1], ''),
+        ('other', [[5, 6]], [1, 1], ''),
+        ('two', [[1, 2], [3, 4]], [1, 1], ''),
+    ]
+    path = build(tmp_path / 'a.h5', samples)
+    assert not [s for s in sentences(path, 'warning') if 'padded' in s]
+    assert "'text' has 1 items that are all zeros" in sentences(path, 'info')
 
 
 def test_constant_items(tmp_path):

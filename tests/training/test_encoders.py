@@ -14,6 +14,7 @@ import pytest
 from hetero_mmer.cli import main
 from hetero_mmer.sources import FORMATS
 from hetero_mmer.store import Fitted, ModalitySpec, Store, StoreWriter, read_like
+from hetero_mmer.store.fitted import read_encoders, write_encoders
 from hetero_mmer.training import evaluate, predict, train
 from hetero_mmer.typing import InputError, InputWarning
 
@@ -253,6 +254,38 @@ def test_the_command_line_prints_warnings(run, tmp_path, capsys):
         err = capsys.readouterr().err
         assert err.startswith("hetero-mmer: warning: whether ['text', 'speaker',")
         assert err.count('\n') == 1
+
+
+def test_a_flipped_bit_of_the_encoders_is_found(tmp_path):
+    """Of what replaces missing values as well, which has no hash of its own."""
+    path = tmp_path / 'encoders.h5'
+    fitted = {'text': Fitted('toy-1', ('a',), {'mean': np.arange(5.0)})}
+    write_encoders(path, fitted, {'text': np.arange(1.0, 6.0)})
+    data = path.read_bytes()
+    with h5py.File(path) as file:
+        parts = {n: file[n] for n in ('fill/text', 'fitted/text/arrays/mean')}
+        places = {n: (part.id.get_offset(), part.nbytes) for n, part in parts.items()}
+    assert read_encoders(path)[1]['text'].tolist() == [1, 2, 3, 4, 5]
+    for name, (start, size) in places.items():
+        for place in range(start, start + size, 3):
+            changed = bytearray(data)
+            changed[place] ^= 1 << place % 8
+            path.write_bytes(changed)
+            with pytest.raises(InputError, match=rf"encoders\.h5'.*'{name}' is not"):
+                read_encoders(path)
+
+
+def test_encoders_of_release_1_are_read(tmp_path):
+    path = tmp_path / 'encoders.h5'
+    write_encoders(path, {'text': Fitted('toy-1', ('a',))}, {'text': np.ones(2)})
+    with h5py.File(path, 'r+') as file:
+        del file['checksums']
+        about = file['fitted/text/about'][()].decode()
+        del file['fitted/text/about']
+        file['fitted/text/about'] = about
+        file.attrs['format'] = file.attrs['format'].decode()
+    fitted, fill = read_encoders(path)
+    assert (fitted['text'].names, fill['text'].tolist()) == (('a',), [1, 1])
 
 
 def test_a_damaged_encoder_is_told_before_training(run, model, options, tmp_path):

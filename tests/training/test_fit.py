@@ -6,6 +6,7 @@ import logging
 import math
 import random
 import shutil
+import sys
 import warnings
 from functools import partial
 
@@ -432,7 +433,8 @@ def test_training_is_silent(tmp_path, data, model, options, capfd, recwarn):
     assert not recwarn.list
 
 
-def test_progress_is_one_line(tmp_path, data, model, options, capfd):
+def test_progress_is_one_line(tmp_path, data, model, options, capfd, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
     train(model, data, tmp_path / 'run', epochs=2, progress=True, **options)
     out, err = capfd.readouterr()
     assert not out
@@ -443,6 +445,7 @@ def test_progress_is_one_line(tmp_path, data, model, options, capfd):
 def test_progress_ends_with_an_interruption(
     tmp_path, data, model, options, monkeypatch
 ):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
     stopped = []
     original = ProgressLine.on_exception
 

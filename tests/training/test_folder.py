@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 
 from hetero_mmer.output import lock_of
-from hetero_mmer.training import files, folder, resume, train
+from hetero_mmer.training import files, resume, train
 from hetero_mmer.training.folder import held
 from hetero_mmer.typing import InputError
 
@@ -136,11 +137,11 @@ def test_the_first_of_a_group_takes_the_folder_for_all(tmp_path, monkeypatch):
         said.append(box[0])
         box[0] = said[0]
 
-    monkeypatch.setattr(folder.dist, 'is_initialized', lambda: True)
-    monkeypatch.setattr(folder.dist, 'broadcast_object_list', broadcast)
-    monkeypatch.setattr(folder.dist, 'get_rank', lambda: 0)
+    monkeypatch.setattr(dist, 'is_initialized', lambda: True)
+    monkeypatch.setattr(dist, 'broadcast_object_list', broadcast)
+    monkeypatch.setattr(dist, 'get_rank', lambda: 0)
     with held(tmp_path / 'run', fresh=True):
-        monkeypatch.setattr(folder.dist, 'get_rank', lambda: 1)
+        monkeypatch.setattr(dist, 'get_rank', lambda: 1)
         with held(tmp_path / 'run', fresh=True):
             pass
     assert said == [None, None]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -51,6 +52,29 @@ def test_weights_and_model_are_all_that_predict_needs(finished, data, tmp_path):
     for run, output in ((finished, 'a.csv'), (tmp_path / 'slim', 'b.csv')):
         predict(run, data, tmp_path / output)
     assert (tmp_path / 'a.csv').read_bytes() == (tmp_path / 'b.csv').read_bytes()
+
+
+def test_a_flipped_bit_of_the_weights_is_found(finished, data, tmp_path):
+    slim = tmp_path / 'slim'
+    slim.mkdir()
+    for name in ('model.json', 'model.safetensors'):
+        shutil.copy(finished / name, slim)
+    weights = (slim / 'model.safetensors').read_bytes()
+    about = json.loads((slim / 'model.json').read_text())
+    assert about['weights_sha256'] == hashlib.sha256(weights).hexdigest()
+    head = 8 + int.from_bytes(weights[:8], 'little')
+    for place in np.linspace(head, len(weights) - 1, 12, dtype=int):
+        changed = bytearray(weights)
+        changed[place] ^= 1 << int(place) % 8
+        (slim / 'model.safetensors').write_bytes(changed)
+        with pytest.raises(InputError, match='not those that the run ended with'):
+            load_run(slim)
+    with pytest.raises(InputError, match=r"slim/model\.safetensors'.* SHA-256"):
+        predict(slim, data, tmp_path / 'a.csv')
+    assert not (tmp_path / 'a.csv').exists()
+    del about['weights_sha256']  # As release 0.1 wrote it.
+    (slim / 'model.json').write_text(json.dumps(about))
+    assert load_run(slim).label_names == about['label_names']
 
 
 @pytest.mark.parametrize('size', [0, -3])

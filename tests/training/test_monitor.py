@@ -140,7 +140,7 @@ def test_the_command_line_tells_too(tmp_path, data, capfd):
     assert main(['train', *words, *out, *still]) == 0
     shown, err = capfd.readouterr()
     assert 'monitor' in shown
-    assert err.startswith('hetero-mmer: warning: the best of 2 epochs is the first')
+    assert '\nhetero-mmer: warning: the best of 2 epochs is the first' in err
 
 
 class Unsure(HHMPN):

@@ -8,6 +8,7 @@ from functools import partial
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.store import ModalitySpec, StoreWriter
@@ -163,3 +164,121 @@ def test_one_item_may_stand_alone(run):
     item = np.array([310.0, 290.0, 300.0])
     one, other = (run.predict({'voice': x}).probs for x in (item, item[None]))
     assert (one == other).all()
+
+
+VOICE = np.array([[310.0, 290.0, 300.0], [320.0, 280.0, 305.0]], np.float32)
+FORMS = {
+    'requires grad': lambda x: torch.tensor(x, requires_grad=True),
+    'bfloat16': lambda x: torch.tensor(x, dtype=torch.bfloat16),
+    'float16': lambda x: torch.tensor(x, dtype=torch.float16),
+    'float64': lambda x: torch.tensor(x, dtype=torch.float64),
+    'integers': lambda x: torch.tensor(x, dtype=torch.int32),
+    'sparse': lambda x: torch.tensor(x).to_sparse(),
+    'a graph behind it': lambda x: torch.tensor(x, requires_grad=True) * 1,
+    'list of tensors': lambda x: [torch.tensor(r, requires_grad=True) for r in x],
+    'list of arrays': list,
+    'lists': lambda x: x.tolist(),
+    'big endian': lambda x: x.astype('>f4'),
+    'turned twice': lambda x: x[::-1].copy()[::-1],
+    'a mask of nothing': lambda x: np.ma.array(x, mask=False),
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_items_may_be_of_any_kind(form, run):
+    exact = VOICE
+    if form == 'bfloat16':  # What is left of the values in it.
+        exact = torch.tensor(VOICE, dtype=torch.bfloat16).float().numpy()
+    expected = run.predict({'voice': exact}).probs
+    given = FORMS[form](VOICE)
+    np.testing.assert_array_equal(run.predict({'voice': given}).probs, expected)
+    np.testing.assert_array_equal(run.predict([{'voice': given}]).probs, expected)
+
+
+@pytest.mark.parametrize(
+    'dtype', ['u1', 'u2', 'u4', 'u8', 'i1', '>i4', '>i8', torch.int16, torch.uint8]
+)
+def test_ids_may_be_integers_of_any_kind(dtype, run):
+    ids = [3, 1, 8]
+    is_torch = isinstance(dtype, torch.dtype)
+    given = torch.tensor(ids, dtype=dtype) if is_torch else np.array(ids, dtype)
+    expected = run.predict({'words': ids}).probs
+    assert (run.predict({'words': given}).probs == expected).all()
+
+
+@pytest.mark.parametrize(
+    ('items', 'message'),
+    [
+        ([[1, 2, 3], [1, 2]], 'form an array of numbers .got list: '),
+        ([[1, 2, 3], 'abc'], 'form an array of numbers|has items of shape'),
+        ([torch.ones(3), torch.ones(2)], 'form an array of numbers'),
+        (torch.ones(2, 3, device='meta'), 'form an array of numbers .got Tensor'),
+        (torch.ones(2, 3, dtype=torch.cfloat), r'\[S, 3\].*complex64'),
+        (np.ma.array(VOICE, mask=VOICE > 315), '1 of 6 values are masked'),
+        ([[None, 1, 2]], r'\[S, 3\].*object'),
+        ([[10**400, 1, 2]], r'\[S, 3\].*object'),
+        ('abc', r'\[S, 3\]'),
+        ({'a': 1}, r'\[S, 3\]'),
+        (3.0, r'\[S, 3\]'),
+        (object(), r'\[S, 3\]'),
+    ],
+)
+@pytest.mark.parametrize('modality', ['voice', 'words'])
+def test_what_is_no_array_is_refused(modality, items, message, run):
+    message = message if modality == 'voice' else f"'words'|'voice'|{message}"
+    with pytest.raises(InputError, match=message) as error:
+        run.predict({modality: items, 'faces': np.ones((1, 2))})
+    assert '\n' not in str(error.value)
+    assert modality in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'samples', [None, 3, 'abc', b'abc', object(), torch.ones(2, 3)]
+)
+def test_what_is_no_sample_is_refused(samples, run):
+    with pytest.raises(InputError, match='dictionar'):
+        run.predict(samples)
+
+
+def test_samples_may_come_one_by_one(run):
+    sample = {'voice': VOICE}
+    found = run.predict(sample for _ in range(3))
+    assert found.probs.shape == (3, 4)
+
+
+THRESHOLDS = [
+    *(True, False, np.True_, np.array([0.5, 0.5]), np.full((1, 4), 0.5), [0.5], {}),
+    *(torch.tensor([0.5] * 4), 'x', '0.5', b'tuned', float('nan'), 1.5, -0.1, 1j),
+    *(object(), np.array('tuned'), torch.tensor(True), ('tuned',)),
+]
+
+
+@pytest.mark.parametrize('threshold', THRESHOLDS, ids=range(len(THRESHOLDS)))
+def test_what_is_no_threshold_is_refused(threshold, run):
+    for call in (run.threshold, partial(run.predict, {'voice': VOICE})):
+        with pytest.raises(InputError, match="'threshold' is a number in") as error:
+            call(threshold=threshold)
+        assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'threshold', [0, 1, 0.5, np.float32(0.5), np.float64(0.5), np.int64(1)]
+)
+def test_numbers_of_any_kind_are_thresholds(threshold, run):
+    found = run.predict({'voice': VOICE}, threshold=threshold)
+    assert (found.pred == (found.probs > float(threshold))).all()
+    zero_dim = run.predict({'voice': VOICE}, threshold=torch.tensor(0.5))
+    assert (zero_dim.pred == (zero_dim.probs > 0.5)).all()
+
+
+@pytest.mark.parametrize('size', [0, -1, True, 2.5, '4', None, np.array([3])])
+def test_what_is_no_batch_size_is_refused(size, run):
+    with pytest.raises(InputError, match="'batch_size' is at least 1"):
+        run.predict({'voice': VOICE}, batch_size=size)
+
+
+@pytest.mark.parametrize('device', [None, 3, 'gpu', ['cpu'], 'cpu:9'])
+def test_what_is_no_device_is_refused(device, run):
+    with pytest.raises(InputError, match="'device' is one of"):
+        run.predict({'voice': VOICE}, device=device)
+    assert run.predict({'voice': VOICE}, device=torch.device('cpu')).probs.size == 4

@@ -1,0 +1,70 @@
+"""What commands read: regular files, and JSON of a reasonable size."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+from hetero_mmer.typing import InputError
+
+#: Each value of JSON takes up to some seventy bytes of memory.
+_MAX_VALUES: Final = 2_000_000
+
+_KINDS: Final = (
+    (stat.S_ISDIR, 'a folder'),
+    (stat.S_ISFIFO, 'a pipe'),
+    (stat.S_ISSOCK, 'a socket'),
+    (stat.S_ISCHR, 'a device'),
+    (stat.S_ISBLK, 'a device'),
+)
+
+
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """A path, if it is that of a regular file: others may have no end, or never begin.
+
+    Args:
+        path: Of a file that is to be opened.
+
+    Raises:
+        InputError: For a folder, a pipe, a socket, a device, or nothing.
+
+    Example:
+        >>> check_file('/')
+        Traceback (most recent call last):
+        hetero_mmer.typing.InputError: '/' is a folder, not a file
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise InputError(f"cannot read '{path}': {reason}") from error
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), 'of another kind')
+        raise InputError(f"'{path}' is {kind}, not a file")
+    return Path(path)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text says as JSON.
+
+    Args:
+        text: The text, in UTF-8 where it is bytes.
+
+    Raises:
+        ValueError: If it is no JSON, nested too deeply, or has millions of values.
+
+    Example:
+        >>> parse_json(b'{"joy": [1]}')
+        {'joy': [1]}
+    """
+    if isinstance(text, bytes):
+        text = text.decode()
+    if sum(map(text.count, ',:[{')) > _MAX_VALUES:
+        raise ValueError(f'the JSON has more than {_MAX_VALUES} values')
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError('the JSON is nested too deeply') from error
