@@ -205,9 +205,14 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return f'one of {args}'
     if origin in (Union, UnionType):
-        return ' or '.join(dict.fromkeys(map(_words, args)))
+        return ' or '.join(dict.fromkeys(map(_alternative, args)))
     kind = _container(kind) or kind
     return _WORDS.get(kind) or f'a {getattr(kind, "__name__", kind)}'
+
+
+def _alternative(kind: Any) -> str:
+    is_choice = get_origin(kind) is Literal
+    return ' or '.join(map(repr, get_args(kind))) if is_choice else _words(kind)
 
 
 def _join(key: str, name: Any) -> str:

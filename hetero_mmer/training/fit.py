@@ -205,10 +205,10 @@ def _restoring(folder: Path, is_done: Callable[[], bool]) -> Iterator[None]:
     """Errors until a checkpoint is restored are errors of the checkpoint."""
     try:
         yield
-    except (InputError, OSError):
+    except (InputError, OSError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        if is_done():
+        if is_done() or 'allocate memory' in str(error):
             raise
         raise InputError(
             f"the checkpoint '{folder / files.CHECKPOINT}' is damaged, or none of this "
