@@ -224,6 +224,7 @@ def read_options(path: Path) -> dict[str, Any]:
         if name not in config:
             raise InputError(f"there is no '{name}' in {where}")
         check_plain(config[name], kind, where, name)
+    check_plain(config.get('monitor', ''), str, where, 'monitor')
     return config
 
 

@@ -242,8 +242,8 @@ def test_like_nothing_or_something_else(tmp_path):
         read_like(tmp_path / 'none')
     with pytest.raises(InputError, match=r'has no model\.json'):
         read_like(tmp_path)
-    (tmp_path / 'model.json').write_text('{"modalities": []}')
-    with pytest.raises(InputError, match=r"model\.json' is damaged"):
+    (tmp_path / 'model.json').write_text('{"format_version": 1, "modalities": []}')
+    with pytest.raises(InputError, match=r"no 'model' in '.*model\.json'"):
         read_like(tmp_path)
 
 
@@ -280,10 +280,26 @@ def test_a_store_of_before_has_its_mean_all_the_same(tmp_path):
 
 def test_a_folder_with_files_of_two_runs(path, tmp_path):
     about = {
+        'format_version': 1,
+        'model': {'class_path': 'hetero_mmer.models.HHMPN'},
         'label_names': LABELS,
         'left_out': ['words'],
+        'skip_empty': False,
+        'label_graph': None,
+        'threshold': 0.5,
+        'thresholds': {'tuned': 0.5, 'per-label': dict.fromkeys(LABELS, 0.5)},
+        'best_epoch': 1,
+        'data': {'name': 'a.h5', 'sha256': ''},
+        'versions': {},
         'modalities': {
-            m: {**vars(SPECS[m]), 'fitted': FITTED[m].sha256} for m in FITTED
+            m: {
+                'channels': SPECS[m].channels,
+                'kind': SPECS[m].kind,
+                'extractor': SPECS[m].extractor,
+                'fitted': FITTED[m].sha256,
+                'scale': None,
+            }
+            for m in FITTED
         },
     }
     run = tmp_path / 'run'

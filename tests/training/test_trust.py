@@ -139,6 +139,9 @@ def test_a_config_without_what_evaluate_needs(name, run):
     path.write_text('\n'.join([*kept, f'{name}: [1]']))
     with pytest.raises(InputError, match=rf"'{name}' in .* \(got \[1\]\)"):
         evaluate(run)
+    path.write_text('\n'.join(lines).replace('monitor: f1_micro', 'monitor: []'))
+    with pytest.raises(InputError, match="'monitor' in .*config.* is text"):
+        evaluate(run)
 
 
 def test_numbers_of_numpy_are_options(tmp_path, data, model, options):
