@@ -140,7 +140,7 @@ def test_a_config_without_what_evaluate_needs(name, run):
     with pytest.raises(InputError, match=rf"'{name}' in .* \(got \[1\]\)"):
         evaluate(run)
     path.write_text('\n'.join(lines).replace('monitor: f1_micro', 'monitor: []'))
-    with pytest.raises(InputError, match="'monitor' in .*config.* is text"):
+    with pytest.raises(InputError, match=r"'monitor' in .*config.* is text"):
         evaluate(run)
 
 
