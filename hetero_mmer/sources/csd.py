@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.input import parse_json
+from hetero_mmer.plain import parse_json
 from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.ids import Match

@@ -20,7 +20,8 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5i, h5l, h5o, h5t, h5z
 from numpy.typing import NDArray
 
-from hetero_mmer.input import check_file, parse_json
+from hetero_mmer.input import check_file
+from hetero_mmer.plain import parse_json
 from hetero_mmer.typing import InputError
 
 #: Whatever h5py, NumPy and JSON raise at bytes that are damaged.
