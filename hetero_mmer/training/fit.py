@@ -18,10 +18,11 @@ from torch.nn import Module
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
+from hetero_mmer.reason import reason
 from hetero_mmer.store import Store
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device, check_model, reason
+from hetero_mmer.training.check import check_device, check_model
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
 from hetero_mmer.training.encoders import keep_encoders

@@ -234,7 +234,7 @@ def test_utterances_that_the_annotation_lacks_are_left_out(files):
 def test_an_annotation_that_has_a_key_twice_is_refused(files, tmp_path):
     sources, out, _ = files('annotation.json')
     (tmp_path / 'annotation.json').write_text('{"anjia": {}, "anjia": {}}')
-    with pytest.raises(InputError, match="no JSON .the key 'anjia' is given twice"):
+    with pytest.raises(InputError, match=r"no JSON .the key 'anjia' is given twice"):
         convert(sources, out)
 
 
