@@ -1,17 +1,13 @@
-"""What commands read: regular files, and JSON of a reasonable size."""
+"""What commands read: regular files."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hetero_mmer.typing import InputError
-
-#: Each value of JSON takes up to some seventy bytes of memory.
-_MAX_VALUES: Final = 2_000_000
 
 _KINDS: Final = (
     (stat.S_ISDIR, 'a folder'),
@@ -45,26 +41,3 @@ def check_file(path: str | os.PathLike[str]) -> Path:
         kind = next((name for test, name in _KINDS if test(mode)), 'of another kind')
         raise InputError(f"'{path}' is {kind}, not a file")
     return Path(path)
-
-
-def parse_json(text: str | bytes) -> Any:
-    """What a text says as JSON.
-
-    Args:
-        text: The text, in UTF-8 where it is bytes.
-
-    Raises:
-        ValueError: If it is no JSON, nested too deeply, or has millions of values.
-
-    Example:
-        >>> parse_json(b'{"joy": [1]}')
-        {'joy': [1]}
-    """
-    if isinstance(text, bytes):
-        text = text.decode()
-    if sum(map(text.count, ',:[{')) > _MAX_VALUES:
-        raise ValueError(f'the JSON has more than {_MAX_VALUES} values')
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError('the JSON is nested too deeply') from error

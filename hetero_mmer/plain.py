@@ -29,8 +29,8 @@ from hetero_mmer.typing import InputError
 #: Bytes of a JSON file: the edges among two thousand labels, one to a line.
 _LARGEST_JSON: Final = 2**25
 
-#: Lists and objects of a JSON file.
-_MOST_CONTAINERS: Final = 10**5
+#: Values of JSON, each of which takes up to some seventy bytes of memory.
+_MOST_VALUES: Final = 2_000_000
 
 _WORDS: Final = {
     str: 'text',
@@ -91,16 +91,36 @@ def read_json(path: Path) -> Any:
         InputError: If it is no JSON, has a key twice, or is too large or deep.
     """
     text = read_text(path, _LARGEST_JSON)
-    if text.count('[') + text.count('{') > _MOST_CONTAINERS:
-        raise InputError(f"'{path}' has more than {_MOST_CONTAINERS} lists and objects")
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise InputError(f"'{path}' is no JSON ({error})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a text says as JSON.
+
+    Args:
+        text: The text, in UTF-8 where it is bytes.
+
+    Raises:
+        ValueError: If it is no JSON, has a key twice (the first would vanish silently)
+            or millions of values, or is nested too deeply.
+
+    Example:
+        >>> parse_json(b'{"joy": [1]}')
+        {'joy': [1]}
+    """
+    if isinstance(text, bytes):
+        text = text.decode()
+    if sum(map(text.count, ',:[{')) > _MOST_VALUES:
+        raise ValueError(f'it has more than {_MOST_VALUES} values')
     try:
         return json.loads(
             text, object_pairs_hook=_unique_keys, parse_constant=_no_number
         )
-    except ValueError as error:
-        raise InputError(f"'{path}' is no JSON ({error})") from error
     except RecursionError as error:
-        raise InputError(f"'{path}' is nested too deeply") from error
+        raise ValueError('it is nested too deeply') from error
 
 
 def check_plain(value: Any, kind: Any, where: str, key: str = '') -> None:

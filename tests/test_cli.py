@@ -453,6 +453,7 @@ def test_fetch_without_a_network_says_what_to_put_where(tmp_path, monkeypatch, c
         assert command[:3] == ['hetero-mmer', 'data', 'convert']
         assert command[-2:] == ['--output', str(root / one.file_name)]
         sources = [w for w in command[4:-2] if w[:2] != '--']
+        assert sources
         assert all(Path(s).is_relative_to(root / name) for s in sources)
         for source in sources:  # Each is named before, or is the folder of all.
             file = Path(source).name

@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from hetero_mmer.input import check_file, parse_json
+from hetero_mmer.input import check_file
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.own_arrays import OwnArrays
 from hetero_mmer.sources.text_file import read_text
@@ -55,15 +55,3 @@ def test_kinds_of_files(tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path / 'a.npy')
     assert check_file(tmp_path / 'link') == tmp_path / 'link'
     assert existing(tmp_path) == tmp_path
-
-
-@pytest.mark.parametrize('text', ['[' * 100_000, '{"a":' * 100_000, '{', 'x', b'\xff'])
-def test_json_that_is_none(text):
-    with pytest.raises(ValueError):  # noqa: PT011  # Of any kind.
-        parse_json(text)
-
-
-def test_json_of_many_values_is_refused_before_it_is_read():
-    with pytest.raises(ValueError, match='more than 2000000 values'):
-        parse_json('[' + '[],' * 2_000_000 + '0]')
-    assert len(parse_json('[' + '0,' * 1_900_000 + '0]')) == 1_900_001

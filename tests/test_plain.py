@@ -5,7 +5,14 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
 
-from hetero_mmer.plain import Finite, Within, check_plain, read_json, read_text
+from hetero_mmer.plain import (
+    Finite,
+    Within,
+    check_plain,
+    parse_json,
+    read_json,
+    read_text,
+)
 from hetero_mmer.typing import InputError
 
 
@@ -86,7 +93,7 @@ def test_anything_is_anything():
         (b'"\xff"', 'UTF-8'),
         (b'1' * 5000, 'no JSON'),
         (b'[' * 90000, 'nested too deeply'),
-        (b'[' + b'{},' * 110000 + b'0]', 'more than 100000 lists and objects'),
+        (b'[' + b'{},' * 1100000 + b'0]', 'more than 2000000 values'),
         (b'[' + b'0,' * 2**24 + b'0]', 'too large'),
     ],
 )
@@ -102,6 +109,30 @@ def test_json_reads_what_was_written(tmp_path):
     value = {'a': [1, 2.5, None, True, 'ä'], 'b': {'c': {}}}
     (tmp_path / 'a.json').write_text(json.dumps(value))
     assert read_json(tmp_path / 'a.json') == value
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *('[' * 100_000, '{"a":' * 100_000, '{', 'x', b'\xff', '[NaN]', '9' * 5000),
+        '[{"x": {"b": 1, "c": 2, "b": 1}}]',
+    ],
+)
+def test_text_that_is_no_json(text):
+    with pytest.raises(ValueError):  # noqa: PT011  # Of any kind.
+        parse_json(text)
+
+
+def test_json_of_many_values_is_refused_before_it_is_read():
+    with pytest.raises(ValueError, match='more than 2000000 values'):
+        parse_json('[' + '[],' * 2_000_000 + '0]')
+    assert len(parse_json('[' + '0,' * 1_900_000 + '0]')) == 1_900_001
+
+
+def test_keys_may_come_again_in_another_place():
+    text = '{"a": {"b": [1, {"a": null}]}, "c": {"b": "ä"}}'
+    assert parse_json(text) == {'a': {'b': [1, {'a': None}]}, 'c': {'b': 'ä'}}
+    assert parse_json(text.encode()) == parse_json(text)
 
 
 def test_the_largest_text_is_read(tmp_path):

@@ -20,7 +20,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.input import parse_json
+from hetero_mmer.plain import parse_json
+from hetero_mmer.reason import reason
 from hetero_mmer.sources.alignment import Items, Parts
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.ids import Match
@@ -270,7 +271,7 @@ class CsdFile:
         except safe_h5.DAMAGE as error:
             where = f"'{entry}' in '{self.path}'" if entry else f"'{self.path}'"
             raise InputError(
-                f'cannot read {where}, it is damaged ({safe_h5.reason(error)})'
+                f'cannot read {where}, it is damaged ({reason(error)})'
             ) from error
 
     def close(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import csv
 import io
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hetero_mmer.plain import parse_json
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.split_names import one_spelling, split_of, split_words
 from hetero_mmer.sources.text_file import read_text
@@ -86,17 +86,16 @@ def _python_lists(text: str, path: Path) -> Iterator[tuple[str, str]]:
 
 def _json_lists(text: str, path: Path) -> Iterator[tuple[str, str]]:
     try:
-        # A dictionary would hide that a name comes twice.
-        lists = json.loads(text, object_pairs_hook=tuple)
-    except (ValueError, RecursionError) as error:
+        lists = parse_json(text)
+    except ValueError as error:
         raise InputError(f"'{path}' is not JSON ({error})") from error
-    if not isinstance(lists, tuple):
+    if not isinstance(lists, dict):
         raise InputError(
             f'folds are lists by name, {{"train": [...], ...}}, but '
             f"'{path}' holds a {type(lists).__name__}"
         )
     known: dict[str, str] = {}
-    for name, videos in lists:
+    for name, videos in lists.items():
         split = _split_of(name, path)
         if split in known:
             raise _twice(split, known[split], name, path)

@@ -108,12 +108,14 @@ class Presence:
             if in_all and not self.is_usual:
                 yield (
                     f"WARNING: the intensity of '{name}' is above {above} in each "
-                    f'sample ({span}): choose another number with --positive_above'
+                    f'sample ({span}): check its scale, or choose another number with '
+                    '--positive_above'
                 )
             if not in_some and not self.is_usual:
                 yield (
                     f"WARNING: the intensity of '{name}' is above {above} in no sample "
-                    f'({span}): choose another number with --positive_above'
+                    f'({span}): check its scale, or choose another number with '
+                    '--positive_above'
                 )
             if low < 0:
                 yield (

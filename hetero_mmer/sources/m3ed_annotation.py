@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.sources.unique_json import read_json
+from hetero_mmer.plain import parse_json
+from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.typing import InputError
 
 #: The emotions as M3ED spells them, in the order of their numbers.
@@ -36,7 +37,11 @@ def read_annotation(path: Path, *, frame_rate: float = 25.0) -> dict[str, Uttera
     Raises:
         InputError: For a file that is not laid out like that.
     """
-    shows = read_json(path, 'an annotation')
+    text = read_text(path, 'an annotation')
+    try:
+        shows = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"'{path}' is no JSON ({error})") from error
     found: dict[str, Utterance] = {}
     try:
         for show in shows.values():

@@ -95,7 +95,7 @@ def convert(
         if split not in unknown
     }
     targets: Mapping[str, NDArray]
-    presence, are_vectors = None, True
+    presence, are_vectors = None, bool(raw)  # Nothing is said of none.
     if positive_above is None:
         known = [ids[name] for name in _MARKS if name in ids]
         targets, are_vectors = read_targets(

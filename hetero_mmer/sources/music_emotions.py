@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.reason import reason
 from hetero_mmer.sources.arff import read_header, read_rows
 from hetero_mmer.sources.arff_labels import PRESENT, sparse_notes
 from hetero_mmer.sources.column_scale import ColumnScale
@@ -214,8 +215,7 @@ def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Stor
                 delay=0.1,
             )
     except Exception as error:  # URLError, a proxy's answer, a broken archive, ...
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise InputError(f'cannot get {where} ({reason})') from error
+        raise InputError(f'cannot get {where} ({reason(error)})') from error
     columns: dict[str, NDArray] = {}
     for i, name in enumerate(bunch.feature_names):
         column = bunch.data[:, i]

@@ -89,8 +89,7 @@ def convert(
     pattern = read_like(like)
     path = only_source(sources, 'a table')
     table = read_table(path)
-    wanted = list(pattern.label_names) if pattern and labels is None else labels
-    absent = ''
+    wanted, absent = labels, ''
     if pattern is not None and labels is None:
         wanted, absent = _like_labels(table, pattern, ignore or (), path)
     columns = find_columns(

@@ -12,6 +12,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from hetero_mmer.input import check_file
+from hetero_mmer.reason import reason
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.ids import match
 from hetero_mmer.sources.inside import file_inside, refuse_linked_folders
@@ -191,7 +192,7 @@ def _load(path: Path, expected: type) -> Any:
 
 
 def _unreadable(where: str, error: BaseException) -> InputError:
-    reason = ' '.join(str(error).split()) or type(error).__name__
-    if 'allow_pickle' in reason:
-        reason = 'it holds Python objects, which are never loaded'
-    return InputError(f'{where} is not an array of numbers ({reason})')
+    why = reason(error)
+    if 'allow_pickle' in why:
+        why = 'it holds Python objects, which are never loaded'
+    return InputError(f'{where} is not an array of numbers ({why})')

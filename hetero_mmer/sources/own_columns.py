@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hetero_mmer.sources.arff_labels import PRESENT
 from hetero_mmer.sources.emotion_words import is_emotion, unknown_labels
 from hetero_mmer.sources.own_labels import read_truth
 from hetero_mmer.sources.split_names import split_of, split_words
@@ -80,7 +81,7 @@ _PARTS: Final = frozenset(
 )
 
 #: How people mark rows, beside what labels are.
-_MARKS: Final = {'x': 1, 'yes': 1, 'y': 1, 't': 1, 'no': 0, 'n': 0, 'f': 0, '': 0}
+_MARKS: Final = {**PRESENT, 'x': 1, '': 0}
 
 
 class Columns(NamedTuple):

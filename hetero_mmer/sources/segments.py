@@ -31,8 +31,8 @@ class SegmentWriter:
     """Adds the segments of one video after the other to a store, called ``<video>[i]``
     by their own numbers.
 
-    The store gets the time of each
-    segment as ``extra('interval')``, and its sentiment as ``extra('sentiment')``.
+    The store gets the time of each segment as ``extra('interval')``, and its sentiment
+    as ``extra('sentiment')``.
 
     Args:
         writer: The store.

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.reason import reason
 from hetero_mmer.store import Fitted
 from hetero_mmer.typing import InputError
 
@@ -256,8 +257,9 @@ def sentence_vectors(
             model, model_kwargs={'use_safetensors': True}
         )
     except Exception as error:  # No network, no such model, no safetensors, ...
-        reason = ' '.join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"cannot load the encoder '{model}' ({reason})") from error
+        raise InputError(
+            f"cannot load the encoder '{model}' ({reason(error)})"
+        ) from error
     shows = progress and sys.stderr.isatty()
     vectors = encoder.encode(list(texts), show_progress_bar=shows)
     return np.asarray(vectors, np.float32)

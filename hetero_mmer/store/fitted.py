@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.reason import reason
 from hetero_mmer.store.checksum import (
     checksum_of,
     read_checksums,
@@ -28,7 +29,6 @@ from hetero_mmer.store.safe_h5 import (
     open_h5,
     read_array,
     read_json,
-    reason,
     write_format,
     write_text,
 )

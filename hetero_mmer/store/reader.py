@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.input import check_file
+from hetero_mmer.reason import reason
 from hetero_mmer.schema import Kind
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.check import (
@@ -525,7 +526,7 @@ class Store:
             raise self._error(str(error).removeprefix(head)) from error
         except safe_h5.DAMAGE as error:
             what = 'missing or damaged' if isinstance(error, KeyError) else 'damaged'
-            told = f'a part is {what} ({safe_h5.reason(error)})'
+            told = f'a part is {what} ({reason(error)})'
             if isinstance(error, OSError | RuntimeError | KeyError):
                 told += safe_h5.hint(self.path)
             raise self._error(told) from error
@@ -558,10 +559,9 @@ class Store:
             return found
 
     def _read_labels(self, file: h5py.File) -> NDArray[np.uint8] | None:
-        if 'labels' not in file:
-            return None
         labels = _array(file, 'labels')
-        assert labels is not None
+        if labels is None:
+            return None
         if labels.ndim != 2 or labels.shape[1] != self.num_labels:
             raise self._error(
                 f'it names {self.num_labels} labels, but its label array has shape '
@@ -620,15 +620,13 @@ class Store:
         """The columns whose replaced values are marked."""
         counts = safe_h5.read_array(safe_h5.dataset_of(group, 'non_finite'))
         dirty = np.flatnonzero(counts)
-        found, expected = (
-            group['cleaned'].shape,
-            (group['values'].shape[0], -(-len(dirty) // 8)),
-        )
-        if found != expected or group['cleaned'].dtype != np.uint8:
+        marks = group['cleaned']
+        expected = (group['values'].shape[0], -(-len(dirty) // 8))
+        if marks.shape != expected or marks.dtype != np.uint8:
             raise self._error(
                 f"the marks of the replaced values of '{modality}' are bytes of shape "
-                f'{list(expected)} (got shape {list(found)} of type '
-                f"'{group['cleaned'].dtype}')"
+                f'{list(expected)} (got shape {list(marks.shape)} of type '
+                f"'{marks.dtype}')"
             )
         return dirty
 

@@ -20,7 +20,9 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5i, h5l, h5o, h5t, h5z
 from numpy.typing import NDArray
 
-from hetero_mmer.input import check_file, parse_json
+from hetero_mmer.input import check_file
+from hetero_mmer.plain import parse_json
+from hetero_mmer.reason import reason
 from hetero_mmer.typing import InputError
 
 #: Whatever h5py, NumPy and JSON raise at bytes that are damaged.
@@ -72,7 +74,7 @@ def why_not_open(error: BaseException) -> str:
         >>> why_not_open(OSError('file signature not found'))
         'it is not HDF5 (file signature not found)'
     """
-    text = ' '.join(str(error).split())
+    text = reason(error)
     if isinstance(error, BlockingIOError) or 'unable to lock file' in text:
         return 'another process has it open to write'
     if 'already open for write' in text:
@@ -82,20 +84,6 @@ def why_not_open(error: BaseException) -> str:
     if 'signature not found' in text:
         return f'it is not HDF5 ({text})'
     return f'it is not HDF5, or damaged ({text})'
-
-
-def reason(error: BaseException) -> str:
-    """An error of :data:`DAMAGE` in a few words.
-
-    Args:
-        error: The error.
-
-    Example:
-        >>> reason(KeyError('wrong B-tree signature'))
-        'wrong B-tree signature'
-    """
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return ' '.join(str(text).split()) or type(error).__name__
 
 
 def hint(path: str | os.PathLike[str]) -> str:

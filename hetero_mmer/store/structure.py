@@ -21,6 +21,7 @@ import h5py
 from h5py import h5a
 
 from hetero_mmer.input import check_file
+from hetero_mmer.reason import reason
 from hetero_mmer.store import safe_h5
 from hetero_mmer.store.check import MAX_OBJECTS
 from hetero_mmer.store.format import FORMAT
@@ -88,7 +89,7 @@ def look() -> None:
         _say(str(error).removesuffix(safe_h5.hint(path)))
         sys.exit(_REFUSED)
     except safe_h5.DAMAGE as error:
-        _say(f"cannot read '{path}': it is damaged ({safe_h5.reason(error)})")
+        _say(f"cannot read '{path}': it is damaged ({reason(error)})")
         sys.exit(_REFUSED)
 
 

@@ -442,7 +442,7 @@ class StoreWriter:
             )
         y = _numbers(labels, f"labels of sample '{sample_id}'")
         right = y.shape == (len(self.label_names),)
-        right = right and bool(np.isin(y, (0, 1)).all() or (y == UNKNOWN).all())
+        right = right and bool(((y == 0) | (y == 1)).all() or (y == UNKNOWN).all())
         if not right:
             raise InputError(
                 f"the labels of sample '{sample_id}' are {len(self.label_names)} zeros "

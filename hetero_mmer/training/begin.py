@@ -7,7 +7,6 @@ before, and the command line reads the options here.
 from __future__ import annotations
 
 import inspect
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -32,7 +31,12 @@ from hetero_mmer.training.options import (
     Schedule,
 )
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, to_spec
-from hetero_mmer.training.start import LIGHTNINGS, MAY_DIFFER
+from hetero_mmer.training.start import (
+    LIGHTNINGS,
+    MAY_DIFFER,
+    check_resumed,
+    start_of,
+)
 from hetero_mmer.typing import InputError, ModelFactory
 
 
@@ -212,9 +216,8 @@ def _run(
     trust: bool,
 ) -> dict[str, Any]:
     with Store(resolve_data(options['data'], options['root'])) as store:
-        if resumed:  # Before anything is touched.
-            where = f"'{folder / files.CONFIG}'"
-            from_spec(options['model'], trust=trust, kind='model', where=where)
+        start = start_of(options, store.sha256())
+        checkpoint = _begun(folder, options, start, trust=trust) if resumed else None
 
         from hetero_mmer.training.fit import run
 
@@ -222,20 +225,38 @@ def _run(
             options,
             store,
             folder,
-            _defaults(),
+            start,
+            checkpoint,
             progress=progress,
             resumed=resumed,
             trust=trust,
-            check_again=partial(_check_again, folder),
         )
 
 
-def _check_again(folder: Path, options: dict[str, Any]) -> None:
-    """Checks the options of a run that may have a name of Lightning's."""
+def _begun(
+    folder: Path, options: dict[str, Any], start: dict[str, Any], *, trust: bool
+) -> dict[str, Any] | None:
+    """The checkpoint of a run that goes on, if an epoch was finished.
+
+    Whatever is wrong is told before anything is touched.
+    """
+    where = f"'{folder / files.CONFIG}'"
+    from_spec(options['model'], trust=trust, kind='model', where=where)
+
+    from hetero_mmer.training.recorder import recorded
+
+    checkpoint = files.find_checkpoint(folder)
+    kept = None if checkpoint is None else recorded(checkpoint)
+    check_resumed(folder, start, kept, _defaults())
+    check_options(_as_called_now(options), _types(), where)
+    return checkpoint
+
+
+def _as_called_now(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a run whose number format may have a name of Lightning's."""
     names = {lightnings: ours for ours, lightnings in PRECISIONS.items()}
     precision = LIGHTNINGS.get(str(options['precision']), options['precision'])
-    known = {**options, 'precision': names.get(precision, precision)}
-    check_options(known, _types(), f"'{folder / files.CONFIG}'")
+    return {**options, 'precision': names.get(precision, precision)}
 
 
 def _types() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from hetero_mmer.plain import Within, check_plain
+from hetero_mmer.reason import reason
 from hetero_mmer.typing import InputError, Model
 
 if TYPE_CHECKING:
@@ -243,16 +244,3 @@ def check_model(model: Module, batch: Batch) -> None:
     if not torch.isfinite(parts['total']):
         raise InputError(f'the loss of {name} is {parts["total"]:g} on the first batch')
     model.train(training)
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error; its name if there is none.
-
-    Args:
-        error: Of a library.
-
-    Example:
-        >>> reason(ValueError('no number\\n at ...')), reason(AssertionError())
-        ('no number', 'AssertionError')
-    """
-    return str(error).strip().split('\n')[0] or type(error).__name__

@@ -18,6 +18,7 @@ import yaml
 from hetero_mmer.escape import guard_cell
 from hetero_mmer.input import check_file
 from hetero_mmer.output import replacing
+from hetero_mmer.reason import reason
 from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.strict_json import json_text
 from hetero_mmer.typing import InputError
@@ -75,8 +76,9 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     try:
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = ' '.join(str(error).split())[:300]
-        raise InputError(f"the weights in '{path}' do not load: {reason}") from error
+        raise InputError(
+            f"the weights in '{path}' do not load: {reason(error)}"
+        ) from error
 
 
 def sha256_of_file(path: Path) -> str:

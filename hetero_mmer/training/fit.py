@@ -18,10 +18,11 @@ from torch.nn import Module
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
+from hetero_mmer.reason import reason
 from hetero_mmer.store import Store
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device, check_model, reason
+from hetero_mmer.training.check import check_device, check_model
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
 from hetero_mmer.training.encoders import keep_encoders
@@ -39,7 +40,6 @@ from hetero_mmer.training.score import (
 )
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.training.spec import NUM_EMBEDDINGS
-from hetero_mmer.training.start import check_resumed, start_of
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -47,12 +47,12 @@ def run(
     options: dict[str, Any],
     store: Store,
     folder: Path,
-    defaults: Mapping[str, Any],
+    start: Mapping[str, Any],
+    checkpoint: Mapping[str, Any] | None,
     *,
     progress: bool,
     resumed: bool,
     trust: bool,
-    check_again: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Trains and tests, or goes on; see :func:`hetero_mmer.training.train`.
 
@@ -60,21 +60,14 @@ def run(
         options: All options, the model as its spec.
         store: The open data.
         folder: The folder of the run, which this process holds.
-        defaults: Of all options.
+        start: What :func:`~hetero_mmer.training.start.start_of` says of both.
+        checkpoint: That of a resumed run, if an epoch was finished.
         progress: Whether to tell how it goes.
         resumed: Whether the run has begun already.
         trust: Whether its model may be code of any module.
-        check_again: Checks the options of a resumed run, once they are known to be
-            those that it started with.
     """
     device = check_device(options['device'], options['precision'])
     with isolate_rng():
-        start = start_of(options, store.sha256())
-        checkpoint = files.find_checkpoint(folder) if resumed else None
-        if resumed:  # Before anything that other data or options would break.
-            kept = None if checkpoint is None else recorded(checkpoint)
-            check_resumed(folder, start, kept, defaults)
-            check_again(options)
         splits = load_splits(
             store,
             modalities=options['modalities'],
@@ -105,7 +98,7 @@ def run(
         if checkpoint is not None and kept and kept['best_epoch'] == len(kept['rows']):
             _restore_weights(network, checkpoint, folder / files.WEIGHTS)
         del checkpoint  # Lightning reads it again.
-        recorder = _fit(network, splits, options, folder, device, progress, kept)
+        recorder = _fit(network, splits, options, folder, start, device, progress, kept)
         files.load_weights(network, folder / files.WEIGHTS)
         return _test(network, store, splits, options, folder, device, recorder)
 
@@ -115,6 +108,7 @@ def _fit(
     splits: Splits,
     options: dict[str, Any],
     folder: Path,
+    start: Mapping[str, Any],
     device: torch.device,
     progress: bool,
     kept: Mapping[str, Any] | None,
@@ -141,7 +135,7 @@ def _fit(
         folder,
         monitor=monitor,
         patience=options['patience'],
-        start=start_of(options, splits.train.store.sha256()),
+        start=start,
         monitored_at=monitored_at,
         tells=progress and not moves,
     )
@@ -255,7 +249,7 @@ def _test(
         'weights_sha256': files.sha256_of_file(folder / files.WEIGHTS),
         'data': {
             'name': options['data'],
-            'sha256': recorder.sha256,
+            'sha256': store.sha256(),
             POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
         },
         'versions': files.versions(),

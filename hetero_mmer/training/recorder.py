@@ -41,8 +41,7 @@ class Recorder(Checkpoint):
         folder: The run's folder.
         monitor: By what the best epoch is chosen.
         patience: Epochs without improvement after which training stops.
-        start: The run's options and the sha256 of its data, for the checkpoint; one
-            for other data is refused.
+        start: The run's options and the sha256 of its data, for the checkpoint.
         monitored_at: The threshold of the metrics on valid, or how it is tuned.
         tells: Whether to write a line on stderr after each epoch.
     """
@@ -63,7 +62,6 @@ class Recorder(Checkpoint):
         self.patience = patience
         self.start = dict(start)
         self.tells = tells
-        self.sha256: str = self.start['sha256']
         self.events = Events(folder / files.EVENTS)
         self.rows: list[dict[str, float]] = []
         self.best_epoch = 0
@@ -159,15 +157,7 @@ class Recorder(Checkpoint):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a checkpoint.
-
-        Raises:
-            InputError: If it was made with other data.
-        """
-        if state['sha256'] != self.sha256:
-            raise InputError(
-                f"the data of the run in '{self.folder}' have changed since it started"
-            )
+        """Goes on from a checkpoint that was checked before."""
         self.rows = list(state['rows'])
         self.best_epoch = state['best_epoch']
         self.best = state['best']

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hetero_mmer.plain import check_plain
+from hetero_mmer.reason import reason
 from hetero_mmer.schema import Kind
 from hetero_mmer.store.about import FORMAT_VERSION, read_about
 from hetero_mmer.training import files
@@ -18,7 +19,6 @@ from hetero_mmer.training.check import (
     check_batch_size,
     check_device,
     check_threshold,
-    reason,
 )
 from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, is_known
 from hetero_mmer.typing import InputError

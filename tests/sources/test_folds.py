@@ -77,7 +77,7 @@ def test_nothing_in_a_python_file_runs(code, tmp_path):
         ('folds.csv', 'id,split\na,train\na,dev', "'a' is in 'train' and 'valid'"),
         ('folds.csv', 'id,split\na,val\nb,dev', "'val' and 'dev' both stand"),
         ('folds.json', '{"val": ["a"], "dev": ["b"]}', "'val' and 'dev' both stand"),
-        ('folds.json', '{"val": ["a"], "val": ["b"]}', "'val' and 'val' both stand"),
+        ('folds.json', '{"val": ["a"], "val": ["b"]}', "the key 'val' is given twice"),
         ('folds.py', "val = ['a']\ndev = ['b']", "'val' and 'dev' both stand"),
         ('folds.txt', 'a', 'folds are a .py, .json or .csv file'),
     ],

@@ -231,6 +231,13 @@ def test_utterances_that_the_annotation_lacks_are_left_out(files):
         assert store.dropped == [('A_anjia_2_1', reason)]
 
 
+def test_an_annotation_that_has_a_key_twice_is_refused(files, tmp_path):
+    sources, out, _ = files('annotation.json')
+    (tmp_path / 'annotation.json').write_text('{"anjia": {}, "anjia": {}}')
+    with pytest.raises(InputError, match=r"no JSON .the key 'anjia' is given twice"):
+        convert(sources, out)
+
+
 def test_unreadable_stamps_leave_out_the_times(files):
     annotation = make_annotation()
     annotation['anjia']['anjia_1']['Dialog']['anjia_1_2']['EndTime'] = ''

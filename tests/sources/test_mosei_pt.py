@@ -490,3 +490,14 @@ def test_a_test_split_without_targets_is_unknown(tmp_path, nothing):
         expected = [int(name in names) for name in store.label_names]
         is_test = sample_id.startswith('test')
         assert y.tolist() == ([255] * 6 if is_test else expected)
+    del data['train'], data['valid']  # As new samples for a model.
+    torch.save(data, tmp_path / 'b.pt')
+    for above in (None, 0):
+        new = convert(
+            [tmp_path / 'b.pt'],
+            tmp_path / 'b.h5',
+            like=tmp_path / 'a.h5',
+            positive_above=above,
+        )
+        assert len(new) == SIZES['test']
+        assert not new.known.any()
