@@ -202,8 +202,9 @@ def _names_own_code(words: Sequence[str]) -> bool:
         for word, after in zip(words, [*words[1:], ''], strict=True)
         if re.match(r'--model(\.|=|$)', word)
     ]
-    known = r'(torch|torch_geometric|hetero_mmer)\.|[^.]*$'
-    return '--trust' in words or any(not re.match(known, value) for value in values)
+    known = r'(torch|torch_geometric|hetero_mmer)\.'
+    paths = re.findall(r'[^\W\d]\w*(?:\.[^\W\d]\w*)+', ' '.join(values))
+    return '--trust' in words or any(not re.match(known, path) for path in paths)
 
 
 def data_list(words: list[str]) -> int:
