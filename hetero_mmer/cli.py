@@ -202,8 +202,9 @@ def _names_own_code(words: Sequence[str]) -> bool:
         for word, after in zip(words, [*words[1:], ''], strict=True)
         if re.match(r'--model(\.|=|$)', word)
     ]
-    known = r'(torch|torch_geometric|hetero_mmer)\.|[^.]*$'
-    return '--trust' in words or any(not re.match(known, value) for value in values)
+    known = r'(torch|torch_geometric|hetero_mmer)\.'
+    paths = re.findall(r'[^\W\d]\w*(?:\.[^\W\d]\w*)+', ' '.join(values))
+    return '--trust' in words or any(not re.match(known, path) for path in paths)
 
 
 def data_list(words: list[str]) -> int:
@@ -372,13 +373,14 @@ def train(words: list[str]) -> int:
             training.resume, skip={'run', 'trust', 'progress'}, as_positional=False
         )
         args = _parse(parser, words, ' with --resume').as_dict()
+        is_resumed, trust = True, args['trust']
         call = partial(training.resume, args.pop('resume'), **args)
     else:
         _check_before_torch(words)
         from torch.nn import Module  # All that follows imports a model.
 
         parser = _train_parser(Callable[[dict[str, int], int], Module])
-        trust = '--trust' in words
+        is_resumed, trust = False, '--trust' in words
         words = training.recipe_first(words, _options(parser), trust=trust)
         if '--help' in words and '--model' in words:
             parser = _parser(train)
@@ -401,7 +403,9 @@ def train(words: list[str]) -> int:
         if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
             when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
             command = f'hetero-mmer train --resume {shlex.quote(str(folder))}'
-            command += ' --trust' if training.needs_trust(folder) else ''
+            # A torch whose import was stopped cannot be imported to find out.
+            trust = trust if is_resumed else training.needs_trust(folder)
+            command += ' --trust' if trust else ''
             stop.add_note(f'{when}`{command}` goes on')
         raise
     _say(f'The run lies in {folder}')

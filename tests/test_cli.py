@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -578,11 +579,13 @@ def test_what_is_no_layer_or_model(words, data, tmp_path, fails):
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.filterwarnings('error')
 def test_damaged_run(finished, tmp_path, fails):
     shutil.copytree(finished, tmp_path / 'run')
     (tmp_path / 'run' / 'metrics.json').unlink()
-    (tmp_path / 'run' / 'checkpoints' / 'last.ckpt').write_bytes(b'garbage')
-    assert 'last.ckpt' in fails('train', '--resume', 'run')
+    for damaged in (b'garbage', pickle.dumps(print, protocol=4)):  # torch warns of 4.
+        (tmp_path / 'run' / 'checkpoints' / 'last.ckpt').write_bytes(damaged)
+        assert 'last.ckpt' in fails('train', '--resume', 'run')
     for text, message in (
         ('model: HHMPN', "no 'data'"),
         ('model: 3\ndata: a.h5\nx: 1', "'x'"),

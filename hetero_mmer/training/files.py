@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import subprocess
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -139,7 +140,8 @@ def find_checkpoint(folder: Path) -> dict[str, Any] | None:
     import torch
 
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings(action='ignore'):  # Of what fails anyway.
+            return torch.load(path, map_location='cpu', weights_only=True)
     except (MemoryError, PermissionError):  # The file may be sound.
         raise
     except Exception as error:  # Each layer of the format has errors of its own.

@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -220,6 +222,32 @@ def test_the_command_tells_of_sigterm(tmp_path, data, monkeypatch, capsys):
     assert capsys.readouterr().err.endswith(
         '\nhetero-mmer: stopped by SIGTERM; `hetero-mmer train --resume run` goes on\n'
     )
+
+
+#: Resumes a run, and is stopped while a part of torch is imported.
+STOPPED = """
+import sys
+from signal import SIGTERM
+from hetero_mmer.cli import main
+from hetero_mmer.signals import Stopped
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'torch._meta_registrations':
+            raise Stopped(SIGTERM)
+sys.meta_path.insert(0, Stop())
+sys.exit(main(['train', '--resume', 'run', *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize('trust', [[], ['--trust']])
+def test_a_run_that_is_stopped_while_torch_is_imported(trust, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / 'run')
+    (tmp_path / 'run' / files.METRICS).unlink()
+    words = [sys.executable, '-c', STOPPED, *trust]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    command = ' '.join(['hetero-mmer train --resume run', *trust])
+    assert done.stderr == f'hetero-mmer: stopped by SIGTERM; `{command}` goes on\n'
+    assert done.returncode == 143
 
 
 @pytest.mark.parametrize('epoch', [0, 2])

@@ -154,7 +154,8 @@ def test_numbers_of_numpy_are_options(tmp_path, data, model, options):
 
 
 #: Modules that this package, PyTorch or PyG import, or try to.
-SHADOWS = ('yaml', 'argparse', 'torch', 'torch_geometric', 'pyg_lib', 'torch_cluster')
+SHADOWS = ('__future__', 'signal', 'yaml', 'argparse', 'torch', 'torch_geometric')
+SHADOWS += ('pyg_lib', 'torch_cluster', 'triton')
 
 
 def test_no_file_beside_a_recipe_is_run(tmp_path, data):
@@ -165,8 +166,9 @@ def test_no_file_beside_a_recipe_is_run(tmp_path, data):
     for layer, out in (('mine.Layer', "would run 'mine.Layer'"), ('true', 'run lies')):
         (tmp_path / 'r.yaml').write_text(recipe % layer)
         words = ['train', '--recipe', 'r.yaml', '--data', str(data), '--out', 'run']
+        typed = ['--epochs', '1', '--model.dropout', '0.1']  # No import path.
         done = subprocess.run(
-            [sys.executable, '-m', 'hetero_mmer', *words, '--epochs', '1'],
+            [sys.executable, '-m', 'hetero_mmer', *words, *typed],
             cwd=tmp_path,
             env=environ,
             capture_output=True,
