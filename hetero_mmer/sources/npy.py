@@ -9,7 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -76,7 +76,7 @@ class Archive:
                 raise _Refused('it is compressed in another way than deflated')
             with self._archive.open(one) as file:
                 limit = min(one.file_size, self._length + _SLACK)
-                array = _read(cast(BinaryIO, file), limit)
+                array = _read(cast(io.BufferedIOBase, file), limit)
                 file.read(1)  # At the end its checksum is looked at.
                 return array
 
@@ -107,7 +107,7 @@ def read_npy(path: Path) -> NDArray:
         return _read(file, path.stat().st_size)
 
 
-def _read(file: BinaryIO, length: int) -> NDArray:
+def _read(file: io.BufferedIOBase, length: int) -> NDArray:
     """Reads an array from a file of a length."""
     start = io.BytesIO(file.read(_HEADER))
     shape, fortran, dtype = _header(start)
