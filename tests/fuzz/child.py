@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-
 #: What commands import when they need it; forked processes have it then.
 _NEEDED = (
     *('hetero_mmer.cli', 'hetero_mmer.show', 'hetero_mmer.sources', 'jsonargparse'),
