@@ -1,4 +1,4 @@
-"""What commands read: regular files, and JSON of a reasonable size."""
+"""What commands read: regular files, and JSON and archives of a reasonable size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from hetero_mmer.typing import InputError
 
 #: Each value of JSON takes up to some seventy bytes of memory.
 _MAX_VALUES: Final = 2_000_000
+
+#: What compressed data may inflate to: a hundred times what is stored, where real ones
+#: reach twenty, and a bit for small ones.
+_MAX_RATIO: Final = 100
+_SLACK: Final = 128 << 20
 
 _KINDS: Final = (
     (stat.S_ISDIR, 'a folder'),
@@ -45,6 +50,19 @@ def check_file(path: str | os.PathLike[str]) -> Path:
         kind = next((name for test, name in _KINDS if test(mode)), 'of another kind')
         raise InputError(f"'{path}' is {kind}, not a file")
     return Path(path)
+
+
+def inflated_limit(stored: int) -> int:
+    """To how many bytes compressed data may inflate, at most.
+
+    Args:
+        stored: How many they are.
+
+    Example:
+        >>> inflated_limit(1000)
+        134317728
+    """
+    return _MAX_RATIO * stored + _SLACK
 
 
 def parse_json(text: str | bytes) -> Any:

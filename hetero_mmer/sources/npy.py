@@ -15,11 +15,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hetero_mmer.input import check_file
+from hetero_mmer.input import check_file, inflated_limit
 from hetero_mmer.typing import InputError
 
-#: An array may inflate to so much more than its archive is long.
-_SLACK: Final = 128 << 20
 #: The longest header that NumPy reads, and more.
 _HEADER: Final = 1 << 14
 _BLOCK: Final = 1 << 20
@@ -75,7 +73,7 @@ class Archive:
             if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise _Refused('it is compressed in another way than deflated')
             with self._archive.open(one) as file:
-                limit = min(one.file_size, self._length + _SLACK)
+                limit = min(one.file_size, inflated_limit(self._length))
                 array = _read(cast(io.BufferedIOBase, file), limit)
                 file.read(1)  # At the end its checksum is looked at.
                 return array
