@@ -50,7 +50,7 @@ slow: $(BIN)/.tested
 # A target of tests/fuzz gets a part of the time; two run side by side.
 fuzz: SEED ?= $(shell date +%s)
 fuzz: $(BIN)/.tested
-	FUZZ_SEED=$(SEED) FUZZ_SECONDS=$$(($(MINUTES) * 60 * 2 / 17)) OMP_NUM_THREADS=1 \
+	FUZZ_SEED=$(SEED) FUZZ_SECONDS=$$(($(MINUTES) * 60 * 2 / 20)) OMP_NUM_THREADS=1 \
 		$(BIN)/pytest --numprocesses 2 --dist worksteal tests/fuzz
 
 bench: $(BIN)/.tested

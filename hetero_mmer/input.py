@@ -1,4 +1,4 @@
-"""What commands read: regular files."""
+"""What commands read: regular files, and archives of a reasonable size."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from hetero_mmer.typing import InputError
+
+#: What compressed data may inflate to: a hundred times what is stored, where real ones
+#: reach twenty, and a bit for small ones.
+_MAX_RATIO: Final = 100
+_SLACK: Final = 128 << 20
 
 _KINDS: Final = (
     (stat.S_ISDIR, 'a folder'),
@@ -41,3 +46,16 @@ def check_file(path: str | os.PathLike[str]) -> Path:
         kind = next((name for test, name in _KINDS if test(mode)), 'of another kind')
         raise InputError(f"'{path}' is {kind}, not a file")
     return Path(path)
+
+
+def inflated_limit(stored: int) -> int:
+    """To how many bytes compressed data may inflate, at most.
+
+    Args:
+        stored: How many they are.
+
+    Example:
+        >>> inflated_limit(1000)
+        134317728
+    """
+    return _MAX_RATIO * stored + _SLACK

@@ -1,27 +1,16 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
-from zipfile import BadZipFile
 
-import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from hetero_mmer.input import check_file
-from hetero_mmer.reason import reason
 from hetero_mmer.sources.common import existing
 from hetero_mmer.sources.ids import match
 from hetero_mmer.sources.inside import file_inside, refuse_linked_folders
+from hetero_mmer.sources.npy import Archive, read_npy
 from hetero_mmer.typing import InputError
-
-#: What numpy raises for a file that is cut, broken, or holds Python objects.
-_UNREADABLE: Final = (
-    *(ValueError, OSError, EOFError, KeyError, MemoryError, BadZipFile, zlib.error),
-)
 
 
 class OwnArrays:
@@ -50,14 +39,14 @@ class OwnArrays:
         self.modality = modality
         self.path = existing(path)
         self.missing: list[str] = []
-        self._archive: Any = None
+        self._archive: Archive | None = None
         if path.is_dir():
             refuse_linked_folders(path, ids)
             found, end = _files(path), '.npy'
             names = {n[: -len(end)]: n for n in found if n.lower().endswith(end)}
         elif path.suffix == '.npz':
-            self._archive = _load(path, NpzFile)
-            found, end = self._archive.files, ''
+            self._archive = Archive(path)
+            found, end = self._archive.names, ''
             names = {name: name for name in found}
         else:
             raise InputError(
@@ -142,12 +131,9 @@ class OwnArrays:
             return None
         where, name = self._where(id_), self._names[id_]
         if self._archive is None:
-            array = _load(file_inside(self.path, name), np.ndarray)
+            array = read_npy(file_inside(self.path, name))
         else:
-            try:
-                array = self._archive[name]
-            except _UNREADABLE as error:
-                raise _unreadable(where, error) from error
+            array = self._archive.read(name)
         if array.dtype.kind not in 'biuf':
             raise InputError(
                 f"arrays hold numbers (got type '{array.dtype}' in {where})"
@@ -176,23 +162,3 @@ def _files(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if not name.startswith('.')]
         found += [Path(where, name) for name in names if not name.startswith('.')]
     return sorted(path.relative_to(folder).as_posix() for path in found)
-
-
-def _load(path: Path, expected: type) -> Any:
-    try:
-        found = np.load(check_file(path), allow_pickle=False)
-    except _UNREADABLE as error:
-        raise _unreadable(f"'{path}'", error) from error
-    if not isinstance(found, expected):
-        raise InputError(
-            f"an .npy holds one array and an .npz several, but '{path}' is the other "
-            f'one of the two'
-        )
-    return found
-
-
-def _unreadable(where: str, error: BaseException) -> InputError:
-    why = reason(error)
-    if 'allow_pickle' in why:
-        why = 'it holds Python objects, which are never loaded'
-    return InputError(f'{where} is not an array of numbers ({why})')

@@ -7,11 +7,13 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.input import inflated_limit
 from hetero_mmer.sources.common import Source
 from hetero_mmer.sources.safe_arrays import Refused, check_shape, read_exactly
 from hetero_mmer.sources.safe_unpickler import Name, SafeUnpickler
@@ -108,6 +110,9 @@ def load_zip(path: Source, archive: zipfile.ZipFile) -> Any:
         archive: The same, opened.
     """
     members = {info.filename: info for info in archive.infolist()}
+    inflated = sum(info.file_size for info in members.values())
+    if inflated > inflated_limit(Path(path).stat().st_size):
+        raise pickle.UnpicklingError(f'it inflates to {inflated} bytes')
     mains = [name for name in members if name.endswith('/data.pkl')]
     if len(mains) != 1:
         raise pickle.UnpicklingError('it is a zip file without one data.pkl')

@@ -8,6 +8,8 @@ import gzip
 import io
 import lzma
 import math
+import os
+import pickle
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 
+from hetero_mmer.input import inflated_limit
 from hetero_mmer.sources.common import Source, existing
 from hetero_mmer.sources.safe_arrays import Refused, check_shape, read_exactly
 from hetero_mmer.sources.safe_unpickler import (
@@ -130,6 +133,27 @@ class _Wrapper:
     """Stands for an array until its bytes are read."""
 
 
+class _Limited(io.RawIOBase):
+    """Reads so many bytes of a file, and fails if there are more."""
+
+    def __init__(self, file: Any, limit: int) -> None:
+        self._file = file
+        self._limit = self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # By parts: their readers take what is asked for twice.
+        count = self._file.readinto(memoryview(buffer)[:_BUFFER])
+        self._left -= count
+        if self._left < 0:
+            raise pickle.UnpicklingError(
+                f'it inflates to more than {self._limit} bytes'
+            )
+        return count
+
+
 class _Inflate(io.RawIOBase):
     """Reads a zlib stream, for which Python has no file object."""
 
@@ -159,11 +183,13 @@ def _reading(path: Source, *, inflate: bool = True) -> Iterator[BinaryIO]:
             start = raw.peek(8)
             for magic, opener in _COMPRESSED.items():
                 if inflate and start.startswith(magic):
-                    file = io.BufferedReader(opener(raw), _BUFFER)
+                    limit = inflated_limit(os.fstat(raw.fileno()).st_size)
+                    inflated = _Limited(opener(raw), limit)
+                    file = cast(BinaryIO, io.BufferedReader(inflated, _BUFFER))
                     break
             else:
                 file = raw
-            yield cast(BinaryIO, file)
+            yield file
     except InputError:
         raise
     except Refused as error:

@@ -11,7 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+
+#: What commands import when they need it; forked processes have it then.
+_NEEDED = (
+    *('hetero_mmer.cli', 'hetero_mmer.show', 'hetero_mmer.sources', 'jsonargparse'),
+    *('hetero_mmer.training.fit', 'hetero_mmer.training.inference'),
+    *('hetero_mmer.models.hhmpn', 'safetensors.torch', 'torch_geometric.nn'),
+    *('scipy.sparse.linalg', 'sklearn.feature_extraction.text'),
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,19 @@ class Outcome:
     late: bool
 
 
+def prepare() -> None:
+    """Imports what commands need, once for all processes that are forked."""
+    import torch
+
+    torch.set_num_threads(1)
+    for name in _NEEDED:
+        import_module(name)
+
+
 def run(words: Sequence[str], folder: Path, *, limit: float = 60.0) -> Outcome:
     """Runs ``hetero-mmer`` with these words in a folder.
 
-    The process is forked from this one, which has imported all that it needs.
+    The process is forked from this one; see :func:`prepare`.
 
     Args:
         words: The command line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -44,9 +45,9 @@ class Edit:
 
     def __call__(self, data: bytes) -> bytes:
         """The changed file."""
-        at = min(int(self.place * len(data)), max(0, len(data) - 1))
+        at = _something(data, self.place)
         if self.kind == 'cut':
-            return data[:at]
+            return data[: int(self.place * len(data))]
         if self.kind == 'drop':
             return data[:at] + data[at + self.size :]
         if self.kind == 'repeat':
@@ -58,7 +59,13 @@ class Edit:
             return data[:at] + flipped + data[at + 1 :]
         if self.kind == 'word':
             return self._word(data)
-        return data[:at] + self.value + data[at + len(self.value) :]
+        if self.kind == 'number':  # In its place, as sizes and addresses have one.
+            at -= at % len(self.value)
+        value = self.value
+        if self.kind == 'copy':  # Such as an address: links to itself, loops.
+            at, start = at & ~7, _something(data, self.place * self.size % 1) & ~7
+            value = data[start : start + 8]
+        return data[:at] + value[: len(data) - at] + data[at + len(value) :]
 
     def _word(self, data: bytes) -> bytes:
         """Puts the value where a word, a number, or a mark stood."""
@@ -69,6 +76,15 @@ class Edit:
         return data[: one.start()] + self.value + data[one.end() :]
 
 
+def _something(data: bytes, part: float) -> int:
+    """A place where something is: much of a file may be unused zeros."""
+    at = min(int(part * len(data)), max(0, len(data) - 1))
+    if any(data[max(0, at - 8) : at + 8]):
+        return at
+    rest = data[at:].lstrip(b'\0')
+    return len(data) - len(rest) if rest else at
+
+
 PLACE = st.integers(0, 2**20).map(lambda i: i / 2**20)
 SIZE = st.one_of(st.integers(1, 64), st.sampled_from([512, 4096, 65536]))
 
@@ -77,10 +93,25 @@ def _edit(kinds: tuple[str, ...], value: st.SearchStrategy[bytes]) -> st.SearchS
     return st.builds(Edit, st.sampled_from(kinds), PLACE, SIZE, value)
 
 
+#: Numbers that sizes, counts and addresses overflow at, in 1 to 8 bytes.
+_NUMBERS = st.builds(
+    lambda number, size: (number & (1 << 8 * size) - 1).to_bytes(size, 'little'),
+    st.sampled_from((0, 1, 0x7F, 0x80, 0x7FFF, 2**31 - 1, 2**63 - 1, -1)),
+    st.sampled_from((1, 2, 4, 8)),
+)
 _BYTES = _edit(('over', 'flip', 'cut', 'drop', 'repeat', 'insert'),
                st.sampled_from(BYTES) | st.binary(min_size=1, max_size=8))  # fmt: skip
 _WORDS = _edit(('word',), st.sampled_from([word.encode() for word in WORDS]))
 
-#: Edits of files of bytes, and of text.
-BINARY = st.lists(_BYTES, min_size=1, max_size=3)
+#: Edits of files of bytes, and of text, one after the other.
+BINARY = st.lists(
+    _BYTES | _BYTES | _edit(('number', 'copy'), _NUMBERS), min_size=1, max_size=4
+)
 TEXT = st.lists(_WORDS | _WORDS | _BYTES, min_size=1, max_size=3)
+
+
+def edited(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """A file after edits."""
+    for edit in edits:
+        data = edit(data)
+    return data

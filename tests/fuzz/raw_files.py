@@ -168,6 +168,23 @@ def meld(folder: Path, rng: np.random.Generator) -> Raw:
     return Raw(words, tuple(files))
 
 
+def arff(folder: Path, rng: np.random.Generator) -> Raw:
+    lines = ['@relation toy', *(f'@attribute f{i} numeric' for i in range(4))]
+    lines += ["@attribute 'the colour' {red, 'dark blue'}"]
+    lines += ['@attribute joy {0, 1}', '@attribute anger {0, 1}', '', '@data']
+    for i in range(20):
+        cells = [f'{rng.normal():.3f}', '?', i, 0, "'dark blue'", i % 2, i // 2 % 2]
+        pairs = ', '.join(f'{j} {cell}' for j, cell in enumerate(cells) if cell)
+        lines.append(f'{{{pairs}}}')
+    (folder / 'toy.arff').write_text('\n'.join(lines))
+    (folder / 'toy.xml').write_text(
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<labels xmlns="http://mulan.sourceforge.net/labels">\n'
+        '<label name="joy"></label>\n<label name="anger"></label>\n</labels>\n'
+    )
+    return Raw(('arff', 'toy.arff', '--labels', 'toy.xml'), ('toy.arff', 'toy.xml'))
+
+
 def music_emotions(folder: Path, rng: np.random.Generator) -> Raw:
     from hetero_mmer.sources.music_emotions import LABELS, raw_names
 
@@ -215,6 +232,7 @@ FORMATS: dict[str, Callable[[Path, np.random.Generator], Raw]] = {
     'nemu': nemu,
     'm3ed': m3ed,
     'meld': meld,
+    'arff': arff,
     'music-emotions': music_emotions,
     'cmu-mosei': cmu_mosei,
 }

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -27,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import child
 import edits
+import hostile
+import hostile_csd
 import raw_files
 
 #: Seconds for each target, and the first seed; few fixed examples where not set.
@@ -61,17 +63,10 @@ class Target:
 
 @pytest.fixture(scope='session')
 def base(tmp_path_factory) -> Path:
-    """A store, a recipe, a finished run, and one that was stopped on its way."""
-    import torch
-
-    import hetero_mmer.training  # noqa: F401  (forked processes have it then)
-    from hetero_mmer.sources import synthesize
-
-    torch.set_num_threads(1)
+    """A store, a recipe, a finished run, and two that were stopped on their way."""
+    child.prepare()
     folder = tmp_path_factory.mktemp('base')
-    widths = {'text': 5, 'audio': 4}
-    path = folder / 'store.h5'
-    synthesize(path, num_samples=40, modalities=widths, num_labels=3, lengths=(1, 3))
+    hostile.write_good(folder / 'store.h5')
     (folder / 'recipe.yaml').write_text(
         'model:\n  class_path: hetero_mmer.models.HHMPN\n  init_args:\n'
         '    hidden_channels: 8\n    num_steps: 1\n    f2l:\n'
@@ -82,21 +77,49 @@ def base(tmp_path_factory) -> Path:
     ended = child.run([*words, 'run'], folder)
     assert ended.status == 0, ended.err
     rows = folder / 'stopped' / 'metrics.csv'
-    pid = child.start([*words, 'stopped', '--epochs', '8'], folder)
-    assert child.within(
-        60, lambda: rows.is_file() and len(rows.read_text().splitlines()) > 2
+    _stop(
+        [*words, 'stopped', '--epochs', '8'],
+        folder,
+        lambda: rows.is_file() and len(rows.read_text().splitlines()) > 2,
     )
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    assert not (folder / 'stopped' / 'metrics.json').is_file()
+    _stop([*words, 'begun'], folder, (folder / 'begun' / 'config.yaml').is_file)
+    assert (folder / 'begun' / 'checkpoints' / 'start.yaml').is_file()
     return folder
 
 
-def _of_format(name: str) -> Target:
-    folder = Path(name)
+def _stop(words: list[str], folder: Path, when: Callable[[], bool]) -> None:
+    """Begins a run and kills it."""
+    pid = child.start(words, folder)
+    assert child.within(60, when)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    run = folder / words[words.index('--out') + 1]
+    assert not (run / 'metrics.json').is_file()
+
+
+def _of_format(name: str, folder: Path) -> Target:
+    folder.mkdir()
     raw = raw_files.FORMATS[name](folder, np.random.default_rng(0))
     command = ('data', 'convert', *raw.words, '--output', 'out/new.h5')
     return Target(folder, raw.files, (command,), ('out',))
+
+
+def _like(folder: Path) -> Target:
+    """New samples that are encoded as those of a run."""
+    raw = _of_format('meld', folder)
+    recipe = 'model: {class_path: hetero_mmer.models.HHMPN}\nepochs: 1\n'
+    (folder / 'recipe.yaml').write_text(recipe)
+    words = ('--data', 'out/new.h5', '--recipe', 'recipe.yaml', '--out', 'run')
+    for command in (*raw.commands, (*TRAIN, *words)):
+        assert child.run(command, folder).status == 0
+    (command,) = raw.commands
+    told = ('--text_channels', '--num_speakers')  # As the run says.
+    places = [
+        i for name in told for i in (command.index(name), command.index(name) + 1)
+    ]
+    command = tuple(word for i, word in enumerate(command) if i not in places)
+    command = (*command, '--like', 'run')
+    return Target(folder, ('run/encoders.h5', 'run/model.json'), (command,), ('out',))
 
 
 def _targets(folder: Path) -> dict[str, Target]:
@@ -125,6 +148,12 @@ def _targets(folder: Path) -> dict[str, Target]:
             (('train', '--resume', 'stopped'),),
             ('stopped',),
         ),
+        'begun': Target(
+            folder,
+            ('begun/config.yaml', 'begun/checkpoints/start.yaml'),
+            (('train', '--resume', 'begun'),),
+            ('begun',),
+        ),
         'recipe': Target(
             folder,
             ('recipe.yaml',),
@@ -135,25 +164,73 @@ def _targets(folder: Path) -> dict[str, Target]:
     }  # fmt: skip
 
 
-NAMES = (*raw_files.FORMATS, 'store', 'run', 'weights', 'stopped', 'recipe')
+OTHERS = ('store', 'run', 'weights', 'stopped', 'begun', 'recipe')
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [*raw_files.FORMATS, 'like', *OTHERS])
 def test_damaged_files(name, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / name
     if name in raw_files.FORMATS:
-        folder.mkdir()
-        target = _of_format(name)
-        target = Target(folder, target.files, target.commands, target.made)
+        target = _of_format(name, folder)
+    elif name == 'like':
+        target = _like(folder)
     else:
         shutil.copytree(base, folder)
         target = _targets(folder)[name]
     (folder / 'canary.py').write_text(CANARY)
     for command in target.commands:  # The files as they are are good.
-        outcome = child.run(command, folder) if name != 'stopped' else None
+        outcome = None if '--resume' in command else child.run(command, folder)
         assert outcome is None or outcome.status == 0, outcome
     _fuzz(target, tmp_path / 'kept')
+
+
+@pytest.mark.parametrize('command', ['describe', 'validate', 'predict', 'train'])
+def test_hostile_stores(command, base, tmp_path):
+    """What the fuzzer would never make; each is refused by each command."""
+    if command != 'predict' and not SECONDS:
+        pytest.skip('takes long: make fuzz')
+    folder = tmp_path / 'here'
+    shutil.copytree(base, folder)
+    words = {
+        'predict': ('predict', 'run', 'bad.h5', '--output', 'out/p.csv'),
+        'train': (
+            *TRAIN,
+            '--data',
+            'bad.h5',
+            '--recipe',
+            'recipe.yaml',
+            '--out',
+            'out',
+        ),
+    }.get(command, ('data', command, 'bad.h5'))
+    target = Target(folder, ('bad.h5',), (words,))
+    _refused(target, hostile.hostile_stores(tmp_path))
+
+
+def test_hostile_sequences(tmp_path):
+    folder = tmp_path / 'here'
+    target = _of_format('cmu-mosei', folder)
+    _refused(
+        Target(folder, ('glove_vectors.csd',), target.commands),
+        hostile_csd.hostile_csd(tmp_path),
+    )
+
+
+def _refused(target: Target, bad: Iterator[tuple[str, Path]]) -> None:
+    """Judges how a command ends on files of which it may believe none."""
+    for name, path in bad:
+        for old in target.folder.glob('secret.*'):
+            old.unlink()
+        for one in (path, *path.parent.glob('secret.*')):
+            to = target.files[0] if one == path else one.name
+            shutil.copy(one, target.folder / to)
+        for command in target.commands:
+            ended = child.run(command, target.folder)
+            size = path.stat().st_size
+            assert not _fault(ended, command, target, size), (name, ended)
+            assert ended.status == 2, (name, ended)
+        path.unlink()
 
 
 def _fuzz(target: Target, kept: Path) -> None:
@@ -163,9 +240,10 @@ def _fuzz(target: Target, kept: Path) -> None:
     originals = {f: (target.folder / f).read_bytes() for f in target.files}
     end = time.monotonic() + SECONDS
     faults: dict[str, str] = {}
+    examples: list[str] = []
 
     @settings(
-        max_examples=100 if SECONDS else 8,
+        max_examples=100 if SECONDS else 6,
         deadline=None,
         derandomize=not SECONDS,
         database=None,
@@ -176,14 +254,13 @@ def _fuzz(target: Target, kept: Path) -> None:
         if SECONDS and time.monotonic() > end:
             return
         name, changes = damage
-        damaged = originals[name]
-        for change in changes:
-            damaged = change(damaged)
+        damaged = edits.edited(originals[name], changes)
+        examples.append(name)
         for command in target.commands:
             _put_back(target, kept)
             (target.folder / name).write_bytes(damaged)
             ended = child.run(command, target.folder)
-            if fault := _fault(ended, command, target, damaged):
+            if fault := _fault(ended, command, target, len(damaged)):
                 # What the last line says tells faults apart.
                 last = (ended.err.splitlines() or [''])[-1]
                 told = f'{fault}: {" ".join(command)}\n{damage}\n{ended.err[-2000:]}'
@@ -197,12 +274,14 @@ def _fuzz(target: Target, kept: Path) -> None:
         example()
         if time.monotonic() >= end:
             break
+    if SECONDS:
+        print(f'\n{len(examples)} examples', file=sys.__stderr__, flush=True)
     if faults:
         pytest.fail('\n\n'.join(faults.values()), pytrace=False)
 
 
 def _damage(name: str) -> st.SearchStrategy[tuple[str, list[edits.Edit]]]:
-    text = name.endswith(('.csv', '.json', '.yaml', '.arff'))
+    text = name.endswith(('.csv', '.json', '.yaml', '.arff', '.xml'))
     return st.tuples(st.just(name), edits.TEXT if text else edits.BINARY)
 
 
@@ -214,7 +293,7 @@ def _put_back(target: Target, kept: Path) -> None:
 
 
 def _fault(
-    ended: child.Outcome, command: tuple[str, ...], target: Target, damaged: bytes
+    ended: child.Outcome, command: tuple[str, ...], target: Target, size: int
 ) -> str:
     """What is wrong with how a command ended; nothing if all is well."""
     errors = [e for e in ended.err.splitlines() if e.startswith('hetero-mmer: error:')]
@@ -224,7 +303,7 @@ def _fault(
     faults = {
         'hangs': ended.late or ended.seconds > 10,
         'traceback': ended.status not in (0, 2) or 'Traceback' in ended.err,
-        'memory': ended.grown > 2 * len(damaged) + (300 << 20),
+        'memory': ended.grown > 2 * size + (300 << 20),
         'code of the file ran': (target.folder / 'ran').exists(),
         'not one sentence': ended.status == 2
         and command[:2] != ('data', 'validate')

@@ -63,11 +63,7 @@ class Commands:
 
 def undisturbed(folder: Path) -> tuple[dict[str, bytes], dict[str, float]]:
     """What the commands make, and the seconds each takes."""
-    import torch
-
-    import hetero_mmer.training  # noqa: F401  (forked processes have it then)
-
-    torch.set_num_threads(1)
+    child.prepare()
     commands = Commands(folder)
     seconds = {}
     for command in commands.all():

@@ -142,6 +142,32 @@ def test_compressed(tmp_path, opener):
     assert_same(load_pickle(tmp_path / 'a.pkl'), value)
 
 
+@pytest.mark.parametrize('opener', [gzip.open, bz2.open, lzma.open])
+def test_what_inflates_to_much_more_is_refused(tmp_path, monkeypatch, opener):
+    path = tmp_path / 'a.pkl'
+    with opener(path, 'wb') as file:
+        pickle.dump(bytes(30 << 20), file)
+    assert load_pickle(path) == bytes(30 << 20)
+    monkeypatch.setattr('hetero_mmer.input._SLACK', 1 << 20)
+    with pytest.raises(InputError, match=r"'.*a\.pkl' .*it inflates to more than"):
+        load_pickle(path)
+
+
+def test_a_torch_file_that_inflates_to_much_more_is_refused(tmp_path, monkeypatch):
+    torch.save(torch.zeros(5 << 20), tmp_path / 'a.pt')
+    with (
+        zipfile.ZipFile(tmp_path / 'a.pt') as whole,
+        zipfile.ZipFile(tmp_path / 'b.pt', 'w', zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    assert not load_torch(tmp_path / 'b.pt').any()
+    monkeypatch.setattr('hetero_mmer.input._SLACK', 1 << 20)
+    assert not load_torch(tmp_path / 'a.pt').any()
+    with pytest.raises(InputError, match=r"'.*b\.pt' .*it inflates to 209"):
+        load_torch(tmp_path / 'b.pt')
+
+
 @pytest.mark.parametrize('level', [0, 1, 6, 9])
 def test_zlib(tmp_path, level):
     value = {'a': np.random.default_rng(0).random(400_000), 'b': 'x'}
