@@ -292,7 +292,7 @@ def _file_number(path: Path) -> int | None:
 
 def data_fetch(words: list[str]) -> int:
     """Downloads a data set and makes its store."""
-    args = _data_args(data_fetch, words, name='Name of the data set.')
+    args = _data_args(data_fetch, words, name='One that `hetero-mmer data list` shows.')
 
     from hetero_mmer.sources import fetch_data_set
 
@@ -410,7 +410,7 @@ def train(words: list[str]) -> int:
         raise
     _say(f'The run lies in {folder}')
     if training.needs_trust(folder):
-        _say('Its model is code of your own: evaluate and predict run it by --trust')
+        _say('Its model is code of your own: evaluate and predict run it with --trust')
     return 0
 
 
@@ -430,7 +430,7 @@ def _train_parser(model: Any) -> ArgumentParser:
         help='Go on with the run in a folder; with --data if its data were moved.',
     )
     _add_trust(parser)
-    text = f'A YAML file of options, or one of {training.recipe_names()}.'
+    text = 'A YAML file of options, or one of ours: `hetero-mmer recipes` lists them.'
     parser.add_argument('--recipe', action=ActionConfigFile, help=text)
     text = 'A class of hetero_mmer.models by name, or any other by import path.'
     parser.add_argument('--model', type=model, required=True, help=text)
@@ -599,9 +599,17 @@ def _sentence(message: str) -> str:
     )
     if not expected or value is None:
         return f'{option}: {rest[:300]}'
-    names = ' or '.join(expected).replace("', '", ' or ').replace('NoneType', 'null')
+    given = re.search('Given value: (.*)', rest)
+    if given and value[1] == 'None' and given[1][:1] == '{':  # No blank after a colon.
+        expected, value = ['dict'], given
+    names = ' or '.join(_MEANT.get(kind, kind) for kind in expected)
+    names = names.replace("', '", ' or ').replace('NoneType', 'null')
     names += ' or an import path' if 'Callable' in rest else ''
     return f"{option} expects {names} (got '{value[1]}')"
+
+
+#: How what Python calls otherwise is typed.
+_MEANT = {'dict': "'{NAME: VALUE}'", 'list': "'[NAME, NAME]'"}
 
 
 def _say(sentence: str) -> None:

@@ -43,6 +43,7 @@ def folder(tmp_path):
     (tmp_path / 'begun' / 'config.yaml').write_text('model: HHMPN\ndata: none.h5')
     (tmp_path / 'file').touch()
     (tmp_path / 'bad.yaml').write_text('epoch: 3')
+    (tmp_path / 'own.yaml').write_text('model: no_pkg.Model\ndata: a.h5\nout: run')
     (tmp_path / 'typo.yaml').write_text('model: HHMPM\ndata: a.h5\nout: run')
     (tmp_path / 'bad.h5').write_text('no HDF5')
     return tmp_path
@@ -53,6 +54,8 @@ ERRORS = {
     'train --model hetero_mmer.models.HHMPM --out run': "did you mean 'HHMPN'?",
     'train --model no_pkg.Model --data a.h5 --out run': "No module named 'no_pkg'",
     'train --recipe typo.yaml': "did you mean 'HHMPN'?",
+    'train --recipe own.yaml': "'own.yaml' would run 'no_pkg.Model', but",
+    'train --recipe own.yaml --trust': "No module named 'no_pkg'",
     'train --recipe hhmpn_mosi': "did you mean 'hhmpn_mosei'?",
     'train --recipe bad.yaml': "unknown option 'epoch'",
     'train --recipe hhmpn_mosei': 'missing arguments: data, out',
@@ -82,6 +85,10 @@ ERRORS = {
     'predict nowhere a.h5 --output bad.yaml': 'holds no predictions',
     'data convert cvs a --output b': "did you mean 'csv'?",
     'data describe none.h5': "no store 'none.h5'",
+    'data validate bda.h5': "no store 'bda.h5'; did you mean 'bad.h5'?",
+    'data validate bad.h5': 'it is not HDF5 (',
+    'data convert csv bad.yml --output b.h5': "did you mean 'bad.yaml'?",
+    'evaluate begn': "did you mean 'begun'?",
     'data validate bad.h5 --rot x': "did you mean '--root'?",
 }
 HELPS = [

@@ -35,7 +35,7 @@ def recipe_file(name: str) -> Path:
     names = recipe_names()
     if name in names:
         return FOLDER / f'{name}.yaml'
-    hint = did_you_mean(name, names) or f' (known: {", ".join(names)})'
+    hint = did_you_mean(name, names) or '; `hetero-mmer recipes` lists them'
     raise InputError(f"there is no recipe '{name}'{hint}")
 
 

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import track as rich_track
 
 from hetero_mmer.escape import visible
+from hetero_mmer.hint import did_you_mean_path
 from hetero_mmer.input import check_file
 from hetero_mmer.sources.split import exact_sizes
 from hetero_mmer.store import Like
@@ -56,7 +57,8 @@ def existing(path: Source) -> Path:
         InputError: If there is nothing, or a pipe or a device.
     """
     if not Path(path).exists():
-        raise InputError(f"there is no file or folder '{path}'")
+        hint = did_you_mean_path(path)
+        raise InputError(f"there is no file or folder '{path}'{hint}")
     return Path(path) if Path(path).is_dir() else check_file(path)
 
 

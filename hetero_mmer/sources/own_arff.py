@@ -171,6 +171,8 @@ def convert(
             notes += [f'WARNING: {n}' for n in sparse_notes(first, found.names)]
         used = taken.union(*(reader.places for reader in readers[0].values()))
         notes += [*dealt, *_other_notes(first, used, samples.num_weighted)]
+        if isinstance(labels, list):
+            notes += _like_labels(first, found.names, used - taken)
         if labelled and pattern is None:
             notes += split_notes(split[kept].tolist())
         for note in notes:
@@ -360,7 +362,7 @@ def _deal(
         if share is None:
             rows = np.flatnonzero(usable)
             split[rows] = _even(samples.labels[rows], SHARES, seed)
-            note = f'the file is no split: its {len(rows)} rows were dealt out evenly'
+            note = f'the file has no split: its {len(rows)} rows were dealt out evenly'
             return split, [f'{note} in each label, with seed {seed}']
         count, option = share
         split[:count], split[count:] = 'train', 'test'
@@ -405,6 +407,28 @@ def _label_notes(
         yield (
             f'{(~known).sum()} of {len(known)} rows have an unknown label: samples '
             'have no labels'
+        )
+
+
+def _like_labels(
+    header: Header, names: Sequence[str], features: set[int]
+) -> Iterator[str]:
+    """What is a label as well, by its values and its place beside the named ones."""
+    attributes, labels = header.attributes, {header.places[name] for name in names}
+    beside = set(labels)
+    for places in (range(len(attributes)), reversed(range(len(attributes)))):
+        before = -1
+        for i in places:
+            alike = attributes[i].values == attributes[before].values
+            if before in beside and i in features and alike:
+                beside.add(i)
+            before = i
+    if more := [attributes[i].name for i in sorted(beside - labels)]:
+        rest = f', ... ({len(more)} in all)' if len(more) > 5 else ''
+        yield (
+            f'WARNING: features that lie beside the labels and have the same values: '
+            f'{", ".join(more[:5])}{rest}; if they are labels, too, name them with '
+            '--labels, or leave them out with --ignore'
         )
 
 

@@ -49,7 +49,7 @@ def read_table(path: str | os.PathLike[str], needed: Sequence[str] = ()) -> Tabl
         if len(cells) != len(columns):
             raise InputError(
                 f'a row has {len(columns)} cells, as many as there are columns '
-                f"(got {len(cells)} in line {line} of '{path}')"
+                f"(got {len(cells)} in line {line} of '{path}'){_separated(columns)}"
             )
         values = (cell.strip() for cell in cells)
         rows.append(dict(zip(columns, values, strict=True)))
@@ -66,10 +66,13 @@ def missing_column(
         columns: Those that there are.
         path: The file.
     """
-    hint = ''
-    if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
-        hint = ': are its columns separated by commas?'
     return InputError(
         f"a column is called '{name}', but the columns of '{path}' are "
-        f'{list(columns)}{hint}'
+        f'{list(columns)}{_separated(columns)}'
     )
+
+
+def _separated(columns: Sequence[str]) -> str:
+    if len(columns) == 1 and (';' in columns[0] or '\t' in columns[0]):
+        return ': are its columns separated by commas?'
+    return ''

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.hint import did_you_mean_path
 from hetero_mmer.input import check_file
 from hetero_mmer.reason import reason
 from hetero_mmer.schema import Kind
@@ -501,12 +502,16 @@ class Store:
         if self._file is not None and self._process == os.getpid():
             return self._file
         if not self.path.exists():
-            raise InputError(f"there is no store '{self.path}'")
+            hint = did_you_mean_path(self.path, end='.h5')
+            raise InputError(f"there is no store '{self.path}'{hint}")
         check_file(self.path)
         try:
             self._file = safe_h5.open_h5(self.path)
         except safe_h5.DAMAGE as error:
-            raise self._error(safe_h5.why_not_open(error)) from error
+            why = safe_h5.why_not_open(error)
+            if 'signature not found' in why:
+                why += '; `hetero-mmer data convert` makes a store of raw files'
+            raise self._error(why) from error
         self._process = os.getpid()  # A forked worker opens a file of its own.
         self._readers = {}
         return self._file

@@ -97,7 +97,12 @@ def _look(path: str) -> None:
     length = os.path.getsize(path)
     _limit_memory(2 * length + _MEMORY)
     _begin(path, '/', length)
-    with safe_h5.open_h5(path) as file:
+    try:
+        opened = safe_h5.open_h5(path)
+    except safe_h5.DAMAGE as error:
+        why = safe_h5.why_not_open(error)
+        raise InputError(f"cannot read '{path}': {why}") from error
+    with opened as file:
         is_store = safe_h5.format_of(file)[0] == FORMAT
         _read_attributes(file)
         for name, node in safe_h5.walk(file, MAX_OBJECTS if is_store else sys.maxsize):

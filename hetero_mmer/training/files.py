@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hetero_mmer.escape import guard_cell
+from hetero_mmer.hint import did_you_mean_path
 from hetero_mmer.input import check_file
 from hetero_mmer.output import replacing
 from hetero_mmer.reason import reason
@@ -158,7 +159,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path) / CONFIG
     if not file.is_file():
-        raise InputError(f"there is no run in '{path}' (no {CONFIG})")
+        hint = '' if Path(path).exists() else did_you_mean_path(path)
+        raise InputError(f"there is no run in '{path}' (no {CONFIG}){hint}")
     config = read_yaml(file)
     if not isinstance(config, dict) or 'model' not in config:
         raise InputError(f"'{file}' names no model")

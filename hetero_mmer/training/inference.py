@@ -75,7 +75,7 @@ def evaluate(
     if data is None and not where.exists():
         raise InputError(
             f"the data of the run in '{path}', '{where}', are not there; if they lie "
-            'elsewhere now, name them by `--data`'
+            'elsewhere now, name them with `--data`'
         )
     with Store(where) as store:
         from hetero_mmer.training.data import (

@@ -158,7 +158,8 @@ def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] |
             return None
         rest = ['--recipe', str(find_recipe(recipe)), *rest]
         if spec:
-            check_model_name(spec['class_path'])
+            where = f"the recipe '{find_recipe(recipe)}'"
+            check_model_name(spec['class_path'], trust='--trust' in words, where=where)
     if model:
         check_model_name(model, trust=True)
         rest = ['--model', model, *rest]
@@ -182,12 +183,13 @@ def model_options(words: Sequence[str]) -> tuple[Any, set[str]]:
     return model, _parameters(model)[0]
 
 
-def check_model_name(path: str, *, trust: bool = False) -> None:
+def check_model_name(path: str, *, trust: bool = False, where: str = 'a file') -> None:
     """Refuses a model that cannot be there, without importing what is.
 
     Args:
         path: A model of ours, or an import path.
         trust: Whether it may be imported to find out why it is not there.
+        where: Where the name stands, for the message.
 
     Raises:
         InputError: If there is none; names the nearest.
@@ -202,7 +204,7 @@ def check_model_name(path: str, *, trust: bool = False) -> None:
     else:
         is_there = top in sys.modules or not top or find_spec(top) is not None
     if not is_there:
-        locate(path, trust=trust)
+        locate(path, trust=trust, kind='model', where=where)
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:
@@ -221,7 +223,8 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
     known = _parameters(_located(name))[1]
     for option in options:
         if option not in known:
-            hint = did_you_mean(option, known)
+            how = f'; `hetero-mmer train --model {name} --help` shows all'
+            hint = did_you_mean(option, known) or how
             raise InputError(f"model {name} has no option '{option}'{hint}")
 
 

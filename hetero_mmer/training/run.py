@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from hetero_mmer.hint import did_you_mean_path
 from hetero_mmer.plain import check_plain
 from hetero_mmer.reason import reason
 from hetero_mmer.schema import Kind
@@ -206,7 +207,8 @@ def read_finished(path: Path) -> dict[str, Any]:
             f'`hetero-mmer train --resume {path}` goes on with it'
         )
     if not (path / files.MODEL).is_file():
-        raise InputError(f"there is no run in '{path}' (no {files.MODEL})")
+        hint = '' if path.exists() else did_you_mean_path(path)
+        raise InputError(f"there is no run in '{path}' (no {files.MODEL}){hint}")
     return read_about(path / files.MODEL)
 
 

@@ -70,7 +70,8 @@ def check_resumed(
             _check_options(folder, before['options'], start['options'], defaults)
         if before['sha256'] != start['sha256']:
             raise InputError(
-                f"the data of the run in '{folder}' have changed since it started"
+                f"the data of the run in '{folder}' have changed since it started, "
+                'so it cannot go on; start another run'
             )
     weights = folder / files.WEIGHTS
     # Those of the last epoch are in the checkpoint.

@@ -361,6 +361,12 @@ def test_the_command(data, capsys):
         (['--features', 'text'], '--features'),
         (['--features', '{text: [1]}'], "--features expects str or null (got '[1]')"),
         (['--features', '{text: t}', '--kinds', '{text: list}'], "(got 'list')"),
+        (
+            ['--features', '{text t}'],
+            "expects '{NAME: VALUE}' (got '{'text t': None}')",
+        ),
+        (['--features', 'text=t'], "expects '{NAME: VALUE}' or null (got 'text=t')"),
+        (['--labels', 'joy,fear'], "expects '[NAME, NAME]' or null (got 'joy,fear')"),
         (['--feature', '{text: t}'], "did you mean '--features'"),
     ],
 )

@@ -201,6 +201,19 @@ def test_labels_of_a_file_beside(toy, path, tmp_path, encoding):
     assert set(store.raw_sha256) == {'toy.arff', 'toy.xml'}
 
 
+def test_labels_that_are_not_named_are_told(toy, path, tmp_path):
+    def told(**options):
+        store = convert([path], tmp_path / 'a.h5', **options)
+        return re.search('beside the labels .* values: (.*); if', notes(store))
+
+    toy.write(path)
+    assert told(labels=['fear'])[1] == 'joy, anger'
+    assert told(labels=['joy', 'fear'])[1] == 'anger'
+    assert told(labels=list(LABELS)) is None
+    assert told(labels=['fear'], ignore=['joy', 'anger']) is None
+    assert told(labels=-1) is None
+
+
 def test_labels_are_in_the_order_that_is_given(toy, path, tmp_path):
     names = ['fear', 'joy']
     store = convert(

@@ -54,5 +54,13 @@ def test_refusals(tmp_path, content, message):
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match=r'cannot read .*No such file'):
         read_table(tmp_path / 'a.csv')
-    with pytest.raises(InputError, match=r'cannot read .*directory'):
+    with pytest.raises(InputError, match='is a folder, not a file'):
         read_table(tmp_path)
+
+
+def test_commas_that_are_no_separators(tmp_path):
+    (tmp_path / 'a.csv').write_text('id;joy\na;1,0\n')
+    with pytest.raises(
+        InputError, match=r'got 2 .*are its columns separated by commas'
+    ):
+        read_table(tmp_path / 'a.csv')

@@ -95,7 +95,7 @@ def test_a_model_of_ones_own_is_run_by_trust(
     assert main([*words, str(tmp_path / 'again')]) == 2
     assert not (tmp_path / 'again').exists()
     assert main([*words, str(tmp_path / 'again'), '--trust']) == 0
-    assert 'run it by --trust' in capsys.readouterr().out
+    assert 'run it with --trust' in capsys.readouterr().out
     (folder / 'metrics.json').unlink()
     with pytest.raises(UntrustedError, match=r"config\.yaml' would run 'own_trust"):
         resume(folder)
@@ -204,7 +204,7 @@ def test_a_typed_layer_beside_a_recipe_is_trusted(tmp_path, data, monkeypatch, c
     words = ['train', '--recipe', recipe_of(tmp_path, 'true'), '--data', str(data)]
     words += ['--out', 'run', '--epochs', '1', '--model.f2l', 'typed_layers.Layer']
     assert main(words) == 0
-    assert 'evaluate and predict run it by --trust' in capsys.readouterr().out
+    assert 'evaluate and predict run it with --trust' in capsys.readouterr().out
     sys.path[:] = [path for path in before if path != str(tmp_path)]
     del sys.modules['typed_layers']  # As another process.
     assert main(['evaluate', 'run']) == 2
