@@ -518,7 +518,8 @@ def _parser(
         def _get_help_string(self, action: argparse.Action) -> str:
             # Every module that was imported would be listed as a possible model.
             text = super()._get_help_string(action)
-            return re.sub(r', known subclasses:[^)]*', '', text)
+            text = re.sub(r', known subclasses:[^)]*', '', text)
+            return re.sub(r':\w+:`~?([^`]*)`', r'\1', text)  # Marks of docstrings.
 
     set_loader('unique_yaml', _load_yaml, (yaml.YAMLError,))
     return ArgumentParser(

@@ -163,13 +163,14 @@ def test_help_of_train_explains_each_option(capsys):
     main(['train', '--help'])
     out = ' '.join(capsys.readouterr().out.split())
     assert 'Epochs without improvement after which training stops' in out
-    assert 'hhmpn_synthetic' in out
+    assert '`hetero-mmer recipes` lists them' in out
     assert '--in_channels' not in out
     for words in (['--model.help', 'HHMPN'], ['--model', 'HHMPN', '--help']):
         assert main(['train', *words]) == 0
         out = capsys.readouterr().out
         assert '--model.num_steps' in out
         assert 'known subclasses' not in out
+        assert ':math:' not in out
         assert 'in_channels' not in out
         assert 'num_labels' not in out
 
