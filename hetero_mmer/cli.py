@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hetero_mmer.escape import visible
 from hetero_mmer.hint import did_you_mean
 from hetero_mmer.output import WriteError, writing
-from hetero_mmer.signals import Stopped, stoppable
+from hetero_mmer.signals import Stopped, stoppable, undisguised
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     try:
-        with _plain_warnings():
+        with _plain_warnings(), undisguised():
             status = _run(words)
             with writing('standard output'):  # Now: at exit nobody hears of failures.
                 sys.stdout.flush()

@@ -63,3 +63,33 @@ def stoppable() -> Iterator[None]:
     finally:  # The process ends, in which nobody wants to see where it was stopped.
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def undisguised() -> Iterator[None]:
+    """Lets an interrupt out as such where what tidies up after it fails.
+
+    PyTorch, say, has an error of its own for a file that it could not finish.
+
+    Raises:
+        KeyboardInterrupt: The one that an error came from.
+
+    Example:
+        >>> with undisguised():
+        ...     try:
+        ...         raise Stopped(signal.SIGHUP)
+        ...     finally:
+        ...         raise RuntimeError('unexpected position')
+        Traceback (most recent call last):
+        ...
+        hetero_mmer.signals.Stopped: stopped by SIGHUP
+    """
+    try:
+        yield
+    except Exception as error:
+        found: BaseException | None = error
+        while found is not None and not isinstance(found, KeyboardInterrupt):
+            found = found.__context__
+        if found is None:
+            raise
+        raise found from None

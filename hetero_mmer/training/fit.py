@@ -19,6 +19,7 @@ from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.reason import reason
+from hetero_mmer.signals import undisguised
 from hetero_mmer.store import Store
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.training import files
@@ -140,7 +141,7 @@ def _fit(
         tells=progress and not moves,
     )
     precision = options['precision']  # An older run may have a name of Lightning's.
-    with quiet(), as_if_here():
+    with quiet(), undisguised(), as_if_here():
         trainer = Trainer(
             accelerator=device.type,
             devices=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from hetero_mmer.signals import Stopped
 from hetero_mmer.sources import synthesize
 from hetero_mmer.training import (
     MultilabelModule,
+    checkpoint,
     evaluate,
     files,
     predict,
@@ -248,6 +250,34 @@ def test_a_run_that_is_stopped_while_torch_is_imported(trust, finished, tmp_path
     command = ' '.join(['hetero-mmer train --resume run', *trust])
     assert done.stderr == f'hetero-mmer: stopped by SIGTERM; `{command}` goes on\n'
     assert done.returncode == 143
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_stopped_while_a_checkpoint_is_written(
+    number, finished, tmp_path, data, model, options, monkeypatch
+):
+    """PyTorch then has an error of its own, as its file has no end."""
+
+    class Stopping(io.FileIO):
+        writes = 0
+
+        def write(self, content):
+            self.writes += 1
+            if self.writes == 3:
+                raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+            return super().write(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, 'open', Stopping, raising=False)
+        with pytest.raises(KeyboardInterrupt) as stop:
+            train(model, data, tmp_path / 'run', epochs=4, **options)
+    if number == signal.SIGHUP:
+        assert stop.value.status == 129
+    assert not list(tmp_path.rglob('*.tmp'))
+    resume(tmp_path / 'run')
+    for same in SAME:
+        expected = (finished / same).read_bytes()
+        assert (tmp_path / 'run' / same).read_bytes() == expected, same
 
 
 @pytest.mark.parametrize('epoch', [0, 2])
