@@ -75,14 +75,15 @@ def undisguised() -> Iterator[None]:
         KeyboardInterrupt: The one that an error came from.
 
     Example:
-        >>> with undisguised():
-        ...     try:
-        ...         raise Stopped(signal.SIGHUP)
-        ...     finally:
-        ...         raise RuntimeError('unexpected position')
-        Traceback (most recent call last):
-        ...
-        hetero_mmer.signals.Stopped: stopped by SIGHUP
+        >>> try:
+        ...     with undisguised():
+        ...         try:
+        ...             raise Stopped(signal.SIGHUP)
+        ...         finally:
+        ...             raise RuntimeError('unexpected position')
+        ... except Stopped as stop:
+        ...     print(stop)
+        stopped by SIGHUP
     """
     try:
         yield
