@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import hypothesis
@@ -168,7 +167,7 @@ OTHERS = ('store', 'run', 'weights', 'stopped', 'begun', 'recipe')
 
 
 @pytest.mark.parametrize('name', [*raw_files.FORMATS, 'like', *OTHERS])
-def test_damaged_files(name, base, tmp_path, monkeypatch):
+def test_damaged_files(name, base, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / name
     if name in raw_files.FORMATS:
@@ -182,7 +181,14 @@ def test_damaged_files(name, base, tmp_path, monkeypatch):
     for command in target.commands:  # The files as they are are good.
         outcome = None if '--resume' in command else child.run(command, folder)
         assert outcome is None or outcome.status == 0, outcome
-    _fuzz(target, tmp_path / 'kept')
+    seeds, num_examples, faults = _fuzz(target, tmp_path / 'kept')
+    if SECONDS:
+        with capfd.disabled():
+            print(
+                f'\n{name}: FUZZ_SEED={seeds[0]} to {seeds[-1]}, {num_examples} files'
+            )
+    if faults:
+        pytest.fail('\n\n'.join(faults), pytrace=False)
 
 
 @pytest.mark.parametrize('command', ['describe', 'validate', 'predict', 'train'])
@@ -233,7 +239,12 @@ def _refused(target: Target, bad: Iterator[tuple[str, Path]]) -> None:
         path.unlink()
 
 
-def _fuzz(target: Target, kept: Path) -> None:
+def _fuzz(target: Target, kept: Path) -> tuple[list[int], int, list[str]]:
+    """Damages files until the time is over.
+
+    Returns:
+        The seeds, the number of files that were damaged, and what was wrong.
+    """
     for name in target.made:
         if (target.folder / name).exists():
             shutil.copytree(target.folder / name, kept / name)
@@ -267,17 +278,13 @@ def _fuzz(target: Target, kept: Path) -> None:
                 faults.setdefault(f'{fault} {last[:40]}', f'{told}\n{ended}'[:6000])
             (target.folder / name).write_bytes(originals[name])
 
-    for seed in count(SEED):
+    seeds: list[int] = []
+    while not seeds or time.monotonic() < end:
+        seeds.append(SEED + len(seeds))
         if SECONDS:
-            print(f'\nFUZZ_SEED={seed}', file=sys.__stderr__, flush=True)
-            example = hypothesis.seed(seed)(example)
+            example = hypothesis.seed(seeds[-1])(example)
         example()
-        if time.monotonic() >= end:
-            break
-    if SECONDS:
-        print(f'\n{len(examples)} examples', file=sys.__stderr__, flush=True)
-    if faults:
-        pytest.fail('\n\n'.join(faults.values()), pytrace=False)
+    return seeds, len(examples), list(faults.values())
 
 
 def _damage(name: str) -> st.SearchStrategy[tuple[str, list[edits.Edit]]]:
