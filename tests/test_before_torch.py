@@ -70,6 +70,7 @@ ERRORS = {
     'train --model HHMPN --data none.h5 --out run': "no store 'none.h5'",
     'train --model HHMPN --data none.h5 --out run --model.num_steps 2': 'no store',
     'train --model HHMPN --data bad.h5 --out run': 'not HDF5',
+    'train --model HHMPN --data a.h5 --out run --modalities [txt]': "['text'] (got",
     'train --model HHMPN --data music_emotion --out run': "'music_emotions'?",
     'train --resume nowhere': "no run in 'nowhere'",
     'train --resume begun': '--data PATH` goes on',
@@ -167,6 +168,19 @@ print(*sorted({name.split('.')[0] for name in sys.modules}))
         'tensorboard',
     }
     assert not err
+
+
+def test_data_that_do_not_fit_a_run(finished):
+    with synthesize(finished / 'other.h5', num_samples=9, modalities={'audio': 2}):
+        pass
+    words = [
+        ['predict', 'run', 'other.h5', '--output', 'c.csv'],
+        ['evaluate', 'run', '--data', 'other.h5'],
+    ]
+    out, err = run(EACH, finished, json.dumps(words))
+    assert out == ['ended 2 []'] * 2
+    assert len(err) == 2
+    assert all("needs modality 'text'" in line for line in err)
 
 
 def test_public_names_are_there():

@@ -70,12 +70,7 @@ class StoreDataset(Dataset):
         scale: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        names = list(store.modalities if modalities is None else modalities)
-        unknown = [m for m in names if m not in store.modalities]
-        if unknown or not names or len(set(names)) < len(names):
-            raise InputError(
-                f'modalities of {store.path} are {list(store.modalities)} (got {names})'
-            )
+        names = store.chosen(modalities)
         self.store = store
         self.rows = _row_indices(rows, store)
         if skip_empty:

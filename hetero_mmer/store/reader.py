@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -221,6 +221,23 @@ class Store:
                 f"no sample of '{self.path}' is in split '{split}' (it has {splits})"
             )
         return rows
+
+    def chosen(self, modalities: Sequence[str] | None) -> list[str]:
+        """Those of its modalities that were chosen, in this order; all if None.
+
+        Args:
+            modalities: Their names.
+
+        Raises:
+            InputError: If one is unknown or given twice, or there are none.
+        """
+        names = list(self.modalities if modalities is None else modalities)
+        unknown = [m for m in names if m not in self.modalities]
+        if unknown or not names or len(set(names)) < len(names):
+            raise InputError(
+                f'modalities of {self.path} are {list(self.modalities)} (got {names})'
+            )
+        return names
 
     def values(self, modality: str) -> h5py.Dataset:
         """All items of a modality, [ΣS, F], or ids, [ΣS, 1]; read when indexed.

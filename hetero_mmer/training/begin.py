@@ -15,6 +15,7 @@ import numpy as np
 from hetero_mmer.sources import resolve_data
 from hetero_mmer.sources.catalog import SYNTHETIC
 from hetero_mmer.store import Store
+from hetero_mmer.store.format import SPLITS
 from hetero_mmer.training import files
 from hetero_mmer.training.check import (
     check_device_name,
@@ -192,8 +193,10 @@ def check_early(
     if folder.is_file() or (folder / files.CONFIG).is_file():
         check_folder(folder)
     if str(data) != SYNTHETIC:  # Which may have to be made first.
-        with Store(resolve_data(data, root)):
-            pass
+        with Store(resolve_data(data, root)) as store:
+            store.chosen(options['modalities'])
+            for split in filter(None, SPLITS):
+                store.rows(split)
 
 
 def _unfinished(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hetero_mmer.store import Fitted, Store
 from hetero_mmer.store.fitted import short, write_encoders
 from hetero_mmer.store.like import ENCODERS
 from hetero_mmer.training import files
-from hetero_mmer.training.run import Run
+from hetero_mmer.training.run import Record
 from hetero_mmer.typing import InputError, InputWarning
 
 #: What version 0.1 wrote of features that were fitted, without what was learned.
@@ -38,7 +38,7 @@ def keep_encoders(
             write_encoders(temporary, fitted, fill)
 
 
-def check_encoders(run: Run, store: Store) -> None:
+def check_encoders(run: Record, store: Store) -> None:
     """Refuses features of other encoders, and warns where they are not known.
 
     Args:

@@ -256,7 +256,7 @@ def _test(
         'versions': files.versions(),
     }
     files.write_json(folder / files.MODEL, about)
-    threshold = Run(folder, network, about).threshold()
+    threshold = Run(folder, about, network).threshold()
     predicts = bool(binarize(probs, threshold).any())
     notes = _notes(recorder, predicts, isinstance(options['threshold'], str))
     notes += [

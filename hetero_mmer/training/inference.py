@@ -24,7 +24,7 @@ from hetero_mmer.training.check import (
 )
 from hetero_mmer.training.encoders import check_encoders
 from hetero_mmer.training.place import check_predictions_path
-from hetero_mmer.training.run import Run, load_run, read_finished, read_options
+from hetero_mmer.training.run import Record, Run, load_run, read_options, read_record
 from hetero_mmer.typing import InputError, InputWarning
 
 
@@ -63,21 +63,29 @@ def evaluate(
         InputError: If the data do not fit the model, or have changed, or no sample's
             labels are known.
     """
-    path = _finished(run)
+    record = _record(run)
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
     check_device_name(device)
-    config = read_options(path)
+    config = read_options(record.path)
     name = config['data'] if data is None else data
     root = config['root'] if root is None else root
     where = resolve_data(name, root)
     if data is None and not where.exists():
         raise InputError(
-            f"the data of the run in '{path}', '{where}', are not there; if they lie "
-            'elsewhere now, name them with `--data`'
+            f"the data of the run in '{record.path}', '{where}', are not there; if "
+            'they lie elsewhere now, name them with `--data`'
         )
     with Store(where) as store:
+        if data is None and store.sha256() != record.about['data']['sha256']:
+            raise InputError(
+                f"'{store.path}' has changed since the run in '{record.path}'; name it "
+                'by `--data` if this is meant'
+            )
+        check_fit(record, store)
+        _tell_other_labels(record, store)
+
         from hetero_mmer.training.data import (
             check_any,
             labels_of,
@@ -87,13 +95,6 @@ def evaluate(
         from hetero_mmer.training.score import predict_probs, score
 
         run = load_run(run, trust=trust) if not isinstance(run, Run) else run
-        if data is None and store.sha256() != run.about['data']['sha256']:
-            raise InputError(
-                f"'{store.path}' has changed since the run in '{run.path}'; name it by "
-                '`--data` if this is meant'
-            )
-        check_fit(run, store)
-        _tell_other_labels(run, store)
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
         rows = store.rows(split)
         known = store.known[rows]
@@ -170,12 +171,19 @@ def predict(
     output = Path(output)
     refuse_sources(output, [input])
     check_predictions_path(output)
-    _finished(run)
+    record = _record(run)
     check_batch_size(batch_size)
     if threshold is not None:
         check_threshold(threshold)
     check_device_name(device)
     with Store(resolve_data(input, root)) as store:
+        check_fit(record, store)
+        if twice := duplicates(store.ids):
+            raise InputError(
+                f"a row of predictions is told by its sample's id, but '{store.path}' "
+                f"has '{twice[0]}' several times"
+            )
+
         import torch
 
         from hetero_mmer.training.data import samples_of
@@ -183,13 +191,7 @@ def predict(
 
         where = check_device(device)
         run = load_run(run, trust=trust) if not isinstance(run, Run) else run
-        check_fit(run, store)
         ids = [str(name) for name in store.ids]
-        if twice := duplicates(store.ids):
-            raise InputError(
-                f"a row of predictions is told by its sample's id, but '{store.path}' "
-                f"has '{twice[0]}' several times"
-            )
         samples = samples_of(run, store, skip_empty=True)
         probs = torch.full((len(ids), len(run.label_names)), torch.nan)
         empty = sorted(set(range(len(ids))) - set(samples.rows.tolist()))
@@ -208,15 +210,11 @@ def predict(
     return output
 
 
-def _finished(run: str | Path | Run) -> Path:
-    """The folder of a run, which has finished."""
-    if isinstance(run, Run):
-        return run.path
-    read_finished(Path(run))
-    return Path(run)
+def _record(run: str | Path | Run) -> Record:
+    return run if isinstance(run, Run) else read_record(run)
 
 
-def _tell_other_labels(run: Run, store: Store) -> None:
+def _tell_other_labels(run: Record, store: Store) -> None:
     """Warns of labels that are not what the model learned to predict."""
     ours = run.about['data'].get(POSITIVE_ABOVE)
     theirs = store.attrs.get(POSITIVE_ABOVE)
@@ -229,7 +227,7 @@ def _tell_other_labels(run: Run, store: Store) -> None:
         )
 
 
-def check_fit(run: Run, store: Store) -> None:
+def check_fit(run: Record, store: Store) -> None:
     """Refuses data that a run's model was not made for.
 
     Raises:

@@ -34,11 +34,10 @@ __all__ = ['FORMAT_VERSION', 'Run', 'build_model', 'load_run', 'needs_trust']
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run: its folder, its model, and what ``model.json`` says of both."""
+class Record:
+    """What ``model.json`` says of a finished run; reading it takes no torch."""
 
     path: Path
-    model: Module
     about: dict[str, Any]
 
     @property
@@ -54,7 +53,8 @@ class Run:
     @property
     def num_embeddings(self) -> dict[str, int]:
         """Size of the vocabulary of each modality whose items are ids."""
-        return _num_embeddings(self.about)
+        sizes = {m: v.get(NUM_EMBEDDINGS) for m, v in self.about['modalities'].items()}
+        return {m: size for m, size in sizes.items() if size is not None}
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -75,6 +75,13 @@ class Run:
     def left_out(self) -> list[str]:
         """Modalities that the data had and the model does not use."""
         return self.about['left_out']
+
+
+@dataclass(frozen=True)
+class Run(Record):
+    """A finished run: its folder, its model, and what ``model.json`` says of both."""
+
+    model: Module
 
     @property
     def label_graph(self) -> Tensor | None:
@@ -176,23 +183,23 @@ def load_run(path: str | Path, *, trust: bool = False) -> Run:
         InputError: For a folder that holds no finished run, or a damaged one, or one
             that would run code which is not trusted.
     """
-    path = Path(path)
-    about = read_finished(path)
+    record = read_record(path)
+    weights = record.path / files.WEIGHTS
     model = build_model(
-        about['model'],
-        {m: v['channels'] for m, v in about['modalities'].items()},
-        len(about['label_names']),
-        _num_embeddings(about),
+        record.about['model'],
+        record.in_channels,
+        len(record.label_names),
+        record.num_embeddings,
         trust=trust,
-        where=f"'{path / files.MODEL}'",
-        largest=files.size_of_weights(path / files.WEIGHTS),
+        where=f"'{record.path / files.MODEL}'",
+        largest=files.size_of_weights(weights),
     )
     # Runs of version 0.1 kept no checksum.
-    files.load_weights(model, path / files.WEIGHTS, about.get('weights_sha256'))
-    return Run(path, model.eval(), about)
+    files.load_weights(model, weights, record.about.get('weights_sha256'))
+    return Run(record.path, record.about, model.eval())
 
 
-def read_finished(path: Path) -> dict[str, Any]:
+def read_record(path: str | Path) -> Record:
     """What ``model.json`` says of a finished run; takes no torch.
 
     Args:
@@ -201,6 +208,7 @@ def read_finished(path: Path) -> dict[str, Any]:
     Raises:
         InputError: For a folder that holds no finished run, or a damaged one.
     """
+    path = Path(path)
     if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
         raise InputError(
             f"the run in '{path}' has not finished; "
@@ -209,7 +217,7 @@ def read_finished(path: Path) -> dict[str, Any]:
     if not (path / files.MODEL).is_file():
         hint = '' if path.exists() else did_you_mean_path(path)
         raise InputError(f"there is no run in '{path}' (no {files.MODEL}){hint}")
-    return read_about(path / files.MODEL)
+    return Record(path, read_about(path / files.MODEL))
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -298,8 +306,3 @@ def build_model(
         raise InputError(
             f'cannot make a {spec["class_path"]}: {reason(error)}'
         ) from error
-
-
-def _num_embeddings(about: Mapping[str, Any]) -> dict[str, int]:
-    sizes = {m: v.get(NUM_EMBEDDINGS) for m, v in about['modalities'].items()}
-    return {m: size for m, size in sizes.items() if size is not None}
