@@ -17,7 +17,7 @@ from hetero_mmer.typing import InputError
 #: The emotions as M3ED spells them, in the order of their numbers.
 EMOTIONS: Final = ('Happy', 'Neutral', 'Sad', 'Disgust', 'Anger', 'Fear', 'Surprise')
 
-_STAMP: Final = re.compile(r'(\d+):(\d+):(\d+):(\d+)')
+_STAMP: Final = re.compile(r'(\d{1,6}):(\d{1,6}):(\d{1,6}):(\d{1,6})')
 
 
 class Utterance(NamedTuple):

@@ -25,7 +25,7 @@ from hetero_mmer.sources.m3ed_annotation import (
     multi_hot,
     read_annotation,
 )
-from hetero_mmer.sources.padded import is_nothing
+from hetero_mmer.sources.padded import even, is_list, is_nothing
 from hetero_mmer.sources.split_names import find_splits, split_of
 from hetero_mmer.sources.text_file import read_text
 from hetero_mmer.sources.unpickle import load_pickle
@@ -175,6 +175,11 @@ def _by_dialogue(data: Any, path: Path) -> tuple[_Parts, list[str]]:
         part = {str(name): value for name, value in data[i].items()}
         found = match(parts.get(0, part), part, f"part {i} of '{path}'")
         parts[i] = part = found.rename(part)
+        if other := [name for name, value in part.items() if not is_list(value)]:
+            raise InputError(
+                f"each part of '{path}' has a list for each dialogue (got "
+                f"{type(part[other[0]]).__name__} for '{other[0]}' in part {i})"
+            )
         if missing := [name for name in parts[0] if name not in part]:
             raise InputError(
                 f"'{path}' has each dialogue in all of its parts, but part {i} lacks "
@@ -241,7 +246,7 @@ def _dialogue(
     utterances = [str(utterance) for utterance in data[0][name]]
     targets = list(data[2][name])
     features = {
-        m: [np.atleast_2d(np.asarray(part)) for part in data[i][name]]
+        m: [np.atleast_2d(even(part, f"rows of '{name}'")) for part in data[i][name]]
         for m, i in MODALITIES.items()
     }
     sizes = {'labels': len(targets), **{m: len(x) for m, x in features.items()}}

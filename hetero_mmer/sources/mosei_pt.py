@@ -169,7 +169,7 @@ def _ids(data: Any, path: Source) -> dict[str, int]:
     """The ids of targets by name."""
     try:
         ids = {text_of(name): _whole(i) for name, i in data['dict']['tgt'].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         ids = {}
     labels = set(ids) - set(_SPECIAL)
     if not labels or len(set(ids.values())) < len(ids):

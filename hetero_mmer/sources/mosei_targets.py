@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.sources.padded import flat_target
 from hetero_mmer.typing import InputError
 
 #: Targets of a split, whatever they are.
@@ -46,7 +47,7 @@ def read_targets(
         True
     """
     raw = {
-        s: [_flat(t, f"'{s}-{i:05d}' in '{path}'") for i, t in enumerate(some)]
+        s: [flat_target(t, f"'{s}-{i:05d}' in '{path}'") for i, t in enumerate(some)]
         for s, some in targets.items()
     }
     every = [t for some in raw.values() for t in some]
@@ -102,7 +103,7 @@ def read_intensities(
         found[split] = np.empty((len(some), num_labels))
         for i, target in enumerate(some):
             where = f"that of '{split}-{i:05d}' in '{path}'"
-            flat = _flat(target, where.removeprefix('that of '))
+            flat = flat_target(target, where.removeprefix('that of '))
             is_numbers = flat.dtype.kind in 'biuf' and flat.size == num_labels
             if not is_numbers or not np.isfinite(flat).all():
                 raise InputError(
@@ -132,18 +133,6 @@ def _repeats(target: NDArray, labels: Sequence[int]) -> bool:
 
 def _stack(vectors: Sequence[NDArray], size: int) -> NDArray[np.uint8]:
     return np.array(vectors, np.uint8).reshape(len(vectors), size)
-
-
-def _flat(target: Any, where: str) -> NDArray:
-    try:
-        flat = np.asarray(target).reshape(-1)
-        if flat.dtype.kind == 'O':  # Rows of an array of objects hold plain numbers.
-            flat = np.array(flat.tolist()).reshape(-1)
-    except ValueError:  # Entries of different lengths.
-        flat = np.array([None])
-    if flat.dtype.kind == 'O':
-        raise InputError(f'a target is one list of numbers, but that of {where} is not')
-    return flat
 
 
 def _neither(

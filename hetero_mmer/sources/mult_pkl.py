@@ -15,6 +15,7 @@ from hetero_mmer.sources.joined import Clip, write_joined
 from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
 from hetero_mmer.sources.padded import (
     column,
+    even,
     is_nothing,
     size_of,
     take_arrays,
@@ -180,7 +181,8 @@ def _clips(
     """Names of samples: the video, and from when to when in seconds."""
     clips = []
     for row in column(part, 'id', num_samples, where):
-        cells = [text_of(cell) for cell in np.asarray(row).reshape(-1)]
+        parts = even(row, f'parts of an id of {where}').reshape(-1)
+        cells = [text_of(cell) for cell in parts]
         if len(cells) != 3:
             raise InputError(
                 f"an id of {where} is video, start and end (got '{' '.join(cells)}')"
@@ -204,7 +206,8 @@ def _find(
 def _sentiment(
     part: Mapping[str, Any], num_samples: int, where: str
 ) -> NDArray[np.float64]:
-    values = np.asarray(column(part, 'labels', num_samples, where))
+    labels = column(part, 'labels', num_samples, where)
+    values = even(labels, f'labels of {where}')
     if values.dtype.kind not in 'biuf' or values.size != num_samples:
         raise InputError(
             f'labels of {where} are one sentiment per sample, [N, 1, 1] (got shape '

@@ -29,6 +29,8 @@ from hetero_mmer.sources.nemu_items import filled, flat_ids, holds_ids, item_row
 from hetero_mmer.sources.padded import (
     column,
     find_keys,
+    flat_target,
+    is_list,
     is_nothing,
     text_of,
     unread_parts,
@@ -67,7 +69,6 @@ _KINDS: Final[Mapping[str, Kind]] = {
     'audio': 'sequence',
 }
 _TEXTS: Final = ('lyrics', 'comments')
-_LISTS: Final = (list, tuple, np.ndarray)
 _MARKS: Final = ('<blank>', '<unk>', '<s>', '</s>')
 
 
@@ -170,7 +171,7 @@ def convert(
             writer.note(f'{m} are token ids up to {size - 1} ({how}); the id 0 pads')
         for m, side in sides.items():
             writer.note(f'{m}: rows of zeros are padding on this side: {side}')
-        if any(_multi_hot(song.target) is not None for song in songs[:1]):
+        if any(_multi_hot(_target(song)) is not None for song in songs[:1]):
             writer.note('targets are multi-hot, in the order of the ids from 4 on')
         writer.note('the file has no names: songs are called by split and row')
         for note in notes:
@@ -201,9 +202,9 @@ def _songs(data: Any, path: Path) -> Iterator[Song]:
             keys = find_keys(part, longer, where) | find_keys(part, _KEYS, where)
             targets = part.get('tgt')
             some = next((part[key] for key in keys.values()), None)
-            if split == 'test' and targets is None and isinstance(some, _LISTS):
+            if split == 'test' and targets is None and is_list(some):
                 targets = [None] * len(some)
-        if not keys or not isinstance(targets, list | np.ndarray):
+        if not keys or not is_list(targets):
             got = list(part) if isinstance(part, dict) else type(part).__name__
             raise InputError(
                 f"{where} has a list of targets 'tgt' and features like 'src-lyr' or "
@@ -244,12 +245,13 @@ def _label_places(data: Mapping[str, Any], path: Path) -> dict[int, int]:
 
 
 def _labels(song: Song, place: Mapping[int, int]) -> NDArray[np.uint8]:
-    y = _multi_hot(song.target)
+    target = _target(song)
+    y = _multi_hot(target)
     if y is not None:
         return y
     if song.split == 'test' and is_nothing(song.target):
         return np.full(len(LABEL_NAMES), UNKNOWN, np.uint8)
-    ids = np.asarray(song.target).reshape(-1).tolist()
+    ids = target.tolist()
     inner = ids[1:-1] if ids[:1] == [2] and ids[1:][-1:] == [3] else None
     if inner is None or any(i not in place for i in inner):
         raise InputError(
@@ -262,8 +264,14 @@ def _labels(song: Song, place: Mapping[int, int]) -> NDArray[np.uint8]:
     return labels
 
 
-def _multi_hot(target: Any) -> NDArray[np.uint8] | None:
-    y = np.asarray(target).reshape(-1)
+def _target(song: Song) -> NDArray:
+    """What the file says of a song's labels, in a row."""
+    if is_nothing(song.target):
+        return np.asarray(song.target).reshape(-1)
+    return flat_target(song.target, f"'{song.name}' in '{song.path}'")
+
+
+def _multi_hot(y: NDArray) -> NDArray[np.uint8] | None:
     if y.shape == (len(LABEL_NAMES),) and np.isin(y, (0, 1)).all():
         return y.astype(np.uint8)
     return None

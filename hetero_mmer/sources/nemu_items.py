@@ -122,7 +122,7 @@ def _parts(value: Any) -> NDArray[np.int64] | None:
     array = np.asarray(value)
     if array.dtype.kind == 'f':
         # Ids may be stored as floats, vectors have fractions.
-        if not np.isfinite(array).all() or (array != np.floor(array)).any():
+        if (array != np.floor(array)).any() or not (np.abs(array) < 2.0**53).all():
             return None
     elif array.dtype.kind not in 'iu':
         return None

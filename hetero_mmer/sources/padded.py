@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +156,7 @@ def _holds_samples(part: Any, keys: Collection[str], depth: int = 3) -> bool:
             or (split_of(key) and _holds_samples(value, keys, depth - 1))
             for key, value in part.items()
         )
-    if not isinstance(part, list | tuple | np.ndarray) or not len(part):
+    if not is_list(part) or not len(part):
         return False
     first = part[0]
     if isinstance(first, list | tuple) and depth > 1:
@@ -210,13 +210,73 @@ def column(part: Mapping[str, Any], key: str, num_samples: int, where: str) -> A
         InputError: For nothing, or another number.
     """
     values = part.get(key)
-    count = len(values) if isinstance(values, list | tuple | np.ndarray) else 'none'
+    count = len(values) if is_list(values) else 'none'
     if count != num_samples:
         raise InputError(
             f"'{key}' of {where} has one entry for each of {num_samples} samples "
             f'(got {count})'
         )
     return values
+
+
+def is_list(value: Any) -> TypeGuard[list | tuple | NDArray]:
+    """Whether a value has entries one after the other.
+
+    Args:
+        value: Anything.
+
+    Example:
+        >>> is_list([1]), is_list(np.array(1)), is_list('ab')
+        (True, False, False)
+    """
+    return isinstance(value, list | tuple) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
+
+
+def even(value: Any, where: str) -> NDArray:
+    """Values as an array.
+
+    Args:
+        value: Values in lists or arrays.
+        where: What they are, for the message.
+
+    Raises:
+        InputError: If lists of them differ in length.
+
+    Example:
+        >>> even([[1, 2], [3, 4]], 'numbers').shape
+        (2, 2)
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(f'{where} have one length ({error})') from None
+
+
+def flat_target(target: Any, where: str) -> NDArray:
+    """A target as numbers in a row.
+
+    Args:
+        target: Numbers, in lists or arrays.
+        where: Whose it is, for the message.
+
+    Raises:
+        InputError: For anything else.
+
+    Example:
+        >>> flat_target([[2, 5, 3]], "'train-00001'").tolist()
+        [2, 5, 3]
+    """
+    try:
+        flat = np.asarray(target).reshape(-1)
+        if flat.dtype.kind == 'O':  # Rows of an array of objects hold plain numbers.
+            flat = np.array(flat.tolist()).reshape(-1)
+    except ValueError:  # Entries of different lengths.
+        flat = np.array([None])
+    if flat.dtype.kind == 'O':
+        raise InputError(f'a target is one list of numbers, but that of {where} is not')
+    return flat
 
 
 def is_nothing(values: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -69,6 +70,19 @@ def _plain(dtype: Any) -> np.dtype:
     return dtype
 
 
+def check_text(array: NDArray) -> NDArray:
+    """An array, if what it has of text is Unicode: NumPy takes any number for a letter.
+
+    Args:
+        array: Any array.
+    """
+    if array.dtype.kind == 'U' and array.nbytes:
+        code = np.dtype('u4').newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).reshape(-1).view(code).max() > sys.maxunicode:
+            raise Refused('text that is not Unicode')
+    return array
+
+
 def read_exactly(file: BinaryIO, size: int) -> bytes:
     """Reads so many bytes, no fewer.
 
@@ -112,6 +126,7 @@ def set_array(array: NDArray, state: Any) -> None:
     if not fits:
         raise Refused(f'an array of the shape {shape} from other data')
     array.__setstate__((1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
+    check_text(array)
 
 
 def make_scalar(dtype: Any, data: Any = b'') -> Any:
@@ -124,7 +139,9 @@ def make_scalar(dtype: Any, data: Any = b'') -> Any:
     dtype, data = _plain(dtype), _raw(data)
     if len(data) != dtype.itemsize:
         raise Refused(f'a number of type {dtype} from {len(data)} bytes')
-    return np.ndarray((), dtype, data)[()] if data else np.zeros((), dtype)[()]
+    if not data:
+        return np.zeros((), dtype)[()]
+    return check_text(np.ndarray((), dtype, data))[()]
 
 
 def from_buffer(
@@ -144,7 +161,7 @@ def from_buffer(
         raise Refused(f'an array of the shape {shape} from {len(data)} bytes')
     if order not in ('C', 'F', 'K'):
         raise Refused(f'an array in the order {order!r}')
-    array = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+    array = check_text(np.frombuffer(data, dtype)) if data else np.empty(0, dtype)
     if order == 'K':
         axes = tuple(range(len(shape))) if axes is None else axes
         if sorted(axes) != list(range(len(shape))):

@@ -33,6 +33,9 @@ from hetero_mmer.sources.safe_arrays import (
 #: A text that large is an array's bytes, and nothing refers to it twice.
 _LARGE: Final = 1 << 16
 
+#: No data have longer whole numbers: these are neither floats nor text.
+_MAX_BITS: Final = 1000
+
 #: The modules of Python 2 and of numpy 1, as they are called now.
 _RENAMED: Final = {'__builtin__': 'builtins', 'copy_reg': 'copyreg'}
 
@@ -64,6 +67,18 @@ _FACTORIES: Final[Mapping[Name, type]] = {
     Name('builtins', 'tuple'): tuple,
     Name('collections', 'OrderedDict'): OrderedDict,
 }
+
+
+def _not_endless(load: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Loads a whole number as another function does, if it is not too long."""
+
+    def checked(unpickler: Any) -> None:
+        load(unpickler)
+        bits = int(unpickler.stack[-1]).bit_length()
+        if bits > _MAX_BITS:
+            raise Refused(f'a number of {bits} bits')
+
+    return checked
 
 
 class SafeUnpickler(pickle._Unpickler):
@@ -241,6 +256,10 @@ class SafeUnpickler(pickle._Unpickler):
         pickle.SETITEM[0]: _load_setitem,
         pickle.SETITEMS[0]: _load_setitems,
         pickle.ADDITEMS[0]: _load_additems,
+        **{
+            code[0]: _not_endless(pickle._Unpickler.dispatch[code[0]])
+            for code in (pickle.INT, pickle.LONG, pickle.LONG1, pickle.LONG4)
+        },
     }
 
 

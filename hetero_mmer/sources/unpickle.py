@@ -19,7 +19,12 @@ import numpy as np
 
 from hetero_mmer.input import inflated_limit
 from hetero_mmer.sources.common import Source, existing
-from hetero_mmer.sources.safe_arrays import Refused, check_shape, read_exactly
+from hetero_mmer.sources.safe_arrays import (
+    Refused,
+    check_shape,
+    check_text,
+    read_exactly,
+)
 from hetero_mmer.sources.safe_unpickler import (
     ARRAYS,
     Name,
@@ -123,9 +128,8 @@ class _JoblibUnpickler(SafeUnpickler):
             return _JoblibUnpickler(self.file).load()
         if state.get('numpy_array_alignment_bytes') is not None:  # From 1.2 on.
             read_exactly(self.file, read_exactly(self.file, 1)[0])
-        array = np.frombuffer(
-            read_exactly(self.file, math.prod(shape) * dtype.itemsize), dtype
-        )
+        data = read_exactly(self.file, math.prod(shape) * dtype.itemsize)
+        array = check_text(np.frombuffer(data, dtype))
         return array.reshape(shape, order=order)
 
 

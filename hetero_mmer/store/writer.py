@@ -370,7 +370,7 @@ class StoreWriter:
                     f"'{modality}' has items of width {channels}, [S, {channels}] "
                     f"(got shape {list(array.shape)} in sample '{sample_id}')"
                 )
-            with np.errstate(over='ignore'):
+            with np.errstate(over='ignore', invalid='ignore'):
                 cast = array.astype(self.dtype, copy=False)
             if cast is not array and (np.isfinite(array) > np.isfinite(cast)).any():
                 raise InputError(
