@@ -191,11 +191,14 @@ def test_damaged_files(name, base, tmp_path, monkeypatch, capfd):
         pytest.fail('\n\n'.join(faults), pytrace=False)
 
 
-@pytest.mark.parametrize('command', ['describe', 'validate', 'predict', 'train'])
+SLOW = [
+    pytest.param(c, marks=pytest.mark.slow) for c in ('describe', 'validate', 'train')
+]
+
+
+@pytest.mark.parametrize('command', ['predict', *SLOW])
 def test_hostile_stores(command, base, tmp_path):
     """What the fuzzer would never make; each is refused by each command."""
-    if command != 'predict' and not SECONDS:
-        pytest.skip('takes long: make fuzz')
     folder = tmp_path / 'here'
     shutil.copytree(base, folder)
     words = {
