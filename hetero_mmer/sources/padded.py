@@ -290,7 +290,10 @@ def is_nothing(values: Any) -> bool:
         (True, True, False)
     """
     try:
-        return not np.isfinite(np.asarray(values, np.float64)).any()
+        array = np.asarray(values)
+        if array.dtype.kind == 'c':
+            return False
+        return not np.isfinite(array.astype(np.float64)).any()
     except (TypeError, ValueError):
         return False
 

@@ -179,7 +179,7 @@ def _fit(
             StoreLoader(splits.valid, size, **workers),
         )
         path = folder / files.CHECKPOINT if kept is not None else None
-        with _restoring(folder, lambda: path is None or recorder.started):
+        with _restoring(folder, lambda: path is None or recorder.stepped):
             trainer.fit(module, *loaders, ckpt_path=path, weights_only=True)
     return recorder
 

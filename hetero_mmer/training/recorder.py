@@ -67,16 +67,15 @@ class Recorder(Checkpoint):
         self.best_epoch = 0
         self.best = -math.inf
         self._start = 0.0
+        self._first_step = 0
+        #: Whether a step was made, so that all of a checkpoint was restored: before,
+        #: nothing looks at what it has of the optimizer.
+        self.stepped = False
 
     @property
     def seconds(self) -> float:
         """Time of all epochs so far."""
         return sum(row['seconds'] for row in self.rows)
-
-    @property
-    def started(self) -> bool:
-        """Whether training has begun, so that all of a checkpoint was restored."""
-        return self._start > 0
 
     @property
     def exhausted(self) -> bool:
@@ -87,8 +86,15 @@ class Recorder(Checkpoint):
     def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
         """Stops a run at once that had been stopped by patience."""
         self._start = time.perf_counter()
+        self._first_step = trainer.global_step
         self.events.begin(self.rows, trainer.global_step)
         trainer.should_stop = trainer.should_stop or self.exhausted
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: MultilabelModule, *batch: object
+    ) -> None:
+        """Looks whether a step was made; some batches are summed up for one."""
+        self.stepped = self.stepped or trainer.global_step > self._first_step
 
     def on_train_epoch_end(self, trainer: Trainer, module: MultilabelModule) -> None:
         """Writes what an epoch has brought."""
