@@ -16,6 +16,7 @@ from hetero_mmer.sources.label_join import LabelTable, read_labels
 from hetero_mmer.sources.padded import (
     Parts,
     column,
+    even,
     size_of,
     take_arrays,
     text_of,
@@ -175,7 +176,7 @@ def _text_rows(
     if 'text' not in arrays or part.get('text_bert') is None:
         return {}
     num_samples, num_rows = arrays['text'].shape[:2]
-    tokens = np.asarray(part['text_bert'])
+    tokens = even(part['text_bert'], "lists in 'text_bert'")
     if tokens.shape != (num_samples, 3, num_rows) or tokens.dtype.kind not in 'biuf':
         return {}
     return {'text': tokens[:, 1] > 0}
