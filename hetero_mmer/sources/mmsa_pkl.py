@@ -17,6 +17,7 @@ from hetero_mmer.sources.padded import (
     Parts,
     column,
     even,
+    floats,
     size_of,
     take_arrays,
     text_of,
@@ -132,7 +133,7 @@ def _clip(sample_id: str, where: str, tolerance: float) -> Clip:
 
 def _numbers(values: Any, where: str) -> NDArray[np.float64]:
     try:
-        array = np.asarray(values, np.float64).reshape(len(values))
+        array = floats(values).reshape(len(values))
     except (TypeError, ValueError):
         raise InputError(f'{where} are numbers, one per sample') from None
     return array
