@@ -16,6 +16,8 @@ from hetero_mmer.sources.label_join import LabelTable, read_labels
 from hetero_mmer.sources.padded import (
     Parts,
     column,
+    even,
+    floats,
     size_of,
     take_arrays,
     text_of,
@@ -131,7 +133,7 @@ def _clip(sample_id: str, where: str, tolerance: float) -> Clip:
 
 def _numbers(values: Any, where: str) -> NDArray[np.float64]:
     try:
-        array = np.asarray(values, np.float64).reshape(len(values))
+        array = floats(values).reshape(len(values))
     except (TypeError, ValueError):
         raise InputError(f'{where} are numbers, one per sample') from None
     return array
@@ -175,7 +177,7 @@ def _text_rows(
     if 'text' not in arrays or part.get('text_bert') is None:
         return {}
     num_samples, num_rows = arrays['text'].shape[:2]
-    tokens = np.asarray(part['text_bert'])
+    tokens = even(part['text_bert'], "lists in 'text_bert'")
     if tokens.shape != (num_samples, 3, num_rows) or tokens.dtype.kind not in 'biuf':
         return {}
     return {'text': tokens[:, 1] > 0}

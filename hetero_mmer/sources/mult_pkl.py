@@ -16,6 +16,7 @@ from hetero_mmer.sources.label_join import LabelTable, Unmatched, read_labels
 from hetero_mmer.sources.padded import (
     column,
     even,
+    floats,
     is_nothing,
     size_of,
     take_arrays,
@@ -157,7 +158,7 @@ def _own_clips(
     if not is_nothing(part.get('labels')):
         labels = column(part, 'labels', num_samples, where)
         try:
-            labels = np.asarray(labels, np.float64)  # None becomes NaN.
+            labels = floats(labels)  # None becomes NaN.
         except (TypeError, ValueError):
             raise InputError(f"'labels' of {where} are numbers") from None
         present = np.where(np.isnan(labels).any(axis=2), np.nan, labels.argmax(axis=2))

@@ -279,6 +279,25 @@ def flat_target(target: Any, where: str) -> NDArray:
     return flat
 
 
+def floats(values: Any) -> NDArray[np.float64]:
+    """Numbers as floats; None becomes NaN.
+
+    Args:
+        values: One number, or numbers in lists or arrays.
+
+    Raises:
+        TypeError: For anything but numbers, or a ValueError.
+
+    Example:
+        >>> floats([1, None])
+        array([ 1., nan])
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == 'c':  # NumPy would drop a part of them.
+        raise TypeError('complex numbers')
+    return array.astype(np.float64)
+
+
 def is_nothing(values: Any) -> bool:
     """Whether values are not there: None, NaN alone, or an empty list.
 
@@ -290,10 +309,7 @@ def is_nothing(values: Any) -> bool:
         (True, True, False)
     """
     try:
-        array = np.asarray(values)
-        if array.dtype.kind == 'c':
-            return False
-        return not np.isfinite(array.astype(np.float64)).any()
+        return not np.isfinite(floats(values)).any()
     except (TypeError, ValueError):
         return False
 

@@ -392,6 +392,8 @@ def test_time_stamps_end_in_frames():
     assert seconds('00:00:01:15', 30.0) == 1.5
     assert seconds(' 0:0:0:0 ') == 0
     assert seconds('00:00:01') is None
+    assert seconds(f'00:00:{"9" * 400}:00') is None
+    assert seconds(f'00:00:00:{"1" * 5000}') is None
 
 
 def test_from_the_command_line(files, capsys):

@@ -168,6 +168,33 @@ def test_a_torch_file_that_inflates_to_much_more_is_refused(tmp_path, monkeypatc
         load_torch(tmp_path / 'b.pt')
 
 
+@pytest.mark.parametrize('protocol', [2, 4, 5])
+@pytest.mark.parametrize('order', '<>')
+def test_text_of_numbers_that_are_no_letters_is_refused(tmp_path, protocol, order):
+    text = np.array([0x41, 0x10FFFF], f'{order}u4').view(f'{order}U1')
+    bad = np.array([0x41, 0x110000], f'{order}u4').view(f'{order}U1')
+    path = tmp_path / 'a.pkl'
+    for dump, load in (
+        (lambda value: path.write_bytes(pickle.dumps(value, protocol)), load_pickle),
+        (lambda value: joblib.dump(value, path, protocol=protocol), load_joblib),
+    ):
+        dump(text)
+        assert load(path).tolist() == ['A', '\U0010ffff']
+        dump(bad)
+        with pytest.raises(InputError, match='asks for text that is not Unicode'):
+            load(path)
+
+
+@pytest.mark.parametrize('protocol', range(6))
+def test_whole_numbers_without_end_are_refused(tmp_path, protocol):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(pickle.dumps([2**62, -(10**200), True], protocol))
+    assert load_pickle(path) == [2**62, -(10**200), True]
+    path.write_bytes(pickle.dumps(10**400, protocol))
+    with pytest.raises(InputError, match='asks for a number of 1329 bits'):
+        load_pickle(path)
+
+
 @pytest.mark.parametrize('level', [0, 1, 6, 9])
 def test_zlib(tmp_path, level):
     value = {'a': np.random.default_rng(0).random(400_000), 'b': 'x'}

@@ -229,11 +229,17 @@ def test_a_checkpoint_that_does_not_fit_is_told(
     path = folder / files.CHECKPOINT
     state = torch.load(path, weights_only=True)
     name = next(iter(state['state_dict']))
+    (adam,) = state['optimizer_states']
+    odd_states = [
+        {i: {**one, 'exp_avg': value} for i, one in adam['state'].items()}
+        for value in (None, torch.zeros(3, 7, 1))
+    ]
     for key, value in (
         ('state_dict', None),
         ('state_dict', {**state['state_dict'], name: torch.zeros(1)}),
         ('state_dict', {**state['state_dict'], name: 'x'}),
         ('optimizer_states', None),
+        *(('optimizer_states', [{**adam, 'state': s}]) for s in odd_states),
         ('lr_schedulers', [{'x': 1}]),
         ('loops', []),
         ('pytorch-lightning_version', 3),
