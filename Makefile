@@ -51,7 +51,7 @@ slow: $(BIN)/.tested
 fuzz: SEED ?= $(shell date +%s)
 fuzz: $(BIN)/.tested
 	FUZZ_SEED=$(SEED) FUZZ_SECONDS=$$(($(MINUTES) * 60 * 2 / 20)) OMP_NUM_THREADS=1 \
-		$(BIN)/pytest --numprocesses 2 --dist worksteal tests/fuzz
+		$(BIN)/pytest --numprocesses 2 --dist worksteal -rP tests/fuzz
 
 bench: $(BIN)/.tested
 	$(BIN)/python benchmarks/speed/run.py --write

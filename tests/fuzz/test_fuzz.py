@@ -167,7 +167,7 @@ OTHERS = ('store', 'run', 'weights', 'stopped', 'begun', 'recipe')
 
 
 @pytest.mark.parametrize('name', [*raw_files.FORMATS, 'like', *OTHERS])
-def test_damaged_files(name, base, tmp_path, monkeypatch, capfd):
+def test_damaged_files(name, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / name
     if name in raw_files.FORMATS:
@@ -182,11 +182,7 @@ def test_damaged_files(name, base, tmp_path, monkeypatch, capfd):
         outcome = None if '--resume' in command else child.run(command, folder)
         assert outcome is None or outcome.status == 0, outcome
     seeds, num_examples, faults = _fuzz(target, tmp_path / 'kept')
-    if SECONDS:
-        with capfd.disabled():
-            print(
-                f'\n{name}: FUZZ_SEED={seeds[0]} to {seeds[-1]}, {num_examples} files'
-            )
+    print(f'{name}: FUZZ_SEED={seeds[0]} to {seeds[-1]}, {num_examples} files')
     if faults:
         pytest.fail('\n\n'.join(faults), pytrace=False)
 
