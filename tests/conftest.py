@@ -64,3 +64,16 @@ def kernel(request, monkeypatch):
         for module in (attention_conv, label_attention_conv):
             monkeypatch.setattr(module, 'is_plain', lambda *args: False)
     return request.param
+
+
+@pytest.fixture
+def limit():
+    """Lets no file grow beyond a size, as on a full disk."""
+    resource = pytest.importorskip('resource', reason='needs limits of the system')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def set_limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield set_limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -22,18 +22,6 @@ from hetero_mmer.store.fitted import write_encoders
 resource = pytest.importorskip('resource', reason='needs limits of the system')
 
 
-@pytest.fixture
-def limit():
-    """Lets no file grow beyond a size, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def set_limit(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield set_limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def command(*words, **options):
     return subprocess.run(
         [sys.executable, '-m', 'hetero_mmer', *map(str, words)],

@@ -85,6 +85,14 @@ def evaluate(
             )
         check_fit(record, store)
         _tell_other_labels(record, store)
+        rows = store.rows(split)
+        known = store.known[rows]
+        if not known.any():
+            raise InputError(
+                f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
+                f'can be evaluated; `hetero-mmer predict {record.path} {store.path} '
+                f'--output FILE.csv` predicts them'
+            )
 
         from hetero_mmer.training.data import (
             check_any,
@@ -96,14 +104,6 @@ def evaluate(
 
         run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         skip = run.about['skip_empty'] if skip_empty is None else skip_empty
-        rows = store.rows(split)
-        known = store.known[rows]
-        if not known.any():
-            raise InputError(
-                f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
-                f'can be evaluated; `hetero-mmer predict {run.path} {store.path} '
-                f'--output FILE.csv` predicts them'
-            )
         if sentence := some_unknown(store, split, rows):
             warnings.warn(
                 f'{sentence}: metrics are of the other {int(known.sum())}',

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from hetero_mmer.store import Fitted, ModalitySpec, StoreWriter
+from hetero_mmer.typing import InputError
 
 _VALUES: Final = 'features/text/values'
 
@@ -351,3 +352,12 @@ def as_version_1(path: Path) -> Path:
             file[name] = text
         file.attrs['format'] = file.attrs['format'].decode()
     return path
+
+
+def refusal(read: Callable[[Path], object], path: Path) -> str:
+    """The sentence of what refuses a file, or none."""
+    try:
+        read(path)
+    except InputError as error:
+        return str(error)
+    return ''

@@ -18,7 +18,7 @@ from hetero_mmer.typing import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'fuzz'))
 import edits
-from hostile import make_heap_loop
+from hostile import make_heap_loop, refusal
 from hostile_csd import hostile_csd, write_good_csd
 
 
@@ -32,15 +32,6 @@ def read_all(path):
         parts = [file.root, file.metadata, file.attributes]
         parts += [file.read_parts(video) for video in file.videos]
         return repr(parts)
-
-
-def refusal(read, path):
-    """The sentence of what refuses a file, or none."""
-    try:
-        read(path)
-    except InputError as error:
-        return str(error)
-    return ''
 
 
 def test_hostile_files_get_a_sentence_and_no_memory(tmp_path):

@@ -23,7 +23,13 @@ from hetero_mmer.typing import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'fuzz'))
 import edits
-from hostile import as_version_1, hostile_stores, make_heap_loop, write_good
+from hostile import (
+    as_version_1,
+    hostile_stores,
+    make_heap_loop,
+    refusal,
+    write_good,
+)
 
 
 @pytest.fixture(scope='module')
@@ -40,15 +46,6 @@ def errors(path):
     """Without the other process, which takes a while to start."""
     with Store(path) as store:
         return [f.sentence for f in validate(store) if f.level == 'error']
-
-
-def refusal(read, path):
-    """The sentence of what refuses a file, or none."""
-    try:
-        read(path)
-    except InputError as error:
-        return str(error)
-    return ''
 
 
 def content(path):

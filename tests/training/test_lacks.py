@@ -38,18 +38,6 @@ resource = pytest.importorskip('resource', reason='needs limits of the system')
 SAME = (files.WEIGHTS, files.PREDICTIONS)
 
 
-@pytest.fixture
-def limit():
-    """Lets no file grow beyond a size, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def set_limit(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield set_limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def sizes(folder):
     return {
         str(path.relative_to(folder)): path.stat().st_size
