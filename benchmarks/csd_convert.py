@@ -28,9 +28,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.sources.alignment import Items, word_align
-from hetero_mmer.sources.cmu_mosei import convert
-from hetero_mmer.sources.csd import CsdFile
+from hetero_mmer.datasets.mosei.cmu_mosei import convert
+from hetero_mmer.features.alignment import Items, word_align
+from hetero_mmer.io.csd import CsdFile
 
 ROOTS = {'COVAREP': (100.0, 74), 'FACET 4.2': (30.0, 35)}
 WORDS, WORD_WIDTH, WORD_RATE = 'glove_vectors', 300, 2.5

@@ -32,12 +32,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor
 
+from hetero_mmer.datasets import resolve_data
+from hetero_mmer.datasets.music_emotions import raw_columns
+from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import Threshold, choose_threshold, multilabel_metrics
-from hetero_mmer.sources import resolve_data
-from hetero_mmer.sources.music_emotions import raw_columns
+from hetero_mmer.run import read_recipe
+from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
-from hetero_mmer.training import from_spec, read_recipe, train
-from hetero_mmer.typing import InputError
+from hetero_mmer.training import train
 
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 METRICS = ('f1_micro', 'f1_macro', 'acc_jaccard', 'acc_subset', 'hamming_loss')

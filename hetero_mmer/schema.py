@@ -30,7 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from hetero_mmer.typing import EdgeType, InputError
+from hetero_mmer.errors import InputError
+from hetero_mmer.typing import EdgeType
 
 MODALITY: Final = 'modality'
 LABEL: Final = 'label'

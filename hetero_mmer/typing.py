@@ -16,8 +16,6 @@ else:  # So that reading a signature takes no torch.
 
 __all__ = [
     'EdgeType',
-    'InputError',
-    'InputWarning',
     'Model',
     'ModelFactory',
     'NodeType',
@@ -27,14 +25,6 @@ __all__ = [
 #: As in ``torch_geometric.typing``, which takes seconds to import.
 NodeType = str
 EdgeType = tuple[str, str, str]
-
-
-class InputError(ValueError):
-    """Bad input, told in one sentence: what was expected, what came, where."""
-
-
-class InputWarning(UserWarning):
-    """Input that works but may not mean what was meant, told in one sentence."""
 
 
 class Output(Protocol):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hetero_mmer.sources import synthesize
+from hetero_mmer.datasets import synthesize
 
 #: Runs each command line and says what was imported by then.
 EACH = """
@@ -155,7 +155,7 @@ def finished(tmp_path_factory):
 def test_models_are_used_without_what_trains_them(finished):
     code = """
 import sys
-from hetero_mmer.training import load_run, predict
+from hetero_mmer.run import load_run, predict
 load_run('run').predict({'text': [[1.0, 2.0]]})
 predict('run', 'a.h5', 'b.csv')
 print(*sorted({name.split('.')[0] for name in sys.modules}))

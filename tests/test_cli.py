@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from hetero_mmer.cli import main
-from hetero_mmer.sources import DATA_SETS, synthesize
+from hetero_mmer.datasets import DATA_SETS, synthesize
 from hetero_mmer.store import ModalitySpec, StoreWriter
 from hetero_mmer.training import MultilabelModule
 
@@ -441,7 +441,7 @@ def test_fetch_without_a_network_says_what_to_put_where(tmp_path, monkeypatch, c
         raise OSError('Name or service not known')
 
     monkeypatch.setattr('sklearn.datasets._openml.urlopen', no_network)
-    monkeypatch.setattr('hetero_mmer.sources.download.urlopen', no_network)
+    monkeypatch.setattr('hetero_mmer.io.download.urlopen', no_network)
     root = tmp_path / 'my data'
     for name, one in DATA_SETS.items():
         if name == 'synthetic':

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from hetero_mmer import cli
 from hetero_mmer.cli import main
-from hetero_mmer.output import WriteError, replacing, writing
+from hetero_mmer.files.output import WriteError, replacing, writing
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.fitted import write_encoders
 
@@ -43,7 +42,7 @@ def deep(*args):
     ],
 )
 def test_memory_and_depth(lack, message, monkeypatch, capsys):
-    monkeypatch.setitem(cli.COMMANDS, 'data list', lack)
+    monkeypatch.setattr('hetero_mmer.cli.data_list.data_list', lack)
     assert main(['data', 'list']) == 2
     err = capsys.readouterr().err
     assert err.startswith('hetero-mmer: error: ')
@@ -55,7 +54,7 @@ def test_memory_of_a_gpu(monkeypatch, capsys):
     def lack(words):
         raise torch.OutOfMemoryError('CUDA out of memory.\nTried to allocate 2 GiB')
 
-    monkeypatch.setitem(cli.COMMANDS, 'data list', lack)
+    monkeypatch.setattr('hetero_mmer.cli.data_list.data_list', lack)
     assert main(['data', 'list']) == 2
     assert 'smaller batches need less' in capsys.readouterr().err
 
@@ -64,7 +63,7 @@ def test_other_errors_are_not_hidden(monkeypatch):
     def mistake(words):
         raise RuntimeError('a mistake in the code')
 
-    monkeypatch.setitem(cli.COMMANDS, 'data list', mistake)
+    monkeypatch.setattr('hetero_mmer.cli.data_list.data_list', mistake)
     with pytest.raises(RuntimeError, match='a mistake'):
         main(['data', 'list'])
 
@@ -158,7 +157,7 @@ def test_encoders(tmp_path):
 import resource
 import numpy as np
 from pathlib import Path
-from hetero_mmer.output import replacing
+from hetero_mmer.files.output import replacing
 from hetero_mmer.store.fitted import write_encoders
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, hard))

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph
 from hetero_mmer.models import HHMPN
-from hetero_mmer.typing import InputError, Model
+from hetero_mmer.typing import Model
 
 
 def test_relations_join_the_types_that_the_schema_lists():

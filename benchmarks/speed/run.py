@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))  # For the cases, which import each other.
 import torch
 from case import Case, measure, print_memory
 
-from hetero_mmer.training.files import versions
+from hetero_mmer.run.files import versions
 
 HELPERS = ('case', 'run', 'data')
 

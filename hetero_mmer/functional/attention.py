@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import softmax
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.sparse import EdgeLayout, edge_dot, edge_sum
-from hetero_mmer.typing import InputError
 
 
 def edge_attention(

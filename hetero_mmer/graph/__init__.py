@@ -3,6 +3,7 @@
 from hetero_mmer.graph.all_pairs import AllPairs
 from hetero_mmer.graph.build import build_graph, label_nodes
 from hetero_mmer.graph.connect import connect, prior_label_graph
+from hetero_mmer.graph.dense import targets
 from hetero_mmer.graph.sample_graph import SampleGraph, explicit
 from hetero_mmer.graph.validate import validate
 
@@ -14,5 +15,6 @@ __all__ = [
     'explicit',
     'label_nodes',
     'prior_label_graph',
+    'targets',
     'validate',
 ]

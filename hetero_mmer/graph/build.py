@@ -12,11 +12,11 @@ from torch import Tensor
 from torch_geometric.typing import NodeType
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.masked import refuse_masked
 from hetero_mmer.graph.connect import connect
 from hetero_mmer.graph.layout import Layout, describe
 from hetero_mmer.graph.sample_graph import SampleGraph, explicit
-from hetero_mmer.masked import refuse_masked
-from hetero_mmer.typing import InputError
 
 __all__ = ['SampleGraph', 'build_graph', 'explicit', 'label_nodes']
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from hetero_mmer import schema
-from hetero_mmer.masked import refuse_masked
-from hetero_mmer.typing import EdgeType, InputError
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.masked import refuse_masked
+from hetero_mmer.typing import EdgeType
 
 
 def connect(

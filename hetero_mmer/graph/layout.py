@@ -10,7 +10,8 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from hetero_mmer import schema
-from hetero_mmer.typing import EdgeType, InputError
+from hetero_mmer.errors import InputError
+from hetero_mmer.typing import EdgeType
 
 
 class Layout(Mapping[str, Any]):

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch_geometric.data.storage import BaseStorage, EdgeStorage, NodeStorage
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph.all_pairs import AllPairs
 from hetero_mmer.graph.layout import Layout, called
-from hetero_mmer.typing import InputError
 
 
 class MissingAttribute(InputError, KeyError):

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph.all_pairs import AllPairs
 from hetero_mmer.graph.layout import called, facts, layout_of
-from hetero_mmer.typing import EdgeType, InputError
+from hetero_mmer.typing import EdgeType
 
 
 def validate(data: HeteroData) -> None:
@@ -34,7 +35,7 @@ def validate(data: HeteroData) -> None:
         >>> validate(graph)
         Traceback (most recent call last):
             ...
-        hetero_mmer.typing.InputError: 'text' has 2 items and 3 places
+        hetero_mmer.errors.InputError: 'text' has 2 items and 3 places
     """
     check_counts(data)
     check_relations(data, data.edge_index_dict)

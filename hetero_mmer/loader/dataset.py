@@ -11,14 +11,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from torch_geometric.data import Batch, HeteroData
 
+from hetero_mmer.errors import InputError, InputWarning
+from hetero_mmer.features.masked import refuse_masked
 from hetero_mmer.graph import SampleGraph, build_graph
 from hetero_mmer.loader.assemble import assemble
 from hetero_mmer.loader.scale import standardize_
 from hetero_mmer.loader.workers import as_if_here
-from hetero_mmer.masked import refuse_masked
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import LARGEST
-from hetero_mmer.typing import InputError, InputWarning
 
 #: Features up to this size are read once and kept, in bytes.
 IN_MEMORY = 2 << 30

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
 
 #: How PyTorch passes on an error of a worker: its type, then the whole traceback.
 _CAUGHT: Final = re.compile(r'Caught (\w+) in DataLoader worker process \d+\.\n')
@@ -28,10 +28,10 @@ def as_if_here() -> Iterator[None]:
         >>> with as_if_here():
         ...     raise InputError('Caught InputError in DataLoader worker process 0.\\n'
         ...                      'Original Traceback (most recent call last):\\n...\\n'
-        ...                      'hetero_mmer.typing.InputError: it is too large\\n')
+        ...                      'hetero_mmer.errors.InputError: it is too large\\n')
         Traceback (most recent call last):
         ...
-        hetero_mmer.typing.InputError: it is too large
+        hetero_mmer.errors.InputError: it is too large
     """
     try:
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
 
 
 def check_probs(probs: Tensor, y: Tensor) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional import classification as tm
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.multilabel import (
     binarize,
     f1_per_sample,
@@ -19,7 +20,6 @@ from hetero_mmer.functional.multilabel import (
 )
 from hetero_mmer.metrics.check import check_probs
 from hetero_mmer.metrics.threshold import Threshold, choose_threshold
-from hetero_mmer.typing import InputError
 
 
 def multilabel_metrics(

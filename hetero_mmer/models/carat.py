@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch_geometric.data import HeteroData
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.contrastive import Anchors
 from hetero_mmer.functional.masked import (
     masked_bce,
@@ -33,7 +34,6 @@ from hetero_mmer.nn.fusion import (
     Reconstruction,
     Semantics,
 )
-from hetero_mmer.typing import InputError
 
 #: Makes a part from the number of modalities, the number of labels and the width.
 Make = Callable[[int, int, int], Module]

@@ -8,9 +8,9 @@ import torch
 from torch_geometric.data import Batch, HeteroData
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph.layout import facts, layout_of
 from hetero_mmer.graph.validate import check_cells, check_counts
-from hetero_mmer.typing import InputError
 
 
 def check_graph(

@@ -18,6 +18,7 @@ from torch_geometric.nn.module_dict import ModuleDict
 from torch_geometric.typing import EdgeType, NodeType
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.position import sinusoidal_encoding
 from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.models.check import check_graph
@@ -25,7 +26,6 @@ from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
-from hetero_mmer.typing import InputError
 
 #: Makes the layer of a stage from its input and output width. ``True`` stands for
 #: the paper's layer, ``False`` leaves the stage out as in the paper's ablation.

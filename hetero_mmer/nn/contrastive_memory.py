@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.contrastive import Anchors, supervised_contrastive_loss
 from hetero_mmer.nn.memory import Queue
-from hetero_mmer.typing import InputError
 
 
 class ContrastiveMemory(Module):

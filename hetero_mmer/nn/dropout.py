@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch.nn
 from torch import Tensor
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.dropout import dropout
-from hetero_mmer.typing import InputError
 
 
 class Dropout(torch.nn.Dropout):

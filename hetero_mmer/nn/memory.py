@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Module
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.prototypes import update_prototypes
-from hetero_mmer.typing import InputError
 
 
 class Queue(Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hetero_mmer.store.describe import Description, ModalityDescription, describe
-from hetero_mmer.store.fitted import Fitted
 from hetero_mmer.store.format import ModalitySpec
 from hetero_mmer.store.like import Like, read_like
 from hetero_mmer.store.reader import Store
@@ -14,7 +13,6 @@ from hetero_mmer.store.writer import NoSampleError, StoreWriter, no_sample
 __all__ = [
     'Description',
     'Finding',
-    'Fitted',
     'Like',
     'ModalityDescription',
     'ModalitySpec',

@@ -6,21 +6,15 @@ import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from hetero_mmer.plain import Finite, Within, check_plain, read_json
+from hetero_mmer.errors import InputError
+from hetero_mmer.files.plain import Finite, Within, check_plain, read_json
 from hetero_mmer.schema import Kind, check_label_names, check_modality_names
-from hetero_mmer.typing import InputError
+from hetero_mmer.spec import PlainSpec
 
 FORMAT_VERSION = 1
 
 Size = Annotated[int, Within(1, 2**31 - 1)]
 Share = Annotated[float, Within(0, 1)]
-
-
-class Spec(TypedDict):
-    """A class and its arguments."""
-
-    class_path: str
-    init_args: NotRequired[dict[str, Any] | None]
 
 
 class Scale(TypedDict):
@@ -57,7 +51,7 @@ class About(TypedDict):
     """All of it."""
 
     format_version: int
-    model: Spec
+    model: PlainSpec
     label_names: list[str]
     modalities: dict[str, Modality]
     skip_empty: bool

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.io.safe_h5 import declared_bytes
 from hetero_mmer.store.format import Clean
-from hetero_mmer.store.safe_h5 import declared_bytes
 
 #: Groups and datasets of a file; a modality has up to a dozen.
 MAX_OBJECTS: Final = 10_000

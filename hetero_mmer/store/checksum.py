@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.store.safe_h5 import (
+from hetero_mmer.io.safe_h5 import (
     dataset_of,
     declared_bytes,
     read_json,

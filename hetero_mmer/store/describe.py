@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.features.fitted import short
 from hetero_mmer.schema import Kind
-from hetero_mmer.store.fitted import short
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 

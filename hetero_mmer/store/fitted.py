@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.reason import reason
-from hetero_mmer.store.checksum import (
-    checksum_of,
-    read_checksums,
-    write_checksums,
-)
-from hetero_mmer.store.create import created
-from hetero_mmer.store.safe_h5 import (
+from hetero_mmer.errors import InputError, reason
+from hetero_mmer.features.fitted import Fitted, little_endian, short
+from hetero_mmer.io.safe_h5 import (
     DAMAGE,
     child,
     dataset_of,
@@ -32,54 +23,11 @@ from hetero_mmer.store.safe_h5 import (
     write_format,
     write_text,
 )
-from hetero_mmer.typing import InputError
+from hetero_mmer.store.checksum import checksum_of, read_checksums, write_checksums
+from hetero_mmer.store.create import created
 
 FORMAT: Final = 'hetero_mmer encoders'
 VERSION: Final = 1
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What an encoder learned; two that hold the same make the same features.
-
-    Args:
-        encoder: Which encoder, with the version of what it computes.
-        names: Names it learned or was given, such as speakers, columns, or a model.
-        arrays: Numbers it learned.
-
-    Example:
-        >>> one = Fitted('scale-1', ('pitch',), {'mean': np.array([3.0])})
-        >>> two = Fitted('scale-1', ('pitch',), {'mean': np.array([4.0])})
-        >>> one.sha256[:6], one.sha256 == two.sha256
-        ('fd02ff', False)
-    """
-
-    encoder: str
-    names: tuple[str, ...] = ()
-    arrays: Mapping[str, NDArray] = field(default_factory=dict)
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the content, the same on every machine."""
-        plain = {k: _little_endian(self.arrays[k]) for k in sorted(self.arrays)}
-        head = [
-            self.encoder,
-            list(self.names),
-            [[k, array.dtype.str, array.shape] for k, array in plain.items()],
-        ]
-        digest = hashlib.sha256(json.dumps(head).encode())
-        for array in plain.values():
-            digest.update(array.data)
-        return digest.hexdigest()
-
-
-def short(sha256: str) -> str:
-    """The part of a hash that people read.
-
-    Args:
-        sha256: The hash.
-    """
-    return sha256[:12]
 
 
 def write_fitted(file: h5py.File, fitted: Mapping[str, Fitted]) -> None:
@@ -95,7 +43,7 @@ def write_fitted(file: h5py.File, fitted: Mapping[str, Fitted]) -> None:
         write_text(group, 'about', json.dumps(about, ensure_ascii=False))
         arrays = group.create_group('arrays')
         for name in sorted(one.arrays):
-            arrays[name] = _little_endian(one.arrays[name])
+            arrays[name] = little_endian(one.arrays[name])
 
 
 def fitted_sha256(file: h5py.File) -> dict[str, str]:
@@ -193,7 +141,3 @@ def _groups(file: h5py.File) -> dict[str, h5py.Group]:
     """What encoders learned, by modality."""
     names = child(file, 'fitted') if 'fitted' in file else ()
     return {name: child(file, f'fitted/{name}') for name in names}
-
-
-def _little_endian(array: NDArray) -> NDArray:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder('<'))

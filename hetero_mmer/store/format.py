@@ -50,9 +50,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.errors import InputError
+from hetero_mmer.io import safe_h5
 from hetero_mmer.schema import Kind
-from hetero_mmer.store import safe_h5
-from hetero_mmer.typing import InputError
 
 FORMAT: Final = 'hetero_mmer store'
 VERSION: Final = 2

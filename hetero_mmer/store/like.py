@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted, short
 from hetero_mmer.store.about import read_about
-from hetero_mmer.store.fitted import Fitted, read_encoders, short
+from hetero_mmer.store.fitted import read_encoders
 from hetero_mmer.store.format import Clean, ModalitySpec
 from hetero_mmer.store.reader import Store
-from hetero_mmer.typing import InputError
 
 #: What a run keeps: what its model reads, and the encoders of its data.
 MODEL: Final = 'model.json'

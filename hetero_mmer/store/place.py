@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from hetero_mmer.escape import visible
-from hetero_mmer.output import claim, replacing
-from hetero_mmer.store import safe_h5
+from hetero_mmer.errors import InputError
+from hetero_mmer.files.escape import visible
+from hetero_mmer.files.output import claim, replacing
+from hetero_mmer.io import safe_h5
 from hetero_mmer.store.format import FORMAT
 from hetero_mmer.store.like import ENCODERS, MODEL
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
-from hetero_mmer.typing import InputError
 
 
 def check_store_path(path: Path) -> None:

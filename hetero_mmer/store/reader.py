@@ -13,11 +13,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.hint import did_you_mean_path
-from hetero_mmer.input import check_file
-from hetero_mmer.reason import reason
+from hetero_mmer.errors import InputError, did_you_mean_path, reason
+from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.files.input import check_file
+from hetero_mmer.io import safe_h5
 from hetero_mmer.schema import Kind
-from hetero_mmer.store import safe_h5
 from hetero_mmer.store.check import (
     MAX_OBJECTS,
     check_about,
@@ -26,7 +26,7 @@ from hetero_mmer.store.check import (
     check_sizes,
 )
 from hetero_mmer.store.checksum import Checksum, blocks, checksum_of, read_checksums
-from hetero_mmer.store.fitted import Fitted, fitted_sha256, read_fitted
+from hetero_mmer.store.fitted import fitted_sha256, read_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     SPLITS,
@@ -37,7 +37,6 @@ from hetero_mmer.store.format import (
     read_strings,
 )
 from hetero_mmer.store.slices import SliceReader
-from hetero_mmer.typing import InputError
 
 
 class Store:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hetero_mmer.escape import visible
+from hetero_mmer.files.escape import visible
 from hetero_mmer.store.format import SPLITS
 from hetero_mmer.store.reader import Store
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.store.safe_h5 import check_streams
+from hetero_mmer.io.safe_h5 import check_streams
 
 
 class SliceReader:

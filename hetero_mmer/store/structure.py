@@ -20,13 +20,12 @@ from typing import Final
 import h5py
 from h5py import h5a
 
-from hetero_mmer.input import check_file
-from hetero_mmer.reason import reason
-from hetero_mmer.store import safe_h5
+from hetero_mmer.errors import InputError, reason
+from hetero_mmer.files.input import check_file
+from hetero_mmer.io import safe_h5
 from hetero_mmer.store.check import MAX_OBJECTS
 from hetero_mmer.store.format import FORMAT
 from hetero_mmer.store.reader import Store
-from hetero_mmer.typing import InputError
 
 #: How long one object may take, in seconds of computing: sound ones take milliseconds.
 SECONDS: Final = 2

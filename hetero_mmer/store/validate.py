@@ -10,13 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hetero_mmer.errors import InputError
+from hetero_mmer.io.safe_h5 import hint
 from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
 from hetero_mmer.store.reader import Store
-from hetero_mmer.store.safe_h5 import hint
 from hetero_mmer.store.structure import check_structure
-from hetero_mmer.typing import InputError
 
 _BLOCK_BYTES = 1 << 22
 

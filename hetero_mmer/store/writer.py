@@ -15,13 +15,16 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hetero_mmer.masked import refuse_masked
-from hetero_mmer.output import claim, temporary_beside, writing
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.features.masked import refuse_masked
+from hetero_mmer.files.output import claim, temporary_beside, writing
+from hetero_mmer.io.safe_h5 import write_format, write_text
 from hetero_mmer.schema import check_label_names, check_modality_names
 from hetero_mmer.store.checksum import write_checksums
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.create import Disk, create
-from hetero_mmer.store.fitted import Fitted, write_fitted
+from hetero_mmer.store.fitted import write_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     LARGEST,
@@ -37,8 +40,6 @@ from hetero_mmer.store.format import (
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
 from hetero_mmer.store.report import report_of_dropped
-from hetero_mmer.store.safe_h5 import write_format, write_text
-from hetero_mmer.typing import InputError
 
 
 class NoSampleError(InputError):

@@ -12,33 +12,29 @@ from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
-from hetero_mmer.sources import resolve_data
-from hetero_mmer.sources.catalog import SYNTHETIC
-from hetero_mmer.store import Store
-from hetero_mmer.store.format import SPLITS
-from hetero_mmer.training import files
-from hetero_mmer.training.check import (
+from hetero_mmer.datasets import resolve_data
+from hetero_mmer.datasets.catalog import SYNTHETIC
+from hetero_mmer.errors import InputError
+from hetero_mmer.run import files
+from hetero_mmer.run.check import (
     check_device_name,
     check_folder,
     check_options,
     check_types,
 )
-from hetero_mmer.training.folder import held
-from hetero_mmer.training.options import (
+from hetero_mmer.run.folder import held
+from hetero_mmer.run.options import (
     PRECISIONS,
     LabelGraph,
     Monitor,
     OptimizerName,
     Schedule,
 )
-from hetero_mmer.training.spec import NUM_EMBEDDINGS, from_spec, to_spec
-from hetero_mmer.training.start import (
-    LIGHTNINGS,
-    MAY_DIFFER,
-    check_resumed,
-    start_of,
-)
-from hetero_mmer.typing import InputError, ModelFactory
+from hetero_mmer.run.start import LIGHTNINGS, MAY_DIFFER, check_resumed, start_of
+from hetero_mmer.spec import NUM_EMBEDDINGS, from_spec, to_spec
+from hetero_mmer.store import Store
+from hetero_mmer.store.format import SPLITS
+from hetero_mmer.typing import ModelFactory
 
 
 def train(
@@ -147,7 +143,7 @@ def resume(
         run: Its folder.
         data: Where its data lie now, if they were moved; the run keeps the new place.
         trust: Whether its model may be code of any module, as that of your own is;
-            see :func:`~hetero_mmer.training.spec.locate`.
+            see :func:`~hetero_mmer.spec.locate`.
         progress: Whether to tell on stderr how it goes, as in :func:`train`.
 
     Returns:

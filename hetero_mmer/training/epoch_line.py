@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hetero_mmer.training.options import Monitor
+from hetero_mmer.run.options import Monitor
 
 #: The time that is left is judged by so many epochs, since a machine's load changes.
 _RECENT: Final = 5

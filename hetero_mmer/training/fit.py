@@ -15,33 +15,29 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
+from hetero_mmer.errors import InputError, InputWarning, reason, undisguised
 from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
-from hetero_mmer.reason import reason
-from hetero_mmer.signals import undisguised
+from hetero_mmer.run import files
+from hetero_mmer.run.build import build_model
+from hetero_mmer.run.check import check_device, check_model
+from hetero_mmer.run.data import Splits, labels_of, load_splits, some_unknown
+from hetero_mmer.run.encoders import keep_encoders
+from hetero_mmer.run.options import PRECISIONS
+from hetero_mmer.run.run import Run
+from hetero_mmer.run.score import predict_probs, score, tune_both, write_truth
+from hetero_mmer.spec import NUM_EMBEDDINGS
 from hetero_mmer.store import Store
+from hetero_mmer.store.about import FORMAT_VERSION
 from hetero_mmer.store.like import POSITIVE_ABOVE
-from hetero_mmer.training import files
-from hetero_mmer.training.check import check_device, check_model
 from hetero_mmer.training.checkpoint import CheckpointFile
-from hetero_mmer.training.data import Splits, labels_of, load_splits, some_unknown
-from hetero_mmer.training.encoders import keep_encoders
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.options import PRECISIONS
 from hetero_mmer.training.progress import ProgressLine
 from hetero_mmer.training.quiet import quiet
 from hetero_mmer.training.recorder import Recorder, recorded
-from hetero_mmer.training.run import FORMAT_VERSION, Run, build_model
-from hetero_mmer.training.score import (
-    predict_probs,
-    score,
-    tune_both,
-    write_truth,
-)
 from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
-from hetero_mmer.training.spec import NUM_EMBEDDINGS
-from hetero_mmer.typing import InputError, InputWarning
+from hetero_mmer.weights import load_weights, save_weights, sha256_of_file
 
 
 def run(
@@ -61,7 +57,7 @@ def run(
         options: All options, the model as its spec.
         store: The open data.
         folder: The folder of the run, which this process holds.
-        start: What :func:`~hetero_mmer.training.start.start_of` says of both.
+        start: What :func:`~hetero_mmer.run.start.start_of` says of both.
         checkpoint: That of a resumed run, if an epoch was finished.
         progress: Whether to tell how it goes.
         resumed: Whether the run has begun already.
@@ -100,7 +96,7 @@ def run(
             _restore_weights(network, checkpoint, folder / files.WEIGHTS)
         del checkpoint  # Lightning reads it again.
         recorder = _fit(network, splits, options, folder, start, device, progress, kept)
-        files.load_weights(network, folder / files.WEIGHTS)
+        load_weights(network, folder / files.WEIGHTS)
         return _test(network, store, splits, options, folder, device, recorder)
 
 
@@ -192,7 +188,7 @@ def _restore_weights(
         state = checkpoint['state_dict'].items()
         own = {k.removeprefix('model.'): v for k, v in state if k[:6] == 'model.'}
         network.load_state_dict(own)
-    files.save_weights(network, path)
+    save_weights(network, path)
 
 
 @contextlib.contextmanager
@@ -247,7 +243,7 @@ def _test(
         'threshold': options['threshold'],
         'thresholds': tune_both(probs, labels_of(splits.valid), names),
         'best_epoch': recorder.best_epoch,
-        'weights_sha256': files.sha256_of_file(folder / files.WEIGHTS),
+        'weights_sha256': sha256_of_file(folder / files.WEIGHTS),
         'data': {
             'name': options['data'],
             'sha256': store.sha256(),

@@ -11,11 +11,12 @@ from torch.nn import Module
 from torch_geometric.data import Batch
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
+from hetero_mmer.graph import targets
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
+from hetero_mmer.run.options import OptimizerName, Schedule
 from hetero_mmer.training.optim import make_optimizer, make_schedule
-from hetero_mmer.training.options import OptimizerName, Schedule
 from hetero_mmer.training.seed import seed_everything
-from hetero_mmer.typing import InputError
 
 #: Steps after which losses on a GPU are looked at, all at once.
 _LOOK_EVERY = 64
@@ -144,8 +145,3 @@ class MultilabelModule(LightningModule):
             'the gradient clip'
             + (', or take --precision bf16: float16 ends at 65504' if half else '')
         )
-
-
-def targets(batch: Batch) -> Tensor:
-    """The labels of a batch, ``[B, L]``."""
-    return batch[schema.LABEL].y.view(batch.num_graphs, -1)

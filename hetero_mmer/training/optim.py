@@ -6,7 +6,7 @@ from torch.nn import Module, Parameter
 from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from hetero_mmer.training.options import OptimizerName, Schedule
+from hetero_mmer.run.options import OptimizerName, Schedule
 
 
 def parameter_groups(model: Module, weight_decay: float) -> list[dict]:

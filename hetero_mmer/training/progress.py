@@ -7,9 +7,9 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hetero_mmer.run.options import Monitor
 from hetero_mmer.training.epoch_line import monitored
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.options import Monitor
 
 
 class ProgressLine(Callback):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
-from hetero_mmer.signals import Stopped
+from hetero_mmer.errors import Stopped
 
 _LOGGERS = ('pytorch_lightning', 'lightning_fabric', 'lightning_utilities')
 
@@ -22,7 +22,7 @@ def quiet() -> Iterator[None]:
 
     An interrupt comes out as the :class:`KeyboardInterrupt` that it was, which
     Lightning would turn into an exit, and so does SIGTERM, as a
-    :class:`~hetero_mmer.signals.Stopped`.
+    :class:`~hetero_mmer.errors.Stopped`.
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]

@@ -10,13 +10,15 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
-from hetero_mmer.plain import Within, check_plain
-from hetero_mmer.training import files
+from hetero_mmer.errors import InputError
+from hetero_mmer.files.output import replacing
+from hetero_mmer.files.plain import Within, check_plain
+from hetero_mmer.run import files
+from hetero_mmer.run.events import Events
+from hetero_mmer.run.options import Monitor
 from hetero_mmer.training.epoch_line import epoch_line, monitored
-from hetero_mmer.training.events import Events
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.options import Monitor
-from hetero_mmer.typing import InputError
+from hetero_mmer.weights import save_weights
 
 
 class Recorded(TypedDict):
@@ -117,12 +119,12 @@ class Recorder(Checkpoint):
         table = ([row.get(name, '') for name in header] for row in self.rows)
         files.write_csv(self.folder / files.HISTORY, header, table)
         self.events.add(self.rows[-1], trainer.global_step)
-        with files.replacing(self.folder / files.CHECKPOINT) as temporary:
+        with replacing(self.folder / files.CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary, weights_only=False)
         # After the checkpoint, which says whose weights they are: where a kill keeps
         # them from being written, resuming takes them from there.
         if self.best_epoch == len(self.rows):
-            files.save_weights(module.model, self.folder / files.WEIGHTS)
+            save_weights(module.model, self.folder / files.WEIGHTS)
         (self.folder / files.START).unlink(missing_ok=True)  # The checkpoint has it.
         trainer.should_stop = trainer.should_stop or self.exhausted
         if self.tells and trainer.is_global_zero:
@@ -173,7 +175,7 @@ def recorded(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """What the recorder of a run kept in a checkpoint.
 
     Args:
-        checkpoint: As :func:`hetero_mmer.training.files.find_checkpoint` reads it.
+        checkpoint: As :func:`hetero_mmer.run.files.find_checkpoint` reads it.
 
     Raises:
         InputError: If it is no checkpoint of a run.

@@ -16,8 +16,13 @@ from pathlib import Path
 
 #: What commands import when they need it; forked processes have it then.
 _NEEDED = (
-    *('hetero_mmer.cli', 'hetero_mmer.show', 'hetero_mmer.sources', 'jsonargparse'),
-    *('hetero_mmer.training.fit', 'hetero_mmer.training.inference'),
+    *(
+        'hetero_mmer.cli',
+        'hetero_mmer.cli.tables',
+        'hetero_mmer.datasets',
+        'jsonargparse',
+    ),
+    *('hetero_mmer.training.fit', 'hetero_mmer.run.inference'),
     *('hetero_mmer.models.hhmpn', 'safetensors.torch', 'torch_geometric.nn'),
     *('scipy.sparse.linalg', 'sklearn.feature_extraction.text'),
 )

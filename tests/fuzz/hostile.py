@@ -12,8 +12,9 @@ from typing import Final
 import h5py
 import numpy as np
 
-from hetero_mmer.store import Fitted, ModalitySpec, StoreWriter
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.store import ModalitySpec, StoreWriter
 
 _VALUES: Final = 'features/text/values'
 

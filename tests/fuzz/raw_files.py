@@ -186,7 +186,7 @@ def arff(folder: Path, rng: np.random.Generator) -> Raw:
 
 
 def music_emotions(folder: Path, rng: np.random.Generator) -> Raw:
-    from hetero_mmer.sources.music_emotions import LABELS, raw_names
+    from hetero_mmer.datasets.music_emotions import LABELS, raw_names
 
     lines = ['@relation music', *(f'@attribute {n} numeric' for n in raw_names())]
     lines += [*(f'@attribute {name} {{0,1}}' for name in LABELS), '@data']

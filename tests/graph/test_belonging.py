@@ -10,11 +10,11 @@ from torch_geometric.data import Batch, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit, validate
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.typing import InputError
 
 WIDTHS = {'face': 3, 'voice': 3}
 

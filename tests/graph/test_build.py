@@ -10,8 +10,8 @@ from torch_geometric.data import Batch, HeteroData
 from torch_geometric.loader import DataLoader
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs, SampleGraph, build_graph, explicit
-from hetero_mmer.typing import InputError
 
 WIDTHS = {'text': 4, 'audio': 3, 'visual': 2}
 LENGTHS = [

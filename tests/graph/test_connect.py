@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs, connect, prior_label_graph
-from hetero_mmer.typing import InputError
 
 LENGTHS = {'text': [2, 0, 3], 'audio': [1, 2, 0], 'visual': [0, 1, 2]}
 

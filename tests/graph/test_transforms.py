@@ -11,9 +11,9 @@ import torch_geometric.transforms as T
 from torch_geometric.data import Batch
 from torch_geometric.loader import NeighborLoader
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit, validate
 from hetero_mmer.models import CARAT, HHMPN
-from hetero_mmer.typing import InputError
 
 WIDTHS = {'lyrics': 4, 'tune': 2}
 

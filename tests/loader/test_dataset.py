@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader as TorchLoader
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import SampleGraph, build_graph, prior_label_graph
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.models import HHMPN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.typing import InputError
 
 GIVEN = torch.tensor([[2, 0, 2], [0, 2, 2]])
 EQUAL = {'text': [3] * 4, 'visual': [2] * 4, 'audio': [5] * 4}

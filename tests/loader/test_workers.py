@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.typing import InputError
 
 
 class Broken(torch.utils.data.Dataset):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torchmetrics import MetricCollection
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import MultilabelMetrics, multilabel_metrics
-from hetero_mmer.typing import InputError
 
 Y = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]])
 P = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0], [1, 1, 0]])

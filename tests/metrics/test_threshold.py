@@ -6,8 +6,8 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
-from hetero_mmer.typing import InputError
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GATv2Conv, SAGEConv
 from torch_geometric.utils import scatter
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit
 from hetero_mmer.models import CARAT
 from hetero_mmer.nn.fusion import (
@@ -23,7 +24,6 @@ from hetero_mmer.nn.fusion import (
     ModalityAggregation,
     Reconstruction,
 )
-from hetero_mmer.typing import InputError
 
 IN_CHANNELS = {'text': 3, 'visual': 4, 'audio': 6}  # visual is a set.
 WIDTHS = {**IN_CHANNELS, 'face': 5}

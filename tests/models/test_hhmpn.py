@@ -15,9 +15,9 @@ from torch_geometric.nn import GATv2Conv, MessagePassing, SAGEConv, TransformerC
 from torch_geometric.utils import scatter
 
 from hetero_mmer import schema
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit
 from hetero_mmer.models import HHMPN
-from hetero_mmer.typing import InputError
 
 IN_CHANNELS = {'text': 3, 'visual': 4, 'audio': 2}  # visual is a set.
 LENGTHS = {'text': [3, 0, 2, 1], 'visual': [2, 3, 0, 1], 'audio': [4, 1, 0, 1]}

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from hetero_mmer import schema
+from hetero_mmer.datasets.synthetic import SMALL, synthesize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.models import HHMPN
-from hetero_mmer.sources.synthetic import SMALL, synthesize
 
 NUM_EPOCHS = 12
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.nn.fusion import LatentSpace
-from hetero_mmer.typing import InputError
 
 SIZE = 7
 IN_CHANNELS = {'words': 1, 'audio': 2}

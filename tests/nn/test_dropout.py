@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.nn.dropout import Dropout
-from hetero_mmer.typing import InputError
 
 
 def test_a_probability_that_is_no_number_is_refused():

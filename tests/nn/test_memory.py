@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.prototypes import update_prototypes
 from hetero_mmer.nn.memory import Prototypes, Queue
-from hetero_mmer.typing import InputError
 
 
 @pytest.mark.parametrize('sizes', [[2, 2], [5], [3, 4, 1], [12, 1], [0, 23, 7], [5, 5]])

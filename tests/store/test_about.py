@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import read_like
 from hetero_mmer.store.about import read_about
-from hetero_mmer.typing import InputError
 
 #: What version 0.1 wrote.
 ABOUT = {

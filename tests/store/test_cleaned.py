@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, validate
-from hetero_mmer.typing import InputError
 
 
 def convert(path, arrays, splits, *, columns=(), **options):

@@ -8,8 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted
 from hetero_mmer.store import (
-    Fitted,
     ModalitySpec,
     Store,
     StoreWriter,
@@ -18,7 +19,6 @@ from hetero_mmer.store import (
     validate,
 )
 from hetero_mmer.store.fitted import read_encoders, write_encoders
-from hetero_mmer.typing import InputError
 
 SPECS = {
     'text': ModalitySpec(3, columns=('a', 'b', 'c')),

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, describe, validate
 from hetero_mmer.store.structure import check_structure
-from hetero_mmer.typing import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'fuzz'))
 import edits

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, describe, validate
-from hetero_mmer.typing import InputError
 
 SPECS = {'words': ModalitySpec(1, num_embeddings=10), 'audio': ModalitySpec(2)}
 GOOD = {

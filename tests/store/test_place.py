@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from hetero_mmer.cli import main
-from hetero_mmer.store import Fitted, ModalitySpec, Store, StoreWriter
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.fitted import write_encoders
 from hetero_mmer.store.place import check_report_path, check_store_path, write_report
-from hetero_mmer.typing import InputError
 
 
 def write(path, value=1.0):

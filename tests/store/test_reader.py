@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.store.format import VERSION
-from hetero_mmer.typing import InputError
 
 
 @pytest.fixture

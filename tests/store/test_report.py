@@ -3,15 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hetero_mmer.store import (
-    ModalitySpec,
-    NoSampleError,
-    Store,
-    StoreWriter,
-    report,
-)
+from hetero_mmer.errors import InputError
+from hetero_mmer.store import ModalitySpec, NoSampleError, Store, StoreWriter, report
 from hetero_mmer.store.place import write_report, write_report_of_none
-from hetero_mmer.typing import InputError
 
 SPECS = {'text': ModalitySpec(2, columns=('pitch', 'energy')), 'audio': ModalitySpec(3)}
 ROWS = {

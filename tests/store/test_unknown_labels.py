@@ -6,10 +6,10 @@ import pytest
 from torch_geometric.loader import DataLoader
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, describe, validate
 from hetero_mmer.store.report import report
-from hetero_mmer.typing import InputError
 
 NAMES = ['joy', 'anger', 'fear']
 #: 'fear' occurs in test alone, and there only where labels are known.

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.typing import InputError
 
 SPECS = {'text': ModalitySpec(3), 'audio': ModalitySpec(2, 'set')}
 LABELS = ['joy', 'anger']

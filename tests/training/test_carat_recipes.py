@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from hetero_mmer.cli import main
+from hetero_mmer.datasets import synthesize
 from hetero_mmer.models import CARAT
-from hetero_mmer.sources import synthesize
-from hetero_mmer.training import from_spec, read_recipe, recipe_names, to_spec, train
+from hetero_mmer.run import read_recipe, recipe_names
+from hetero_mmer.spec import from_spec, to_spec
+from hetero_mmer.training import train
 
 NAMES = [name for name in recipe_names() if name.startswith('carat_')]
 

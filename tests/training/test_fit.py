@@ -21,20 +21,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch_geometric.nn import GATv2Conv
 
 from hetero_mmer.cli import main
+from hetero_mmer.datasets import synthesize
+from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.models import HHMPN
-from hetero_mmer.sources import synthesize
+from hetero_mmer.run import evaluate, load_run, predict
+from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
-from hetero_mmer.training import (
-    MultilabelModule,
-    evaluate,
-    from_spec,
-    load_run,
-    predict,
-    resume,
-    train,
-)
+from hetero_mmer.training import MultilabelModule, resume, train
 from hetero_mmer.training.progress import ProgressLine
-from hetero_mmer.typing import InputError, InputWarning
 
 
 def rows(path):

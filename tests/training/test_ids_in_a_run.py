@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn import Linear, Module
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.nn.fusion import LatentSpace
+from hetero_mmer.run import evaluate, load_run, predict
 from hetero_mmer.store import ModalitySpec, StoreWriter
-from hetero_mmer.training import evaluate, load_run, predict, train
-from hetero_mmer.typing import InputError
+from hetero_mmer.training import train
 
 SIZE = 12
 MODELS = {
@@ -133,9 +134,7 @@ def test_a_run_on_features_refuses_ids(tmp_path, data):
 def test_a_model_that_reads_features_only_is_refused(tmp_path, data, monkeypatch):
     spec = {'class_path': 'own.FeaturesOnly', 'init_args': {}}
     monkeypatch.setattr('hetero_mmer.training.begin.to_spec', lambda model: spec)
-    monkeypatch.setattr(
-        'hetero_mmer.training.run.from_spec', lambda s, **_: FeaturesOnly
-    )
+    monkeypatch.setattr('hetero_mmer.run.build.from_spec', lambda s, **_: FeaturesOnly)
     with pytest.raises(
         InputError, match=r"'words' are ids, but own\.FeaturesOnly reads features only"
     ):

@@ -18,19 +18,11 @@ import yaml
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from hetero_mmer.cli import main
-from hetero_mmer.output import WriteError
-from hetero_mmer.signals import Stopped
-from hetero_mmer.sources import synthesize
-from hetero_mmer.training import (
-    MultilabelModule,
-    checkpoint,
-    evaluate,
-    files,
-    predict,
-    resume,
-    train,
-)
-from hetero_mmer.typing import InputError
+from hetero_mmer.datasets import synthesize
+from hetero_mmer.errors import InputError, Stopped
+from hetero_mmer.files.output import WriteError
+from hetero_mmer.run import evaluate, files, predict
+from hetero_mmer.training import MultilabelModule, checkpoint, resume, train
 
 resource = pytest.importorskip('resource', reason='needs limits of the system')
 
@@ -219,7 +211,7 @@ STOPPED = """
 import sys
 from signal import SIGTERM
 from hetero_mmer.cli import main
-from hetero_mmer.signals import Stopped
+from hetero_mmer.errors import Stopped
 class Stop:
     def find_spec(self, name, path=None, target=None):
         if name == 'torch._meta_registrations':

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError
 from hetero_mmer.loader import StoreDataset
+from hetero_mmer.run import load_run, predict
+from hetero_mmer.run.score import predict_probs
 from hetero_mmer.store import Store
-from hetero_mmer.training import load_run, predict, train
+from hetero_mmer.training import train
 from hetero_mmer.training.multilabel_module import MultilabelModule
-from hetero_mmer.training.score import predict_probs
-from hetero_mmer.typing import InputError
 
 
 @pytest.fixture

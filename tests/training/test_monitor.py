@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score, f1_score
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.models import HHMPN
+from hetero_mmer.run import evaluate, predict
 from hetero_mmer.store import Store
-from hetero_mmer.training import evaluate, fit, predict, train
-from hetero_mmer.typing import InputError, InputWarning
+from hetero_mmer.training import fit, train
 
 METRICS = ('f1_micro', 'f1_macro', 'map', 'acc_jaccard')
 

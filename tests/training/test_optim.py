@@ -4,11 +4,7 @@ import pytest
 import torch
 from torch.nn import BatchNorm1d, Embedding, LayerNorm, Linear, Sequential
 
-from hetero_mmer.training.optim import (
-    make_optimizer,
-    make_schedule,
-    parameter_groups,
-)
+from hetero_mmer.training.optim import make_optimizer, make_schedule, parameter_groups
 
 
 def test_biases_and_norms_do_not_decay():

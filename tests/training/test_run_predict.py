@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.run import load_run, predict
 from hetero_mmer.store import ModalitySpec, StoreWriter
-from hetero_mmer.training import load_run, predict, train
-from hetero_mmer.typing import InputError
+from hetero_mmer.training import train
 
 SPECS = {
     'words': ModalitySpec(1, num_embeddings=9),

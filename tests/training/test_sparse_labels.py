@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from hetero_mmer.run import read_recipe
+from hetero_mmer.spec import from_spec
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.training import from_spec, read_recipe, train
+from hetero_mmer.training import train
 
 WIDTHS = {'text': 20, 'audio': 12}
 NUM_LABELS = 18

@@ -10,11 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.loader import StoreDataset, dataset
+from hetero_mmer.run import evaluate, load_run, predict
+from hetero_mmer.run.data import load_splits
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.training import evaluate, load_run, predict, train
-from hetero_mmer.training.data import load_splits
-from hetero_mmer.typing import InputError, InputWarning
+from hetero_mmer.training import train
 
 
 def rewritten(data, path, change):

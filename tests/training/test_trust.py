@@ -16,9 +16,10 @@ import pytest
 
 import hetero_mmer
 from hetero_mmer.cli import main
-from hetero_mmer.training import evaluate, load_run, predict, resume, train
-from hetero_mmer.training.spec import UntrustedError
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
+from hetero_mmer.run import evaluate, load_run, predict
+from hetero_mmer.spec import UntrustedError
+from hetero_mmer.training import resume, train
 
 OWN = """
 from hetero_mmer.models import HHMPN

@@ -10,9 +10,10 @@ import pytest
 from sklearn.metrics import f1_score, hamming_loss
 
 from hetero_mmer.cli import main
+from hetero_mmer.errors import InputError, InputWarning
+from hetero_mmer.run import evaluate, load_run, predict
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
-from hetero_mmer.training import evaluate, load_run, predict, resume, train
-from hetero_mmer.typing import InputError, InputWarning
+from hetero_mmer.training import resume, train
 
 
 def hide(data, path, split='test', keep=0):
@@ -184,7 +185,7 @@ def test_another_store_is_evaluated(full, data, tmp_path):
         assert found['metrics'][name] == pytest.approx(value, abs=1e-6)
 
 
-@pytest.mark.filterwarnings('ignore::hetero_mmer.typing.InputWarning')
+@pytest.mark.filterwarnings('ignore::hetero_mmer.errors.InputWarning')
 @pytest.mark.parametrize('text', ['all', 'hidden', 'none of valid'])
 def test_no_sample_is_left(tmp_path, model, options, text):
     """Those with labels are left out, as they have no text, or all of a split are."""

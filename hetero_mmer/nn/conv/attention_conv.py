@@ -5,6 +5,7 @@ from torch.nn import Linear
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.attention import (
     block_attention,
     edge_attention,
@@ -14,7 +15,6 @@ from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.functional.joint_attention import JointLayout, joint_attention
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
-from hetero_mmer.typing import InputError
 
 
 class AttentionConv(MessagePassing):

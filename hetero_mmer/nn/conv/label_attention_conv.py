@@ -4,6 +4,7 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.attention import (
     block_attention,
     edge_attention,
@@ -12,7 +13,6 @@ from hetero_mmer.functional.attention import (
 from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
-from hetero_mmer.typing import InputError
 
 
 class LabelAttentionConv(MessagePassing):

@@ -12,10 +12,10 @@ from torch_geometric.nn import HeteroConv
 from torch_geometric.nn.conv.hetero_conv import group
 from torch_geometric.typing import Adj, EdgeType, NodeType
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.joint_attention import JointLayout
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.joint import joint_relations, shares_projections
-from hetero_mmer.typing import InputError
 
 
 class Stage(HeteroConv):

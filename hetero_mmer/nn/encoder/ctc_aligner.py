@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import LSTM, Module
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
 
 
 class CTCAligner(Module):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from torch import Tensor
 from torch.nn import Embedding, Linear, Module
 
-from hetero_mmer.typing import InputError
+from hetero_mmer.errors import InputError
 
 
 class ItemEmbedding(Embedding):

@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Embedding, LayerNorm, Linear, Module, ModuleList
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.functional.attention import BlockRows, block_attention, block_rows
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import item_encoder
-from hetero_mmer.typing import InputError
 
 #: What keeps a layer norm from dividing by zero, as in the authors' code.
 EPS = 1e-12

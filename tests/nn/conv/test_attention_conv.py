@@ -7,9 +7,9 @@ import torch
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import HeteroConv
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import AttentionConv
-from hetero_mmer.typing import InputError
 
 EDGES = torch.tensor([[0, 3, 1, 2, 0, 3], [2, 0, 0, 2, 0, 3]])  # Nobody tells 1 and 4.
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch_geometric.nn import HeteroConv
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import LabelAttentionConv, Stage
-from hetero_mmer.typing import InputError
 
 EDGES = torch.tensor([[0, 3, 1, 2, 0], [2, 0, 0, 2, 0]])  # Nobody tells 1.
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import GATv2Conv, HeteroConv, MessagePassing, SAGEConv
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
-from hetero_mmer.typing import InputError
 
 AB, BB, CB, BC = ('a', 'r', 'b'), ('b', 'r', 'b'), ('c', 'r', 'b'), ('b', 'r', 'c')
 SIZES = {'a': 4, 'b': 6, 'c': 3}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.nn.encoder import CTCAligner
-from hetero_mmer.typing import InputError
 
 
 @pytest.mark.parametrize('lengths', [[3, 3], [2, 0, 5, 1], [0, 4, 0]])

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch.nn import Linear
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.nn.encoder import ItemEmbedding, item_encoder
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
-from hetero_mmer.typing import InputError
 
 
 def test_features_get_a_linear_map():

@@ -5,9 +5,9 @@ import torch
 from torch_geometric.data import Batch
 from torch_geometric.nn import GATv2Conv
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit
 from hetero_mmer.nn.encoder import LabelExtractor
-from hetero_mmer.typing import InputError
 
 WIDTHS = {'text': 3, 'audio': 2}
 LENGTHS = [(3, 2), (0, 4), (1, 0)]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import TransformerEncoderLayer
 
+from hetero_mmer.errors import InputError
 from hetero_mmer.nn.encoder import TransformerEncoder
-from hetero_mmer.typing import InputError
 
 LENGTHS = {'equal': [3, 3, 3], 'ragged': [2, 0, 5, 1], 'one': [4], 'empty': [0, 0]}
 

@@ -1,0 +1,1 @@
+"""M3ED becomes a store."""

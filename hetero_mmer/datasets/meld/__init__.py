@@ -1,0 +1,1 @@
+"""MELD becomes a store."""

@@ -1,0 +1,1 @@
+"""NEMu becomes a store."""

@@ -1,0 +1,1 @@
+"""Anyone's own data, as a table or in ARFF, become a store."""

@@ -1,0 +1,1 @@
+"""Arrays and sentences become items with times: alignment, padding, text, dialogue."""

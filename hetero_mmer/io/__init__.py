@@ -1,0 +1,1 @@
+"""Foreign files become arrays; nothing here knows a store."""

@@ -1,0 +1,1 @@
+"""Foreign pickles, read without running anything that is in them."""

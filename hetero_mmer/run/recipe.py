@@ -1,0 +1,143 @@
+"""Recipes: YAML files with the options of published settings, and how to find them.
+
+The first line of each says what it is for and where its values come from.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import hetero_mmer
+from hetero_mmer.errors import InputError, did_you_mean
+from hetero_mmer.files.plain import check_plain
+from hetero_mmer.files.unique_yaml import read_yaml
+from hetero_mmer.spec import PlainSpec, locate
+
+FOLDER: Final = Path(hetero_mmer.__file__).with_name('recipes')
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the library."""
+    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+
+
+def recipe_file(name: str) -> Path:
+    """The file of a recipe that comes with the library.
+
+    Args:
+        name: One of :func:`recipe_names`.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+
+    Example:
+        >>> recipe_file('hhmpn_mosei').name
+        'hhmpn_mosei.yaml'
+    """
+    names = recipe_names()
+    if name in names:
+        return FOLDER / f'{name}.yaml'
+    hint = did_you_mean(name, names) or '; `hetero-mmer recipes` lists them'
+    raise InputError(f"there is no recipe '{name}'{hint}")
+
+
+def recipe_lines() -> dict[str, str]:
+    """What each recipe is for, by name.
+
+    Example:
+        >>> print(recipe_lines()['carat_mrm'])
+        CARAT on CMU-MOSEI: table 3 (2) of the paper, MRM only
+    """
+    texts = {n: recipe_file(n).read_text(encoding='utf-8') for n in recipe_names()}
+    lines = {name: text.split('\n', 1)[0] for name, text in texts.items()}
+    return {name: line.removeprefix('# ').rstrip('.') for name, line in lines.items()}
+
+
+def find_recipe(name: str | Path) -> Path:
+    """The file of a recipe.
+
+    Args:
+        name: One of :func:`recipe_names`, or a path.
+
+    Raises:
+        InputError: If there is none; names the nearest.
+
+    Example:
+        >>> find_recipe('hhmpn_mosei').name
+        'hhmpn_mosei.yaml'
+    """
+    if str(name) not in recipe_names() and Path(name).is_file():
+        return Path(name)
+    return recipe_file(str(name))
+
+
+def read_recipe(
+    name: str | Path, known: Iterable[str], *, trust: bool = False
+) -> dict[str, Any]:
+    """The options of a recipe; ``model`` as class path and arguments.
+
+    Args:
+        name: One of :func:`recipe_names`, or a path.
+        known: Names of all options.
+        trust: Whether the model may be code of any module; see
+            :func:`~hetero_mmer.spec.locate`.
+
+    Raises:
+        InputError: For a file that is no recipe, an option that is unknown, or a model
+            that would run code which is not trusted.
+    """
+    path = find_recipe(name)
+    recipe = read_yaml(path, 'the recipe ')
+    if not isinstance(recipe, dict):
+        raise InputError(f"the recipe '{path}' holds no options")
+    known = list(known)
+    for option in recipe:
+        if option not in known:
+            hint = did_you_mean(str(option), known)
+            raise InputError(f"unknown option {str(option)!r} in '{path}'{hint}")
+    model = recipe.get('model')
+    if isinstance(model, str):
+        recipe['model'] = {'class_path': model, 'init_args': {}}
+    elif model is not None and not (
+        isinstance(model, dict)
+        and isinstance(model.get('class_path'), str)
+        and isinstance(model.get('init_args', {}), dict)
+    ):
+        raise InputError(f"'model' in '{path}' is a class_path with init_args")
+    where = f"the recipe '{path}'"
+    if model is not None:
+        check_plain(recipe['model'], PlainSpec, where, 'model')
+    for option, value in recipe.items():
+        if not trust and not isinstance(value, str):
+            _check_names(value, where, option)
+    return recipe
+
+
+def _check_names(value: Any, where: str, key: str) -> None:
+    """Refuses what jsonargparse would import, at any depth, unless it is expected."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path' and isinstance(item, str):
+                locate(item, kind='model' if key == 'model' else 'part', where=where)
+            else:
+                _check_names(item, where, f'{key}.{name}')
+    elif isinstance(value, list):
+        for item in value:
+            _check_names(item, where, key)
+    elif isinstance(value, str):
+        if _is_path(value):
+            locate(value, where=where)
+        elif not re.fullmatch(r'[\w+-]*', value):  # It might be YAML in YAML, a file.
+            raise InputError(
+                f'{key!r} in {where} is a word, or an import path (got '
+                f'{reprlib.repr(value)})'
+            )
+
+
+def _is_path(text: str) -> bool:
+    parts = text.split('.')
+    return len(parts) > 1 and all(part.isidentifier() for part in parts)

@@ -1,0 +1,138 @@
+"""Probabilities of whole data sets, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.utils.data import Dataset
+from torch_geometric.data import HeteroData
+
+from hetero_mmer.errors import InputError
+from hetero_mmer.files.output import claim
+from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.loader import StoreLoader
+from hetero_mmer.run import files
+from hetero_mmer.run.place import predictions_header
+from hetero_mmer.store.format import UNKNOWN
+
+
+def predict_probs(
+    model: Module,
+    samples: Dataset | Sequence[HeteroData],
+    batch_size: int,
+    device: torch.device,
+) -> Tensor:
+    """Probabilities of all samples in their order, ``[N, L]`` on the CPU.
+
+    Args:
+        model: A model; stays in eval mode.
+        samples: The graphs to predict, at least one.
+        batch_size: Samples at a time.
+        device: Where; the model moves there.
+
+    Raises:
+        InputError: If one of them is not finite.
+    """
+    model.eval().to(device)
+    with torch.inference_mode():
+        batches = StoreLoader(samples, batch_size)
+        parts = [model(batch.to(device)).probs.float().cpu() for batch in batches]
+    probs = torch.cat(parts)
+    bad = (~probs.isfinite()).any(dim=1).nonzero().flatten().tolist()
+    if bad:
+        names = ', '.join(f"'{samples[i].sample_id}'" for i in bad[:3])
+        more = f' and {len(bad) - 3} others' if len(bad) > 3 else ''
+        raise InputError(
+            f'{type(model).__name__} gives {len(bad)} of {len(probs)} samples '
+            f'probabilities that are not finite ({names}{more}): its weights or their '
+            'features are too large'
+        )
+    return probs
+
+
+def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """Both tuned thresholds, as ``model.json`` keeps them.
+
+    Args:
+        probs: Probabilities on the valid split ``[N, L]``.
+        y: Their labels.
+        names: Names of the labels.
+    """
+    from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
+
+    per_label = tune_thresholds_per_label(probs, y).tolist()
+    return {
+        'tuned': tune_threshold(probs, y),
+        'per-label': dict(zip(names, per_label, strict=True)),
+    }
+
+
+def score(
+    probs: Tensor, y: Tensor, names: Sequence[str], threshold: float | Tensor
+) -> dict[str, Any]:
+    """Threshold and metrics, as ``metrics.json`` holds them; no metrics of no samples.
+
+    Args:
+        probs: Probabilities ``[N, L]``.
+        y: Their labels.
+        names: Names of the labels.
+        threshold: One for all labels, or ``[L]``.
+    """
+    from hetero_mmer.metrics import multilabel_metrics  # Slow to import.
+
+    written: Any = threshold
+    if isinstance(threshold, Tensor):
+        written = dict(zip(names, threshold.tolist(), strict=True))
+    metrics = (
+        multilabel_metrics(probs, y, threshold=threshold, label_names=names)
+        if len(probs)
+        else {}
+    )
+    return {'threshold': written, 'metrics': metrics}
+
+
+def write_truth(
+    path: Path, ids: Sequence[str], probs: Tensor, y: Tensor, names: Sequence[str]
+) -> None:
+    """Writes a probability and the truth of each label, one row per sample.
+
+    The truth of a sample whose labels are unknown has empty cells.
+    """
+    header = ['sample_id', *names, *(f'{name}_true' for name in names)]
+    cells = (['' if t == UNKNOWN else t for t in row] for row in y.int().tolist())
+    rows = zip(ids, probs.tolist(), cells, strict=True)
+    files.write_csv(path, header, ([i, *p, *t] for i, p, t in rows))
+
+
+def write_predictions(
+    path: Path,
+    ids: Sequence[str],
+    probs: Tensor,
+    names: Sequence[str],
+    threshold: float | Tensor,
+) -> None:
+    """Writes a probability and the decision for each label, one row per sample.
+
+    A sample whose probabilities are NaN has empty cells.
+    """
+    header = predictions_header(list(names))
+    pred = binarize(probs, threshold).int()
+    unknown = [''] * (2 * len(names))
+    cells = (
+        unknown if nan else [*p, *d]
+        for nan, p, d in zip(
+            probs.isnan().any(dim=1).tolist(),
+            probs.tolist(),
+            pred.tolist(),
+            strict=True,
+        )
+    )
+    rows = zip(ids, cells, strict=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with claim(path, wait=True):
+        files.write_csv(path, header, ([i, *row] for i, row in rows))

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from hetero_mmer.cli.model_words import check_model_options, check_parsed, recipe_first
+from hetero_mmer.errors import InputError
+from hetero_mmer.models import HHMPN
+from hetero_mmer.run.build import build_model
+from hetero_mmer.run.recipe import find_recipe, read_recipe, recipe_names
+from hetero_mmer.spec import UntrustedError, from_spec
+from hetero_mmer.training import train
+
+OPTIONS = list(inspect.signature(train).parameters)
+FLAGS = [f'--{name}' for name in OPTIONS]
+
+
+@pytest.mark.parametrize('name', recipe_names())
+def test_recipe_makes_its_model(name):
+    recipe = read_recipe(name, OPTIONS)
+    model = build_model(recipe['model'], {'text': 3, 'audio': 2}, 4)
+    assert model.in_channels == {'text': 3, 'audio': 2}
+    check_model_options(recipe['model']['class_path'], recipe['model']['init_args'])
+
+
+def test_mosei_recipe_is_the_model_of_the_paper():
+    recipe = read_recipe('hhmpn_mosei', OPTIONS)
+    args = recipe['model']['init_args']
+    paper = {'hidden_channels': 256, 'num_steps': 3, 'aux_weight': 0.2, 'norm': False}
+    assert paper.items() <= args.items()
+    assert from_spec(recipe['model']).func is HHMPN
+    paper = {'batch_size': 64, 'gradient_clip': 10.0, 'epochs': 50, 'threshold': 0.5}
+    assert paper.items() <= recipe.items()
+
+
+def test_recipe_and_model_come_first():
+    words = ['--seed', '3', '--model.num_steps=2', '--model=HHMPN', '--recipe']
+    words = recipe_first([*words, 'hhmpn_mosei', '--data', 'x'], FLAGS)
+    assert words[:2] == ['--recipe', str(find_recipe('hhmpn_mosei'))]
+    assert words[2:4] == ['--model', 'hetero_mmer.models.HHMPN']
+    assert words[4:] == ['--seed', '3', '--model.num_steps=2', '--data', 'x']
+
+
+def test_model_may_be_a_name_alone(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text('model: HHMPN')
+    assert read_recipe(path, OPTIONS)['model']['class_path'] == 'HHMPN'
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('epoch: 3', "unknown option 'epoch'.*'epochs'"),
+        ('a: [', 'no YAML'),
+        ('', 'holds no options'),
+        ('seed: 1\nepochs: 3\nseed: 2', r"'seed' is given twice in the recipe"),
+        ('model: {init_args: {heads: 1, heads: 2}}', "'heads' is given twice"),
+        ('model: 3', 'class_path with init_args'),
+        ('model: HHMNP', "did you mean 'HHMPN'"),
+        ('model: {class_path: HHMPN, init_args: {num_step: 1}}', "'num_steps'"),
+        ('model: {class_path: HHMPN, init_args: {num_labels: 1}}', "'num_labels'"),
+        ('model: {class_path: HHMPN, init_args: {1: 2}}', 'is text'),
+        ('model: {class_path: HHMPN, dict_kwargs: {}}', "unknown key .*'init_args'"),
+        ('model: HHMPN\nmodel.help: CARAT', "unknown option 'model.help'"),
+        ('trust: true', "unknown option 'trust'"),
+    ],
+)
+def test_wrong_recipe_is_refused(text, message, tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        recipe_first(['--recipe', str(path)], FLAGS)
+
+
+def recipe(f2l):
+    return f'model: {{class_path: HHMPN, init_args: {{f2l: {f2l}}}}}'
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *('model: beside.Model', 'model: {class_path: beside.Model}'),
+        *(recipe('beside.Model'), recipe('{class_path: beside.Model}')),
+        *(recipe('[beside.Model]'), recipe('{x: {y: [{z: beside.Model}]}}')),
+        recipe('{class_path: torch.nn.ReLU, init_args: {x: beside.Model}}'),
+        'model: {class_path: HHMPN, init_args: {f2l.class_path: beside.Model}}',
+        'model: HHMPN\nroot: {class_path: beside.Model}',
+        'model: HHMPN\nmodalities: [{class_path: beside.Model}]',
+    ],
+)
+def test_a_recipe_runs_nothing_beside_it(text, tmp_path, monkeypatch):
+    (tmp_path / 'beside.py').write_text('raise RuntimeError("it ran")')
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    words = ['--recipe', str(path)]
+    with pytest.raises(UntrustedError, match=r"the recipe .* run 'beside\.Model'"):
+        recipe_first(words, FLAGS)
+    with pytest.raises(UntrustedError):
+        read_recipe(path, OPTIONS)
+    assert read_recipe(path, OPTIONS, trust=True)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        *("'{class_path: beside.Model}'", './beside.yaml', '"[beside.Model]"'),
+        *("'a: b'", '"beside.Model\\n"', "'beside.Model(1)'"),
+    ],
+)
+def test_a_recipe_holds_no_text_that_would_be_read_again(text, tmp_path):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(recipe(text))
+    with pytest.raises(InputError, match=r"'model\.init_args\.f2l' in the recipe"):
+        read_recipe(path, OPTIONS)
+
+
+def test_words_and_layers_in_a_recipe_are_no_danger(tmp_path):
+    path = tmp_path / 'mine.yaml'
+    text = (
+        '{class_path: torch_geometric.nn.GATv2Conv, init_args: {aggr: max, heads: 1}}'
+    )
+    path.write_text(recipe(text))
+    assert read_recipe(path, OPTIONS)['model']['class_path'] == 'HHMPN'
+    path.write_text(recipe('torch_geometric.nn.SAGEConv'))
+    read_recipe(path, OPTIONS)
+
+
+def test_what_was_parsed_is_judged_unless_it_was_typed():
+    spec = {'class_path': 'HHMPN', 'init_args': {'f2l': {'class_path': 'no.Thing'}}}
+    for words in (['--data', 'Thing'], ['--model', 'HHMPN', '--seed', 'Thing']):
+        with pytest.raises(UntrustedError, match=r"'r' would run 'no\.Thing'"):
+            check_parsed(spec, [*words, '--recipe', 'r'])
+    for words in (['--model.f2l', 'Thing'], ['--model.f2l=no.Thing']):
+        check_parsed(spec, words)
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'hhmpn_mosei'"):
+        find_recipe('hhmpn_mosi')
