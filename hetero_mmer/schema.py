@@ -36,6 +36,9 @@ from hetero_mmer.typing import EdgeType
 MODALITY: Final = 'modality'
 LABEL: Final = 'label'
 
+#: What stands for each label of a sample whose labels are unknown.
+UNKNOWN: Final = 255
+
 #: Where a graph keeps the name of its sample, and a batch those of its samples.
 SAMPLE_ID: Final = 'sample_id'
 

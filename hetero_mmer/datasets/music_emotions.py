@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.datasets.common import default_clean, only_source
-from hetero_mmer.datasets.own.arff_labels import PRESENT, sparse_notes
 from hetero_mmer.errors import InputError, reason
 from hetero_mmer.features.column_scale import ColumnScale
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.arff import read_header, read_rows
+from hetero_mmer.io.arff_labels import PRESENT, sparse_notes
 from hetero_mmer.io.hashes import sha256_of
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 from hetero_mmer.store.split import stratified_split
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreLoader
 from hetero_mmer.run import files
 from hetero_mmer.run.place import predictions_header
-from hetero_mmer.store.format import UNKNOWN
+from hetero_mmer.schema import UNKNOWN
 
 
 def predict_probs(

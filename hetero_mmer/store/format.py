@@ -61,9 +61,6 @@ VERSION: Final = 2
 #: read none but 2 would not know what 255 means.
 VERSION_WITH_UNKNOWN: Final = 3
 
-#: What stands for each label of a sample whose labels are unknown.
-UNKNOWN: Final = 255
-
 #: The names a split may have; the empty one stands for no split at all.
 SPLITS: Final = ('train', 'valid', 'test', '')
 

@@ -17,7 +17,7 @@ from hetero_mmer.errors import InputError, did_you_mean_path, reason
 from hetero_mmer.features.fitted import Fitted
 from hetero_mmer.files.input import check_file
 from hetero_mmer.io import safe_h5
-from hetero_mmer.schema import Kind
+from hetero_mmer.schema import UNKNOWN, Kind
 from hetero_mmer.store.check import (
     MAX_OBJECTS,
     check_about,
@@ -30,7 +30,6 @@ from hetero_mmer.store.fitted import fitted_sha256, read_fitted
 from hetero_mmer.store.format import (
     FORMAT,
     SPLITS,
-    UNKNOWN,
     VERSION,
     VERSION_WITH_UNKNOWN,
     ModalitySpec,

@@ -20,7 +20,7 @@ from hetero_mmer.features.fitted import Fitted
 from hetero_mmer.features.masked import refuse_masked
 from hetero_mmer.files.output import claim, temporary_beside, writing
 from hetero_mmer.io.safe_h5 import write_format, write_text
-from hetero_mmer.schema import check_label_names, check_modality_names
+from hetero_mmer.schema import UNKNOWN, check_label_names, check_modality_names
 from hetero_mmer.store.checksum import write_checksums
 from hetero_mmer.store.column import Column, ColumnStatistics, replace_non_finite
 from hetero_mmer.store.create import Disk, create
@@ -29,7 +29,6 @@ from hetero_mmer.store.format import (
     FORMAT,
     LARGEST,
     SPLITS,
-    UNKNOWN,
     VERSION,
     VERSION_WITH_UNKNOWN,
     Clean,

@@ -20,7 +20,7 @@ from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.run import evaluate
 from hetero_mmer.store import Store, read_like
 
-sys.path.insert(0, str(Path(__file__).with_name('mosei')))
+sys.path.insert(0, str(Path(__file__).parents[1] / 'io'))
 from csd_toy import words_of, write_csd
 
 EMOTIONS = ('happiness', 'sadness', 'anger', 'surprise', 'disgust', 'fear')

@@ -30,7 +30,7 @@ from hetero_mmer.io.ids import Match, caseless, match
 from hetero_mmer.io.pickle.load import load_pickle
 from hetero_mmer.io.split_names import find_splits, split_of
 from hetero_mmer.io.text_file import read_text
-from hetero_mmer.store.format import UNKNOWN
+from hetero_mmer.schema import UNKNOWN
 
 #: Something by dialogue, for each part of the pickle.
 _Parts = Mapping[int, Mapping[str, Any]]

@@ -22,8 +22,9 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.track import track
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, no_sample, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 
 Level = Literal['utterance', 'dialogue']
 

@@ -38,8 +38,9 @@ from hetero_mmer.io.download import download
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.split_names import split_of
 from hetero_mmer.io.track import track
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 
 NUM_DIALOGUES: Final = 1432
 MODALITIES: Final = ('text', 'speaker', 'timing')

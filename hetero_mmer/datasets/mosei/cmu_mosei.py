@@ -17,18 +17,8 @@ import numpy as np
 from hetero_mmer.datasets.common import default_clean, name_counts
 from hetero_mmer.datasets.intensity import Presence, choose_above
 from hetero_mmer.datasets.mosei import facts as mosei_facts
-from hetero_mmer.datasets.mosei.csd_entries import (
-    Kind,
-    Segments,
-    by_segment,
-    by_word,
-    check_kind,
-    kind_of_entries,
-    read_segments,
-)
 from hetero_mmer.datasets.mosei.csd_labels import label_columns
 from hetero_mmer.datasets.mosei.csd_roles import find_roles
-from hetero_mmer.datasets.mosei.csd_times import check_times
 from hetero_mmer.datasets.mosei.segments import Arrange, SegmentWriter
 from hetero_mmer.errors import InputError
 from hetero_mmer.features.alignment import (
@@ -43,6 +33,16 @@ from hetero_mmer.features.alignment import (
 )
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.csd import CsdFile
+from hetero_mmer.io.csd_entries import (
+    Kind,
+    Segments,
+    by_segment,
+    by_word,
+    check_kind,
+    kind_of_entries,
+    read_segments,
+)
+from hetero_mmer.io.csd_times import check_times
 from hetero_mmer.io.folds import read_folds
 from hetero_mmer.io.hashes import hash_beside
 from hetero_mmer.io.ids import Match, match

@@ -25,8 +25,9 @@ from hetero_mmer.features.padding import Padding
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.track import track
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, Store, StoreWriter
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 
 

@@ -31,8 +31,9 @@ from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.pickle.load import load_torch
 from hetero_mmer.io.track import track
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Store, StoreWriter, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 
 _KEYS: Final = {'text': 'src-text', 'visual': 'src-visual', 'audio': 'src-audio'}

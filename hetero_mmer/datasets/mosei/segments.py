@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.datasets.intensity import Presence
-from hetero_mmer.datasets.mosei.csd_entries import Segments
 from hetero_mmer.datasets.mosei.facts import SENTIMENT
 from hetero_mmer.features.alignment import Aligned, Keep, hard_unify, long_enough, trim
+from hetero_mmer.io.csd_entries import Segments
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import StoreWriter
-from hetero_mmer.store.format import UNKNOWN
 from hetero_mmer.store.like import POSITIVE_ABOVE
 
 #: The items of a video (or its parts) become the items of each of its segments.

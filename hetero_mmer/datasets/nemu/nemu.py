@@ -34,9 +34,9 @@ from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.pickle.load import load_joblib, load_torch
 from hetero_mmer.io.split_names import find_parts
 from hetero_mmer.io.track import track
-from hetero_mmer.schema import Kind
+from hetero_mmer.schema import UNKNOWN, Kind
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
 #: As it is called there.

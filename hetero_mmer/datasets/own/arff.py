@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.datasets.common import default_clean
-from hetero_mmer.datasets.own.arff_features import (
+from hetero_mmer.datasets.own.columns import plain
+from hetero_mmer.datasets.own.splits import split_notes
+from hetero_mmer.errors import InputError
+from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.files.input import Source, existing
+from hetero_mmer.io.arff import Attribute, Header, read_header, read_rows
+from hetero_mmer.io.arff_features import (
     FeatureColumns,
     choose_features,
     column_names,
     matching,
 )
-from hetero_mmer.datasets.own.arff_labels import (
+from hetero_mmer.io.arff_labels import (
     LabelColumns,
     Labels,
     check_attributes,
@@ -26,17 +32,12 @@ from hetero_mmer.datasets.own.arff_labels import (
     sparse_notes,
     train_share,
 )
-from hetero_mmer.datasets.own.columns import plain
-from hetero_mmer.datasets.own.splits import split_notes
-from hetero_mmer.errors import InputError
-from hetero_mmer.features.fitted import Fitted
-from hetero_mmer.files.input import Source, existing
-from hetero_mmer.io.arff import Attribute, Header, read_header, read_rows
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.split_names import split_of, split_words
 from hetero_mmer.io.track import track
+from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import UNKNOWN, Clean
+from hetero_mmer.store.format import Clean
 from hetero_mmer.store.split import stratified_split
 
 ENCODER: Final = 'arff-columns-1'

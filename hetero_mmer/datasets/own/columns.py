@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hetero_mmer.datasets.emotion_words import is_emotion, unknown_labels
-from hetero_mmer.datasets.own.arff_labels import PRESENT
-from hetero_mmer.datasets.own.labels import read_truth
 from hetero_mmer.errors import InputError
+from hetero_mmer.io.arff_labels import PRESENT
+from hetero_mmer.io.cells import read_truth
 from hetero_mmer.io.csv import Table, missing_column
 from hetero_mmer.io.split_names import split_of, split_words
 

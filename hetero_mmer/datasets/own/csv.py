@@ -13,19 +13,19 @@ from hetero_mmer.datasets.common import default_clean, only_source
 from hetero_mmer.datasets.intensity import Presence, choose_above
 from hetero_mmer.datasets.own.arrays import OwnArrays
 from hetero_mmer.datasets.own.columns import find_columns
-from hetero_mmer.datasets.own.labels import are_truths, read_labels
 from hetero_mmer.datasets.own.splits import group_notes, split_notes
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.input import Source
+from hetero_mmer.io.cells import are_truths, read_labels
 from hetero_mmer.io.csv import Table, read_table
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.ids import match
 from hetero_mmer.io.inside import can_be_a_file
 from hetero_mmer.io.split_names import one_spelling, split_of
 from hetero_mmer.io.track import track
-from hetero_mmer.schema import Kind
+from hetero_mmer.schema import UNKNOWN, Kind
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
-from hetero_mmer.store.format import SPLITS, UNKNOWN, Clean
+from hetero_mmer.store.format import SPLITS, Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.store.split import split_groups
 

@@ -13,7 +13,7 @@ from hetero_mmer.datasets.mosei.facts import LABEL_NAMES
 from hetero_mmer.datasets.mosei.label_join import read_labels
 from hetero_mmer.errors import InputError
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / 'io'))
 from csd_toy import NAMES, as_json, segments_of, words_of, write_csd
 
 #: No order that is in use.

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hetero_mmer.datasets.own.arff_labels import present_code
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.io.arff import Attribute, Header, Row
+from hetero_mmer.io.arff_labels import present_code
 
 _NUMBER, _NEVER = -2, -1
 

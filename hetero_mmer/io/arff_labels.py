@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.input import check_file
 from hetero_mmer.io.arff import Header, Row
-from hetero_mmer.store.format import UNKNOWN
+from hetero_mmer.schema import UNKNOWN
 
 #: How a label is written, in small letters, and whether it is present then.
 PRESENT: Final[Mapping[str, int]] = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetero_mmer.datasets.own.labels import read_labels, read_number, read_truth
 from hetero_mmer.errors import InputError
+from hetero_mmer.io.cells import read_labels, read_number, read_truth
 from hetero_mmer.io.csv import Table
 
 #: As pandas, Excel and R write zeros and ones.
