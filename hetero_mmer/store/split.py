@@ -63,13 +63,13 @@ def stratified_split(
             f'labels are a table of zeros and ones, [N, L] (got shape {list(y.shape)})'
         )
     ratio = np.asarray(shares, np.float64)
-    if not len(ratio) or (ratio < 0).any() or abs(ratio.sum() - 1) > 1e-6:
+    if not len(ratio) or (ratio < 0).any() or not abs(ratio.sum() - 1) <= 1e-6:
         raise InputError(f'shares add up to 1 (got {list(shares)})')
     unit = _units(groups, len(y))
     num_units = int(unit.max(initial=-1)) + 1
     if num_deals is None:
         num_deals = int(np.clip(_DEALT // max(num_units, 1), 1, 30))
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = _generator(seed)
     y = y.astype(bool)
     if num_units < len(y):
         if num_units < (used := np.count_nonzero(ratio)):
@@ -181,6 +181,12 @@ def _units(groups: Sequence[str] | NDArray | None, num_samples: int) -> NDArray:
     return unit
 
 
+def _generator(seed: int) -> np.random.Generator:
+    if seed < 0:
+        raise InputError(f"'seed' is at least 0 (got {seed})")
+    return np.random.Generator(np.random.PCG64(seed))
+
+
 def _deal(
     rng: np.random.Generator,
     y: NDArray[np.bool_],
@@ -227,7 +233,7 @@ def _turns(
 
 
 def _deal_groups(
-    rng: np.random.Generator, counts: NDArray[np.float64], ratio: NDArray[np.float64]
+    rng: np.random.Generator, counts: NDArray, ratio: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], float]:
     """The part of each group, [G], and the statistic; ``counts`` are [G, L + 1]."""
     parts = np.flatnonzero(ratio)
@@ -285,7 +291,7 @@ def split_groups(
     names, group = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     ratio = np.array(list(shares.values()))
     sizes = exact_sizes(len(names), ratio / ratio.sum())
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(names))
+    order = _generator(seed).permutation(len(names))
     drawn = np.empty(len(names), dtype=np.asarray(list(shares)).dtype)
     drawn[order] = np.repeat(list(shares), sizes)
     return drawn[group]
