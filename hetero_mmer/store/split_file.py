@@ -65,7 +65,7 @@ def write_split(
     """
     path = Path(path)
     check_split_path(path)
-    rows_by_id(ids)
+    names = map(guard_cell, rows_by_id(ids))
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         claim(path, wait=True),
@@ -74,7 +74,6 @@ def write_split(
     ):
         writer = csv.writer(file)
         writer.writerow([ID, *columns])
-        names = (guard_cell(str(name)) for name in ids)
         writer.writerows(zip(names, *columns.values(), strict=True))
 
 
@@ -135,7 +134,7 @@ def read_split(
     row_of = rows_by_id(ids)
     found: dict[str, str] = {}
     for row, line in zip(table.rows, table.lines, strict=True):
-        name, part = _id_of(row[ID]), part_of[row[column]]
+        name, part = _id_of(unguard_cell(row[ID])), part_of[row[column]]
         if part is None:
             raise InputError(
                 f"'{column}' is one of {PARTS} or empty (got '{row[column]}' in line "
@@ -174,7 +173,7 @@ def rows_by_id(ids: Sequence[str] | NDArray[np.str_]) -> dict[str, int]:
         >>> rows_by_id(['b', ' a'])
         {'b': 0, 'a': 1}
     """
-    names = [_id_of(guard_cell(str(name))) for name in ids]
+    names = [_id_of(str(name)) for name in ids]
     if twice := duplicates(np.array(names)):
         raise InputError(
             f"a row of a split file is told by its sample's id, but '{twice[0]}' is "
@@ -183,9 +182,9 @@ def rows_by_id(ids: Sequence[str] | NDArray[np.str_]) -> dict[str, int]:
     return {name: row for row, name in enumerate(names)}
 
 
-def _id_of(cell: str) -> str:
-    """The id in a cell; tables have no blanks around cells, and lines end in a way."""
-    return unguard_cell(cell.replace('\r\n', '\n').replace('\r', '\n').strip()).strip()
+def _id_of(name: str) -> str:
+    """An id as a table holds it: no blanks around it, and one kind of line end."""
+    return name.replace('\r\n', '\n').replace('\r', '\n').strip()
 
 
 def _column(table: Table, fold: int | None, path: str | os.PathLike[str]) -> str:
