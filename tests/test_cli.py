@@ -148,7 +148,7 @@ def test_help_and_version(capsys):
     'command',
     [
         *('train', 'evaluate', 'predict', 'data list', 'data convert', 'data fetch'),
-        *('data describe', 'data validate', 'recipes'),
+        *('data describe', 'data validate', 'data split', 'recipes'),
     ],
 )
 def test_help_of_a_command(command, capsys):

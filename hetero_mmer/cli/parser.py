@@ -124,7 +124,7 @@ def refuse(message: str, name: str, names: Iterable[str]) -> NoReturn:
 def sentence(message: str) -> str:
     """What jsonargparse says over several lines, in one."""
     message = ' '.join(message.split())
-    *keys, rest = re.split(r'Parser key "[^"]*": ', message)
+    *keys, rest = re.split(r'Parser key "[^"]*"(?: element \d+)?: ', message)
     if not keys:
         missing = message.removeprefix('the following arguments are required: ')
         return message if missing == message else f'missing arguments: {missing}'
