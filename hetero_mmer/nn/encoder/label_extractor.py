@@ -15,7 +15,7 @@ from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.nn.conv import F2LStage, LabelAttentionConv
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
@@ -124,9 +124,10 @@ class LabelExtractor(Module):
         )
         shape = (len(in_channels), num_labels, out_channels)
         self.label_weight = Parameter(torch.empty(shape))
-        self.f2l = Stage(
-            {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
-            aggr=None,
+        self.f2l = F2LStage(
+            {m: _layer(f2l, out_channels) for m in in_channels},
+            num_labels,
+            out_channels,
         )
         self._draw_label_weight()
 
@@ -157,19 +158,10 @@ class LabelExtractor(Module):
         M, L, d = self.label_weight.shape
         cells = self.label_weight.expand(len(present), M, L, d)
         x_dict[schema.MODALITY] = cells.reshape(-1, d)
-        out, attention = self.f2l(x_dict, relations, return_attention), None
+        message, attention = self.f2l(x_dict, relations, return_attention), None
         if return_attention:
-            out, attention = out
-        message = out[schema.MODALITY]  # [B·M·L, M, d]
-        if message.size(-1) != d:
-            raise InputError(
-                f"a layer's messages to '{schema.MODALITY}' have the width of the "
-                f'states, {d} (got {message.size(-1)})'
-            )
-        # Of each cell's M messages that of its own modality: a layer with a bias
-        # answers cells without edges, too.
-        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
-        u = u.movedim(-1, 1) * present[:, :, None, None]
+            message, attention = message
+        u = message.view(-1, M, L, d) * present[:, :, None, None]
         return Extracted(u, present, attention)
 
     def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
