@@ -66,7 +66,7 @@ def kernel(request, monkeypatch):
         pytest.importorskip('torch_scatter', reason='torch-scatter is not installed')
     monkeypatch.setattr(torch_geometric.typing, 'WITH_TORCH_SCATTER', bool(scatter))
     if name == 'messages':
-        monkeypatch.setattr(route, 'has_sparse_products', lambda *args: False)
+        monkeypatch.setattr(route, '_has_sparse_products', lambda *args: False)
     return request.param
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,10 +20,10 @@ from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import (
     Attention,
     AttentionConv,
-    F2LStage,
     ReadoutConv,
     Relations,
     Stage,
+    send_to_cells,
 )
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
@@ -245,7 +245,9 @@ class HHMPNLayer(Module):
             )
         # One weight set W_xy for all modalities.
         conv = _make(f2l, attention, channels) if f2l else SimpleConv(aggr='mean')
-        self.f2l = F2LStage(dict.fromkeys(modalities, conv), num_labels, channels)
+        self.f2l = Stage(
+            {schema.f2l(m): conv for m in modalities}, aggr=None, out_channels=channels
+        )
         self.f2l_update = ResidualBlock(
             channels, dropout=dropout, norm=norm, feed_forward=bool(f2l)
         )
@@ -278,13 +280,11 @@ class HHMPNLayer(Module):
         if self.f2f is not None:  # Eq. 9, 10
             g, attention = _call(self.f2f, v, relations, return_attention)
             v = {m: self.f2f_update(v[m], g[m]) for m in v}
-        # Every modality starts from the fused labels: [B·L, d] to [B·M·L, d].
-        cells = u.view(-1, 1, self.num_labels, u.size(-1))
-        cells = cells.expand(-1, len(v), -1, -1).reshape(-1, u.size(-1))
-        x_dict = {**v, schema.MODALITY: cells}
-        g, weights = _call(self.f2l, x_dict, relations, return_attention)
-        cells = self.f2l_update(cells, g)  # Eq. 11, 12
-        attention |= weights
+        # Every modality starts from the fused labels.
+        cells = u.view(-1, 1, self.num_labels, u.size(-1)).expand(-1, len(v), -1, -1)
+        message, f2l = send_to_cells(self.f2l, v, cells, relations, return_attention)
+        cells = self.f2l_update(cells, message).flatten(0, 2)  # Eq. 11, 12
+        attention |= f2l
         if self.l2l is not None:  # Eq. 13, 14
             x_dict = {schema.MODALITY: cells}
             g, weights = _call(self.l2l, x_dict, relations, return_attention)
@@ -296,11 +296,11 @@ class HHMPNLayer(Module):
 
 
 def _call(
-    stage: Stage | F2LStage,
+    stage: Stage,
     x_dict: dict[NodeType, Tensor],
     relations: Relations,
     return_attention: bool,
-) -> tuple[Any, Attention]:
+) -> tuple[dict[NodeType, Tensor], Attention]:
     """The messages of a stage, and its weights if they are needed."""
     out = stage(x_dict, relations, return_attention)
     return out if return_attention else (out, {})

@@ -75,7 +75,8 @@ class ResidualFeedForward(Module):
 
     def reset_parameters(self) -> None:
         """Resets all parameters."""
-        _reset(self.update, self.norm)
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, message: Tensor) -> Tensor:
         """The next states."""
@@ -115,16 +116,11 @@ class ResidualBlock(Module):
 
     def reset_parameters(self) -> None:
         """Resets all parameters."""
-        _reset(self.update, self.norm)
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, message: Tensor) -> Tensor:
         """The next states."""
         g = x + message
         g = g if self.norm is None else self.norm(g)
         return g if self.update is None else self.update(g, g)
-
-
-def _reset(*modules: Module | None) -> None:
-    for module in modules:
-        if module is not None:
-            module.reset_parameters()  # type: ignore[operator]

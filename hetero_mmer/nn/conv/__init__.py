@@ -1,7 +1,7 @@
 """Message-passing layers and the stages they make up."""
 
 from hetero_mmer.nn.conv.attention_conv import AttentionConv
-from hetero_mmer.nn.conv.f2l_stage import F2LStage
+from hetero_mmer.nn.conv.cells import send_to_cells
 from hetero_mmer.nn.conv.label_attention_conv import LabelAttentionConv
 from hetero_mmer.nn.conv.readout_conv import ReadoutConv
 from hetero_mmer.nn.conv.relations import Relations
@@ -10,9 +10,9 @@ from hetero_mmer.nn.conv.stage import Attention, Stage
 __all__ = [
     'Attention',
     'AttentionConv',
-    'F2LStage',
     'LabelAttentionConv',
     'ReadoutConv',
     'Relations',
     'Stage',
+    'send_to_cells',
 ]

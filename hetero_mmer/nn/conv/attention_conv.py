@@ -61,6 +61,8 @@ class AttentionConv(MessagePassing):
     propagate_type = {'value': Tensor, 'alpha': Tensor}
     edge_updater_type = {'query': Tensor, 'key': Tensor}
 
+    scale: float | None = None  # of scores, 1 / √C by default
+
     def __init__(
         self,
         in_channels: int | tuple[int, int],
@@ -120,7 +122,7 @@ class AttentionConv(MessagePassing):
     def attend(
         self,
         query: Tensor,
-        key_value: PairTensor,
+        key_value: tuple[Tensor, Tensor],
         edge_index: Adj | AllPairs,
         return_attention_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Weights]:
@@ -128,15 +130,8 @@ class AttentionConv(MessagePassing):
 
         Relations that share a layer and a node type need each projection once.
         """
-        key, value = key_value
         out, weights = attend(
-            self,
-            AttentionConv,
-            query,
-            key,
-            value,
-            edge_index,
-            return_attention_weights=return_attention_weights,
+            self, AttentionConv, query, *key_value, edge_index, return_attention_weights
         )
         out = self._merge(out)
         return (out, weights) if return_attention_weights else out  # type: ignore
@@ -166,7 +161,9 @@ class AttentionConv(MessagePassing):
         size_i: int,
     ) -> Tensor:
         """Attention weight of each edge, ``[E, heads]``."""
-        return edge_attention(query_i, key_j, index, ptr=ptr, num_nodes=size_i)
+        return edge_attention(
+            query_i, key_j, index, ptr=ptr, num_nodes=size_i, scale=self.scale
+        )
 
     def message(self, value_j: Tensor, alpha: Tensor) -> Tensor:
         """Weighted value along each edge, ``[E, heads, d / heads]``."""

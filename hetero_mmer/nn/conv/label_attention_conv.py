@@ -5,8 +5,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
 from hetero_mmer.errors import InputError
-from hetero_mmer.functional.attention import edge_attention
 from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv.attention_conv import AttentionConv
 from hetero_mmer.nn.conv.route import Weights, attend
 
 
@@ -44,9 +44,10 @@ class LabelAttentionConv(MessagePassing):
     #: Tells :class:`~hetero_mmer.nn.conv.Stage` to hand over complete relations.
     supports_all_pairs = True
 
-    # What PyG's templates would look for in calls in this class.
-    propagate_type = {'value': Tensor, 'alpha': Tensor}
-    edge_updater_type = {'query': Tensor, 'key': Tensor}
+    propagate_type = AttentionConv.propagate_type
+    edge_updater_type = AttentionConv.edge_updater_type
+    edge_update, message = AttentionConv.edge_update, AttentionConv.message
+    scale = 1.0
 
     def __init__(
         self,
@@ -71,36 +72,18 @@ class LabelAttentionConv(MessagePassing):
         return_attention_weights: bool = False,
     ) -> Tensor | tuple[Tensor, Weights]:
         """Averages the items of each label."""
-        items, query = (part.unsqueeze(1) for part in x)  # [N, 1, d]
+        value, query = (part.unsqueeze(1) for part in x)  # [N, 1, d]
         out, weights = attend(
             self,
             LabelAttentionConv,
             query,
-            items,
-            items,
+            value,
+            value,
             edge_index,
-            scale=1.0,
-            return_attention_weights=return_attention_weights,
+            return_attention_weights,
         )
         out = out.squeeze(1)
         return (out, weights) if return_attention_weights else out  # type: ignore
-
-    def edge_update(
-        self,
-        query_i: Tensor,
-        key_j: Tensor,
-        index: Tensor,
-        ptr: Tensor | None,
-        size_i: int,
-    ) -> Tensor:
-        """Attention weight of each edge, ``[E, 1]``."""
-        return edge_attention(
-            query_i, key_j, index, ptr=ptr, num_nodes=size_i, scale=1.0
-        )
-
-    def message(self, value_j: Tensor, alpha: Tensor) -> Tensor:
-        """Weighted item along each edge, ``[E, 1, d]``."""
-        return value_j * alpha.unsqueeze(-1)
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.in_channels})'

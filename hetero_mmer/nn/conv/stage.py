@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from torch_geometric.nn.conv.hetero_conv import group
 from torch_geometric.typing import Adj, EdgeType, NodeType
 
 from hetero_mmer.errors import InputError
-from hetero_mmer.functional.joint_attention import JointLayout
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.attention_conv import AttentionConv
 from hetero_mmer.nn.conv.relations import Relations
@@ -45,7 +43,8 @@ class Stage(HeteroConv):
         out_channels: Width of each layer's messages, if others are to be refused.
 
     Shapes:
-        - **x_dict**: ``[N, F]`` for each node type
+        - **x_dict**: ``[N, F]`` for each node type; or for a relation, whose targets
+          then have these states and not those of their type
         - **edge_index_dict**: ``[2, E]`` or ``AllPairs`` for each relation, or
           :class:`Relations` of them that several stages share
         - **output**: ``[N_t, d]`` for each target type; with
@@ -72,97 +71,70 @@ class Stage(HeteroConv):
         aggr: str | None = 'sum',
         out_channels: int | None = None,
     ) -> None:
-        with one_way():
+        with warnings.catch_warnings():  # Types that are only sources are intended.
+            warnings.filterwarnings('ignore', 'There exist node types')
             super().__init__(dict(convs), aggr)
         self.out_channels = out_channels
 
     def forward(
         self,
-        x_dict: Mapping[NodeType, Tensor],
+        x_dict: Mapping[Any, Tensor],
         edge_index_dict: Mapping[EdgeType, Adj | AllPairs],
         return_attention_weights: bool = False,
     ) -> Any:
         """Passes messages along every relation of the stage."""
         relations = Relations.of(edge_index_dict)
-        relations.require(self.convs.keys())
-        if not return_attention_weights:
-            joint = joint_relations(self.convs, AttentionConv, x_dict, relations)
-            if joint is not None:
-                return self._attend_jointly(x_dict, *joint)
-        outs: dict[NodeType, list[Tensor]] = {}
+        if missing := self.convs.keys() - relations.keys():
+            raise InputError(
+                f'the graph lacks the relations {sorted(missing)} of this stage'
+            )
+        if not return_attention_weights and (
+            joint := joint_relations(self.convs, AttentionConv, x_dict, relations)
+        ):
+            conv, types, layout = joint
+            outs = conv.attend_jointly(torch.cat([x_dict[n] for n in types]), layout)
+            self._check_width(outs[0], types[0])
+            parts = [_join(out, self.aggr) for out in outs]
+            return dict(zip(types, parts, strict=True))
+        messages: dict[NodeType, list[Tensor]] = {}
         attention: Attention = {}
         projections: dict[Any, Any] = {}
         for edge_type, conv in self.convs.items():
             src, _, dst = edge_type
+            target = edge_type if edge_type in x_dict else dst
             layer: Any = conv
-            inputs: tuple[Any, ...] = (x_dict[src],)
+            x = x_dict[src] if src == target else (x_dict[src], x_dict[target])
+            inputs: list[Any] = [x]
             if shares_projections(conv, AttentionConv):
-                query, key = (conv, 'query', dst), (conv, 'key', src)
-                if query not in projections:
-                    projections[query] = conv.query(x_dict[dst])
-                if key not in projections:
-                    projections[key] = conv.key_value(x_dict[src])
-                layer, inputs = conv.attend, (projections[query], projections[key])
-            elif src != dst:
-                inputs = ((x_dict[src], x_dict[dst]),)
-            relation = relation_for(conv, relations, edge_type)
-            if return_attention_weights and returns_weights(conv):
+                layer, inputs = conv.attend, []
+                for project, name in ((conv.query, target), (conv.key_value, src)):
+                    if (project, name) not in projections:
+                        projections[project, name] = project(x_dict[name])
+                    inputs.append(projections[project, name])
+            relation = relations[edge_type]
+            if not getattr(conv, 'supports_all_pairs', False):
+                relation = relations.edge_index(edge_type)
+            if return_attention_weights and _returns_weights(conv):
                 out, attention[edge_type] = layer(
                     *inputs, relation, return_attention_weights=True
                 )
             else:
                 out = layer(*inputs, relation)
-            check_width(out, self.out_channels, dst)
-            outs.setdefault(dst, []).append(out)
-        x_out = {node_type: group(xs, self.aggr) for node_type, xs in outs.items()}
+            self._check_width(out, dst)
+            messages.setdefault(dst, []).append(out)
+        x_out = {n: group(outs, self.aggr) for n, outs in messages.items()}
         return (x_out, attention) if return_attention_weights else x_out
 
-    def _attend_jointly(
-        self,
-        x_dict: Mapping[NodeType, Tensor],
-        conv: Any,
-        types: list[NodeType],
-        layout: JointLayout,
-    ) -> dict[NodeType, Tensor]:
-        outs = conv.attend_jointly(torch.cat([x_dict[n] for n in types]), layout)
-        check_width(outs[0], self.out_channels, types[0])
-        parts = [_join(out, self.aggr) for out in outs]
-        return dict(zip(types, parts, strict=True))
+    def _check_width(self, message: Tensor, node_type: NodeType) -> None:
+        if self.out_channels not in (None, message.size(-1)):
+            raise InputError(
+                f"a layer's messages to '{node_type}' have the width of the states, "
+                f'{self.out_channels} (got {message.size(-1)})'
+            )
 
 
-@contextmanager
-def one_way() -> Iterator[None]:
-    """Permits node types that are only sources, of which PyG warns."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', 'There exist node types')
-        yield
-
-
-def relation_for(
-    conv: Module, relations: Relations, edge_type: EdgeType
-) -> Adj | AllPairs:
-    """A relation as a layer takes it."""
-    if getattr(conv, 'supports_all_pairs', False):
-        return relations[edge_type]
-    return relations.edge_index(edge_type)
-
-
-def returns_weights(conv: Module) -> bool:
-    """Whether a layer can return attention weights."""
+def _returns_weights(conv: Module) -> bool:
     return 'return_attention_weights' in inspect.signature(conv.forward).parameters
-
-
-def check_width(message: Tensor, out_channels: int | None, node_type: str) -> None:
-    """Refuses messages of another width than ``out_channels``.
-
-    Raises:
-        InputError: With both widths.
-    """
-    if out_channels not in (None, message.size(-1)):
-        raise InputError(
-            f"a layer's messages to '{node_type}' have the width of the states, "
-            f'{out_channels} (got {message.size(-1)})'
-        )
 
 
 def _join(messages: Tensor, aggr: str | None) -> Tensor:

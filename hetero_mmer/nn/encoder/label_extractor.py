@@ -15,7 +15,7 @@ from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import F2LStage, LabelAttentionConv
+from hetero_mmer.nn.conv import LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
@@ -124,10 +124,10 @@ class LabelExtractor(Module):
         )
         shape = (len(in_channels), num_labels, out_channels)
         self.label_weight = Parameter(torch.empty(shape))
-        self.f2l = F2LStage(
-            {m: _layer(f2l, out_channels) for m in in_channels},
-            num_labels,
-            out_channels,
+        self.f2l = Stage(
+            {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
+            aggr=None,
+            out_channels=out_channels,
         )
         self._draw_label_weight()
 
@@ -155,14 +155,12 @@ class LabelExtractor(Module):
             x_dict[m] = self.encoders[m](x, ptr, pos)
         present = torch.stack(there, dim=-1)
 
-        M, L, d = self.label_weight.shape
-        cells = self.label_weight.expand(len(present), M, L, d)
-        x_dict[schema.MODALITY] = cells.reshape(-1, d)
-        message, attention = self.f2l(x_dict, relations, return_attention), None
-        if return_attention:
-            message, attention = message
-        u = message.view(-1, M, L, d) * present[:, :, None, None]
-        return Extracted(u, present, attention)
+        cells = self.label_weight.expand(len(present), -1, -1, -1)
+        u, attention = send_to_cells(
+            self.f2l, x_dict, cells, relations, return_attention
+        )
+        u = u * present[:, :, None, None]
+        return Extracted(u, present, attention if return_attention else None)
 
     def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
         """All new items of a modality to its cells."""
