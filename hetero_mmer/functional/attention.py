@@ -108,15 +108,13 @@ def sparse_attention(
 
 
 def _check_edges(edge_index: Tensor, num_src: int, num_dst: int) -> None:
-    """Checks sorted edges: a sparse product reads out of bounds without an error."""
+    """Checks edges: a sparse product reads out of bounds without an error."""
     if edge_index.numel() == 0:
         return
-    src, dst = (
-        (int(x) for x in edge_index[0].aminmax()),
-        edge_index[1, [0, -1]].tolist(),
-    )
-    ends = {'source': (*src, num_src), 'target': (*dst, num_dst)}
-    for end, (low, high, number) in ends.items():
+    for end, nodes, number in zip(
+        ('source', 'target'), edge_index, (num_src, num_dst), strict=True
+    ):
+        low, high = (int(x) for x in nodes.aminmax())
         if low < 0 or high >= number:
             raise InputError(
                 f'edges have one of {number} nodes as their {end}, counted from 0 '

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ from hetero_mmer.nn.conv import (
     Stage,
     send_to_cells,
 )
+from hetero_mmer.nn.conv.stage import send
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.feed_forward import ResidualBlock, ResidualFeedForward
@@ -223,15 +225,8 @@ class HHMPNLayer(Module):
         m2l: StageConv,
     ) -> None:
         super().__init__()
-
-        def attention(in_channels: int, out_channels: int) -> Module:
-            return AttentionConv(
-                in_channels, out_channels, heads=heads, dropout=dropout
-            )
-
-        def readout(in_channels: int, out_channels: int) -> Module:
-            return ReadoutConv(in_channels)
-
+        self.num_labels = num_labels
+        attention = partial(AttentionConv, heads=heads, dropout=dropout)
         self.f2f: Stage | None = None
         if f2f:
             # One weight set W_xx for all pairs of modalities; Eq. 9 concatenates.
@@ -256,9 +251,12 @@ class HHMPNLayer(Module):
             conv = _make(l2l, attention, channels)
             self.l2l = Stage({schema.L2L: conv}, out_channels=channels)
             self.l2l_update = ResidualBlock(channels, dropout=dropout, norm=norm)
-        conv = _make(m2l, readout, channels) if m2l else SimpleConv(aggr='sum')
+        conv = (
+            _make(m2l, lambda width, _: ReadoutConv(width), channels)
+            if m2l
+            else SimpleConv(aggr='sum')
+        )
         self.m2l = Stage({schema.M2L: conv}, out_channels=channels)
-        self.num_labels = num_labels
 
     def reset_parameters(self) -> None:
         """Resets all parameters."""
@@ -278,7 +276,7 @@ class HHMPNLayer(Module):
         """
         attention: Attention = {}
         if self.f2f is not None:  # Eq. 9, 10
-            g, attention = _call(self.f2f, v, relations, return_attention)
+            g, attention = send(self.f2f, v, relations, return_attention)
             v = {m: self.f2f_update(v[m], g[m]) for m in v}
         # Every modality starts from the fused labels.
         cells = u.view(-1, 1, self.num_labels, u.size(-1)).expand(-1, len(v), -1, -1)
@@ -287,23 +285,12 @@ class HHMPNLayer(Module):
         attention |= f2l
         if self.l2l is not None:  # Eq. 13, 14
             x_dict = {schema.MODALITY: cells}
-            g, weights = _call(self.l2l, x_dict, relations, return_attention)
+            g, weights = send(self.l2l, x_dict, relations, return_attention)
             cells = self.l2l_update(cells, g[schema.MODALITY])
             attention |= weights
         x_dict = {schema.MODALITY: cells, schema.LABEL: u}
-        g, weights = _call(self.m2l, x_dict, relations, return_attention)  # Eq. 15, 16
+        g, weights = send(self.m2l, x_dict, relations, return_attention)  # Eq. 15, 16
         return v, g[schema.LABEL], attention | weights
-
-
-def _call(
-    stage: Stage,
-    x_dict: dict[NodeType, Tensor],
-    relations: Relations,
-    return_attention: bool,
-) -> tuple[dict[NodeType, Tensor], Attention]:
-    """The messages of a stage, and its weights if they are needed."""
-    out = stage(x_dict, relations, return_attention)
-    return out if return_attention else (out, {})
 
 
 def _make(

@@ -1,5 +1,3 @@
-"""Messages from the items of each modality to the cells of that modality."""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,7 +10,7 @@ from torch_geometric.typing import Adj, EdgeType, NodeType
 from hetero_mmer import schema
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv.relations import Relations
-from hetero_mmer.nn.conv.stage import Attention, Stage
+from hetero_mmer.nn.conv.stage import Attention, Stage, send
 
 
 def send_to_cells(
@@ -48,43 +46,46 @@ def send_to_cells(
         >>> send_to_cells(stage, x_dict, cells, graph.edge_index_dict)[0].shape
         torch.Size([1, 2, 3, 8])
     """
-    relations, edge_types = Relations.of(edge_index_dict), tuple(stage.convs.keys())
     num_samples, num_modalities, num_labels, _ = cells.shape
+    relations, edge_types = Relations.of(edge_index_dict), tuple(stage.convs.keys())
+    size = num_modalities, num_labels
     own = relations.once(
         ('own cells', edge_types, num_labels),
         lambda: Relations(
             {
-                edge_type: _own_cells(relation, num_modalities, num_labels)
-                for edge_type, relation in relations.items()
-                if edge_type in edge_types
+                edge_type: _own_cells(relations[edge_type], k, *size)
+                for k, edge_type in enumerate(edge_types)
+                if edge_type in relations
             }
         ),
     )
-    states = dict(zip(edge_types, cells.transpose(0, 1).flatten(1, 2), strict=True))
-    out = stage({**x_dict, **states}, own, return_attention_weights)
-    out, attention = out if return_attention_weights else (out, {})
-    message = out[schema.MODALITY]  # [B·L, M, d]
-    message = message.view(num_samples, num_labels, num_modalities, -1).transpose(1, 2)
+    targets = dict(zip(edge_types, cells.transpose(0, 1).flatten(1, 2), strict=True))
+    x_out, attention = send(stage, {**x_dict, **targets}, own, return_attention_weights)
+    message = x_out[schema.MODALITY].unflatten(0, (num_samples, num_labels))
     for edge_type, ((src, dst), alpha) in attention.items():
-        k, sample = edge_types.index(edge_type), dst // num_labels
-        cell = dst + (sample * (num_modalities - 1) + k) * num_labels
-        attention[edge_type] = torch.stack([src, cell]), alpha
-    return message, attention
+        skipped = _skipped(dst // num_labels, edge_types.index(edge_type), *size)
+        attention[edge_type] = torch.stack([src, dst + skipped]), alpha
+    return message.transpose(1, 2), attention
 
 
 def _own_cells(
-    relation: Adj | AllPairs, num_modalities: int, num_labels: int
+    relation: Adj | AllPairs, modality: int, num_modalities: int, num_labels: int
 ) -> Tensor | AllPairs:
     """Counts targets among the cells of one modality, ``[B·L]`` of ``[B·M·L]``."""
     if isinstance(relation, AllPairs):
-        src, dst, cell = relation.src, relation.dst, relation.dst[:, :1]
-    else:
-        if isinstance(relation, EdgeIndex):  # Its sums fail without edges.
-            relation = relation.as_tensor()
-        src, dst = relation
-        cell = dst
-    sample, label = cell // (num_modalities * num_labels), cell % num_labels
-    dst = dst + sample * num_labels + label - cell
-    if isinstance(relation, AllPairs):
-        return AllPairs(src, dst, relation.loops)
+        sample = relation.dst[:, :1] // (num_modalities * num_labels)
+        dst = relation.dst - _skipped(sample, modality, num_modalities, num_labels)
+        return AllPairs(relation.src, dst, relation.loops)
+    if isinstance(relation, EdgeIndex):  # Its differences fail without edges.
+        relation = relation.as_tensor()
+    src, dst = relation
+    sample = dst // (num_modalities * num_labels)
+    dst = dst - _skipped(sample, modality, num_modalities, num_labels)
     return torch.stack([src, dst])
+
+
+def _skipped(
+    sample: Tensor, modality: int, num_modalities: int, num_labels: int
+) -> Tensor:
+    """Number of cells of other modalities before those of a sample and modality."""
+    return (sample * (num_modalities - 1) + modality) * num_labels

@@ -133,6 +133,17 @@ class Stage(HeteroConv):
             )
 
 
+def send(
+    stage: Stage,
+    x_dict: Mapping[Any, Tensor],
+    edge_index_dict: Mapping[EdgeType, Adj | AllPairs],
+    return_attention_weights: bool,
+) -> tuple[dict[NodeType, Tensor], Attention]:
+    """Messages of a stage, and weights, which are none if they are not needed."""
+    out = stage(x_dict, edge_index_dict, return_attention_weights)
+    return out if return_attention_weights else (out, {})
+
+
 def _returns_weights(conv: Module) -> bool:
     return 'return_attention_weights' in inspect.signature(conv.forward).parameters
 
