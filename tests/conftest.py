@@ -59,15 +59,14 @@ def kernel(request, monkeypatch):
     """How layers compute on explicit edges, and whether PyG uses torch-scatter."""
     import torch_geometric.typing
 
-    from hetero_mmer.nn.conv import attention_conv, label_attention_conv
+    from hetero_mmer.nn.conv import route
 
-    route, _, scatter = request.param.partition('-')
+    name, _, scatter = request.param.partition('-')
     if scatter:
         pytest.importorskip('torch_scatter', reason='torch-scatter is not installed')
     monkeypatch.setattr(torch_geometric.typing, 'WITH_TORCH_SCATTER', bool(scatter))
-    if route == 'messages':
-        for module in (attention_conv, label_attention_conv):
-            monkeypatch.setattr(module, 'is_plain', lambda *args: False)
+    if name == 'messages':
+        monkeypatch.setattr(route, '_has_sparse_products', lambda *args: False)
     return request.param
 
 

@@ -105,7 +105,7 @@ def check_relations(
         relation = relations.get(schema.f2l(m))
         if isinstance(relation, AllPairs):
             num_items = len(data[m].x)
-            if not relation.source_rows(num_items).ordered:
+            if relation.source_rows.num_rows != num_items:
                 raise InputError(
                     f"the relations of '{m}' are kept as ranges, which do not fit its "
                     f'{num_items} items: to add or take away items, use the graph '

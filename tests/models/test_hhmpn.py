@@ -300,7 +300,7 @@ def test_dropout_reaches_the_embeddings_of_items_and_labels(graphs):
     seen = []
     model.rounds[0].f2l.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     model(collate(graphs))
-    for name in ('text', 'visual', 'audio', 'modality'):
+    for name in (*IN_CHANNELS, *map(schema.f2l, IN_CHANNELS)):
         assert 0.3 < (seen[0][name] == 0).double().mean() < 0.7, name
 
 

@@ -15,7 +15,7 @@ from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.nn.conv import LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
@@ -127,6 +127,7 @@ class LabelExtractor(Module):
         self.f2l = Stage(
             {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
             aggr=None,
+            out_channels=out_channels,
         )
         self._draw_label_weight()
 
@@ -154,23 +155,12 @@ class LabelExtractor(Module):
             x_dict[m] = self.encoders[m](x, ptr, pos)
         present = torch.stack(there, dim=-1)
 
-        M, L, d = self.label_weight.shape
-        cells = self.label_weight.expand(len(present), M, L, d)
-        x_dict[schema.MODALITY] = cells.reshape(-1, d)
-        out, attention = self.f2l(x_dict, relations, return_attention), None
-        if return_attention:
-            out, attention = out
-        message = out[schema.MODALITY]  # [B·M·L, M, d]
-        if message.size(-1) != d:
-            raise InputError(
-                f"a layer's messages to '{schema.MODALITY}' have the width of the "
-                f'states, {d} (got {message.size(-1)})'
-            )
-        # Of each cell's M messages that of its own modality: a layer with a bias
-        # answers cells without edges, too.
-        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
-        u = u.movedim(-1, 1) * present[:, :, None, None]
-        return Extracted(u, present, attention)
+        cells = self.label_weight.expand(len(present), -1, -1, -1)
+        u, attention = send_to_cells(
+            self.f2l, x_dict, cells, relations, return_attention
+        )
+        u = u * present[:, :, None, None]
+        return Extracted(u, present, attention if return_attention else None)
 
     def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
         """All new items of a modality to its cells."""
