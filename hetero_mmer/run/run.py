@@ -62,7 +62,7 @@ class Run(Record):
         Raises:
             InputError: If the samples do not fit the model.
         """
-        from hetero_mmer.functional.multilabel import binarize
+        from hetero_mmer.metrics import decide
         from hetero_mmer.run.score import predict_probs
 
         check_batch_size(batch_size)
@@ -75,7 +75,7 @@ class Run(Record):
                 self.label_names, np.zeros(shape, np.float32), np.zeros(shape, bool)
             )
         probs = predict_probs(self.model, graphs, batch_size, check_device(device))
-        pred = binarize(probs, self.threshold(threshold))
+        pred = decide(probs, self.threshold(threshold))
         return Prediction(self.label_names, probs.numpy(), pred.numpy())
 
     def threshold(self, threshold: float | str | None = None) -> float | Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch_geometric.data import HeteroData
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import claim
-from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreLoader
+from hetero_mmer.metrics import decide, tune_threshold, tune_thresholds_per_label
 from hetero_mmer.run import files
 from hetero_mmer.run.place import predictions_header
 from hetero_mmer.schema import UNKNOWN
@@ -63,8 +63,6 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
         y: Their labels.
         names: Names of the labels.
     """
-    from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
-
     per_label = tune_thresholds_per_label(probs, y).tolist()
     return {
         'tuned': tune_threshold(probs, y),
@@ -72,8 +70,23 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def rounded(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Metrics as files hold them and epochs are compared by.
+
+    Example:
+        >>> rounded({'map': torch.tensor(2 / 3)})
+        {'map': 0.6666667}
+    """
+    # Seven digits is what float32 holds; adding zero makes 0 of -0.
+    return {name: round(float(value), 7) + 0.0 for name, value in values.items()}
+
+
 def score(
-    probs: Tensor, y: Tensor, names: Sequence[str], threshold: float | Tensor
+    probs: Tensor,
+    y: Tensor,
+    names: Sequence[str],
+    threshold: float | Tensor,
+    pred: Tensor | None = None,
 ) -> dict[str, Any]:
     """Threshold and metrics, as ``metrics.json`` holds them; no metrics of no samples.
 
@@ -82,18 +95,19 @@ def score(
         y: Their labels.
         names: Names of the labels.
         threshold: One for all labels, or ``[L]``.
+        pred: Decisions ``[N, L]`` of a model that decides by itself.
     """
     from hetero_mmer.metrics import multilabel_metrics  # Slow to import.
 
     written: Any = threshold
     if isinstance(threshold, Tensor):
         written = dict(zip(names, threshold.tolist(), strict=True))
-    metrics = (
-        multilabel_metrics(probs, y, threshold=threshold, label_names=names)
-        if len(probs)
-        else {}
+    if not len(probs):
+        return {'threshold': written, 'metrics': {}}
+    metrics = multilabel_metrics(
+        probs, y, threshold=threshold, pred=pred, label_names=names
     )
-    return {'threshold': written, 'metrics': metrics}
+    return {'threshold': written, 'metrics': rounded(metrics)}
 
 
 def write_truth(
@@ -121,7 +135,7 @@ def write_predictions(
     A sample whose probabilities are NaN has empty cells.
     """
     header = predictions_header(list(names))
-    pred = binarize(probs, threshold).int()
+    pred = decide(probs, threshold).int()
     unknown = [''] * (2 * len(names))
     cells = (
         unknown if nan else [*p, *d]

@@ -16,9 +16,9 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
 from hetero_mmer.errors import InputError, InputWarning, reason, undisguised
-from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.workers import as_if_here
+from hetero_mmer.metrics import decide
 from hetero_mmer.run import files
 from hetero_mmer.run.build import build_model
 from hetero_mmer.run.check import check_device, check_model
@@ -116,6 +116,7 @@ def _fit(
         monitored_at = kept.get('monitored_at', 0.5 if old else monitored_at)
     module = MultilabelModule(
         network,
+        splits.train.store.label_names,
         seed=options['seed'],
         optimizer=options['optimizer'],
         learning_rate=options['learning_rate'],
@@ -123,7 +124,6 @@ def _fit(
         warmup=options['warmup'],
         schedule=options['schedule'],
         threshold=monitored_at,
-        label_names=splits.train.store.label_names,
     )
     monitor = options['monitor']
     moves = sys.stderr.isatty()
@@ -253,7 +253,7 @@ def _test(
     }
     files.write_json(folder / files.MODEL, about)
     threshold = Run(folder, about, network).threshold()
-    predicts = bool(binarize(probs, threshold).any())
+    predicts = bool(decide(probs, threshold).any())
     notes = _notes(recorder, predicts, isinstance(options['threshold'], str))
     notes += [
         f'{store.rows(split).size - len(samples)} of {store.rows(split).size} {split} '

@@ -15,6 +15,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.graph import targets
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
 from hetero_mmer.run.options import OptimizerName, Schedule
+from hetero_mmer.run.score import rounded
 from hetero_mmer.training.optim import make_optimizer, make_schedule
 from hetero_mmer.training.seed import seed_everything
 
@@ -31,6 +32,7 @@ class MultilabelModule(LightningModule):
 
     Args:
         model: The model.
+        label_names: Names in the metrics ``wa_<label>``.
         seed: Of dropout and all else that is random.
         optimizer: See :func:`~hetero_mmer.training.optim.make_optimizer`.
         learning_rate: Its highest value.
@@ -39,7 +41,6 @@ class MultilabelModule(LightningModule):
         schedule: What the learning rate does then.
         threshold: Above which a label counts as positive in ``valid/<metric>``; a word
             for the one that is tuned on valid in each epoch.
-        label_names: Names in the metrics ``wa_<label>``.
     """
 
     model: Any
@@ -47,6 +48,7 @@ class MultilabelModule(LightningModule):
     def __init__(
         self,
         model: Module,
+        label_names: Sequence[str],
         *,
         seed: int = 0,
         optimizer: OptimizerName = 'adam',
@@ -55,7 +57,6 @@ class MultilabelModule(LightningModule):
         warmup: float = 0.0,
         schedule: Schedule = 'constant',
         threshold: Threshold = 0.5,
-        label_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -66,7 +67,9 @@ class MultilabelModule(LightningModule):
         self.warmup = warmup
         self.schedule = schedule
         self._losses: list[tuple[Tensor, int, Sequence[str]]] = []
-        self.metrics = MultilabelMetrics(threshold=threshold, label_names=label_names)
+        self.metrics = MultilabelMetrics(
+            len(label_names), threshold=threshold, label_names=label_names
+        )
 
     def configure_optimizers(self) -> Any:
         """The optimiser with its schedule, advanced each step."""
@@ -105,11 +108,12 @@ class MultilabelModule(LightningModule):
                 f'training diverged in epoch {self.current_epoch + 1}: probabilities '
                 'are NaN; lower the learning rate or the gradient clip'
             )
-        self.metrics.update(out.probs.float(), targets(batch))
+        pred = getattr(out, 'pred', None)
+        self.metrics.update(out.probs.float(), targets(batch), pred=pred)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the epoch."""
-        values = self.metrics.compute()
+        values = rounded(self.metrics.compute())
         self.metrics.reset()
         values = {k: v for k, v in values.items() if v == v}  # Without NaN.
         self.log_dict({f'valid/{name}': value for name, value in values.items()})
