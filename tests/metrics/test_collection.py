@@ -209,6 +209,7 @@ def test_values_have_the_default_type(samples, dtype):
     assert_same(found, expected)
 
 
+@pytest.mark.filterwarnings('ignore:The ``compute`` method')
 def test_states_lie_where_the_metrics_do():
     """No state, and no tensor that a value is made of, stays on the CPU."""
     metrics = metric_collection(3).to('meta')
