@@ -17,10 +17,9 @@ def mean_average_precision(probs: Tensor, y: Tensor) -> Tensor:
     """
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', 'No positive samples', UserWarning)
-        value = multilabel_average_precision(
+        return multilabel_average_precision(
             probs, y.long(), num_labels=y.size(1), validate_args=False
         )
-    return value + 0.0  # Makes 0 of -0.
 
 
 class MeanAveragePrecision(MultilabelAveragePrecision):

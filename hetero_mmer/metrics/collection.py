@@ -25,14 +25,6 @@ from hetero_mmer.metrics.threshold import Threshold
 from hetero_mmer.metrics.tuned import TunedMetrics
 from hetero_mmer.metrics.weighted_accuracy import WeightedAccuracy
 
-#: Metrics with one state, which is updated once. torchmetrics would look for them in
-#: the values after the first batch, where states of two kinds may be equal by chance.
-_GROUPS: Final = (
-    ('f1_micro', 'precision_micro', 'recall_micro', 'hamming_loss'),
-    ('f1_macro', 'wa'),
-    ('acc_jaccard', 'f1_samples'),
-)
-
 #: Batches that are counted at once, since ten metrics take milliseconds each time.
 _COUNT_EVERY: Final = 64
 
@@ -85,7 +77,7 @@ def metric_collection(
         'map': MeanAveragePrecision(num_labels),
         'wa': WeightedAccuracy(names),
     }
-    return MetricCollection(metrics, compute_groups=[list(group) for group in _GROUPS])
+    return MetricCollection(metrics)
 
 
 class MultilabelMetrics(WrapperMetric):

@@ -152,6 +152,21 @@ def test_two_states_merge_to_the_whole(samples):
         torch.testing.assert_close(merged[name], value, atol=0, rtol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize('threshold', [0.4, 'tuned'])
+@pytest.mark.parametrize('computes', [False, True])
+def test_reset_forgets_everything(samples, threshold, computes):
+    probs, y = samples
+    metrics = MultilabelMetrics(y.size(1), threshold=threshold)
+    metrics.update(probs[:50], y[:50])
+    if computes:
+        metrics.compute()
+    metrics.reset()
+    found = stream(metrics, probs[50:], y[50:], 30)
+    fresh = MultilabelMetrics(y.size(1), threshold=threshold)
+    expected = stream(fresh, probs[50:], y[50:], 30)
+    torch.testing.assert_close(found, expected, atol=0, rtol=0, equal_nan=True)
+
+
 def test_takes_part_in_a_collection():
     collection = MetricCollection({'zero': MultilabelMetrics(3)})
     collection.update(P.float(), Y)
