@@ -37,6 +37,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import Threshold, choose_threshold, multilabel_metrics
 from hetero_mmer.run import read_recipe
 from hetero_mmer.run.recipe import OPTIONS
+from hetero_mmer.run.score import rounded
 from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training import train
@@ -101,7 +102,7 @@ def choose(
         probs = [probabilities(model, scaler.transform(x[i])) for i in (valid, test)]
         cut = choose_threshold(threshold, probs[0], y[valid])
         on_valid, on_test = (
-            multilabel_metrics(p, y[i], threshold=cut)
+            rounded(multilabel_metrics(p, y[i], threshold=cut))
             for p, i in zip(probs, (valid, test), strict=True)
         )
         if on_valid[monitor] > best[0]:
