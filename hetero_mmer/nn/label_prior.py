@@ -89,6 +89,11 @@ class LabelPrior(Module):
         freeze: bool = True,
     ) -> None:
         super().__init__()
+        if channels is None and not (label_vectors is modality is None):
+            raise InputError(
+                "'label_vectors' and 'modality' make embeddings of labels: 'channels' "
+                'says how wide these are'
+            )
         self.num_labels = num_labels
         self.channels = channels
         self.modality = modality
@@ -154,18 +159,13 @@ class LabelPrior(Module):
         for batch in batches:
             y = targets(batch).cpu().double()
             more, more_both = label_counts(y)
-            count, both, num_samples = (
-                count + more,
-                both + more_both,
-                num_samples + len(y),
-            )
+            count, both = count + more, both + more_both
+            num_samples += len(y)
             if self.channels is not None and self.modality is not None:
                 everyone = torch.cat([y, torch.ones(len(y), 1)], dim=1)
                 sums = sums + everyone.T @ self._pool(batch)
         if not num_samples:
-            raise InputError(
-                'a label prior is fitted to at least one sample (got none)'
-            )
+            raise InputError('a label prior is fitted to some samples (got none)')
         self.count, self.cooccurrence = (t.to(self.count.device) for t in (count, both))
         self.num_samples.fill_(num_samples)
         if self.channels is None or self.source == 'label_vectors':
@@ -173,13 +173,11 @@ class LabelPrior(Module):
         vectors = label_centroids(
             sums[:-1, :-1], sums[:-1, -1], sums[-1, :-1], sums[-1, -1]
         )
-        if vectors.any():
+        if vectors.any():  # None if there is no modality.
             self._embed(vectors, 'centroids')
             return
-        ppmi = positive_pmi(count, both, num_samples)
-        self._embed(
-            svd_embedding(ppmi, self.channels), 'ppmi' if ppmi.any() else 'trainable'
-        )
+        vectors = svd_embedding(positive_pmi(count, both, num_samples), self.channels)
+        self._embed(vectors, 'ppmi' if vectors.any() else 'trainable')
 
     def extra_repr(self) -> str:
         """Number of labels, and width of their embeddings."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -22,7 +22,11 @@ Mode = Literal['auto', 'align', 'ctc', 'time', 'pool']
 #: What a modality's items are pooled by.
 Pool = Literal['mean', 'std', 'max']
 
-POOLS = {'mean': masked_mean, 'std': masked_std, 'max': masked_max}
+POOLS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    'mean': masked_mean,
+    'std': masked_std,
+    'max': masked_max,
+}
 
 #: Items of each modality: ``x`` [ΣS, F] and ``ptr`` [B + 1].
 Items = dict[str, tuple[Tensor, Tensor]]
@@ -238,12 +242,10 @@ def fusion_mode(
     if aligned or len(modalities) == 1:
         return 'align'
     known = all(m in max_lengths for m in modalities)
-    if (
-        anchor is not None
-        and known
-        and max_lengths[anchor] <= min(max_lengths.values())
-    ):
-        return 'ctc'
+    if anchor is not None and known and max_lengths[anchor]:
+        others = [max_lengths[m] for m in modalities if max_lengths[m]]
+        if max_lengths[anchor] <= min(others):
+            return 'ctc'
     return 'time'
 
 
