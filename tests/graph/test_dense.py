@@ -6,8 +6,6 @@ from torch_geometric.data import Batch
 
 from hetero_mmer.graph import build_graph, dense, ptr_of
 
-LENGTHS = [(3, 0), (1, 0), (0, 0), (4, 0)]
-
 
 @pytest.fixture
 def graphs():
@@ -21,8 +19,7 @@ def graphs():
             [1],
             num_embeddings={'words': 9},
         )
-        for n, _ in LENGTHS
-        if n
+        for n in (3, 1, 4)
     ]
 
 
