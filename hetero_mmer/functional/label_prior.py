@@ -118,8 +118,8 @@ def svd_embedding(matrix: Tensor, channels: int, *, seed: int = 0) -> Tensor:
     """
     matrix = matrix.double()
     u, s, _ = torch.linalg.svd(matrix)
-    s = s * (s > len(s) * torch.finfo(s.dtype).eps * s.max())
     width = min(len(s), channels)
+    # Rounding would leave something of a row of zeros.
     out = u[:, :width] * s[:width].sqrt() * matrix.any(dim=1, keepdim=True)
     # The sign of a column is anybody's choice.
     largest = out.abs().argmax(dim=0, keepdim=True)

@@ -52,9 +52,9 @@ def resize(tensor: Tensor, shape: tuple[int, ...]) -> None:
     """
     was_empty = not tensor.numel()
     tensor.data = tensor.new_empty(shape)
+    tensor.grad = None
     if isinstance(tensor, Parameter) and was_empty != (not tensor.numel()):
         tensor.requires_grad_(was_empty)
-        tensor.grad = None
 
 
 def _take_shapes(

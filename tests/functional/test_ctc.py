@@ -71,6 +71,11 @@ def test_nothing_is_learnt_where_there_is_no_path(input_length):
     assert scores.grad.isfinite().all()
 
 
+def test_anchors_longer_than_all_sequences():
+    one = torch.tensor([1])
+    assert ctc_loss(randn(1, 2, 4), 2 * one, 3 * one, input_length='anchor') == 0
+
+
 def test_gradient_of_the_loss():
     """PyTorch has no second derivative to check by, so by finite differences."""
     scores, anchor = randn(4, 5, 4).requires_grad_(), torch.tensor([3, 1, 0, 2])

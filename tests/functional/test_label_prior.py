@@ -97,6 +97,13 @@ def test_embedding_keeps_the_angles_of_the_decomposition(y, channels):
     assert (e[1] != 0).all()  # Spread over all columns.
 
 
+def test_a_row_of_zeros_stays_one_whatever_is_rounded():
+    a = torch.rand(12, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    a[[2, 11]] = 0
+    e = svd_embedding(torch.outer(a, a), 12)
+    assert e.any(dim=1).tolist() == (a > 0).tolist()
+
+
 def test_a_narrow_embedding_has_the_largest_components():
     m = torch.diag(torch.tensor([1.0, 9.0, 4.0]))
     e = svd_embedding(m, 2)

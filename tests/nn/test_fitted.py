@@ -92,6 +92,13 @@ def test_other_sizes_are_as_strict_as_ever():
         make().load_state_dict(state)
 
 
+def test_gradients_of_another_shape_go():
+    model = make(5)
+    model['inner'].weight.sum().backward()
+    model.load_state_dict(make(2).state_dict())
+    assert model['inner'].weight.grad is None
+
+
 def test_a_frozen_parameter_stays_frozen():
     model = make(5)
     model['inner'].weight.requires_grad_(False)

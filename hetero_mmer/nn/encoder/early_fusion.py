@@ -204,16 +204,14 @@ class EarlyFusion(Module):
     def _to_anchor(self, items: Items) -> Fused:
         x, mask = pad(*items[self.anchor], self.num_items)
         length = mask.sum(dim=1)
-        loss, there = x.new_zeros(len(x)), torch.zeros_like(length, dtype=torch.bool)
-        parts = []
+        loss, parts = x.new_zeros(len(x)), []
         for m in items:
             part = x
             if m != self.anchor:
-                source, source_mask = pad(*items[m])
-                part, more = self.aligners[m].align(source, source_mask, length)
-                loss, there = loss + more, there | source_mask.any(dim=1)
+                part, more = self.aligners[m].align(*pad(*items[m]), length)
+                loss = loss + more
             parts.append(part)
-        mask = mask | ((length == 0) & there).unsqueeze(1)
+        mask = mask | (length == 0).unsqueeze(1)
         fused = torch.cat(parts, dim=-1).masked_fill(~mask.unsqueeze(-1), 0.0)
         return Fused(fused, mask, loss)
 

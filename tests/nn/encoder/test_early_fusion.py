@@ -189,6 +189,13 @@ def test_places_of_an_anchor():
     assert (out.ctc_loss > 0).tolist() == [True, False]
 
 
+def test_aligners_are_made_as_asked_for():
+    options = {'normalize': True, 'ctc_input_length': 'anchor'}
+    fusion = EarlyFusion(WIDTHS, num_embeddings=SIZES, **CTC, **options)
+    for aligner in fusion.aligners.values():
+        assert {k: getattr(aligner, k) for k in options} == options
+
+
 def test_which_anchor():
     def anchor(**options):
         return EarlyFusion(WIDTHS, num_embeddings=SIZES, **CTC | options).anchor
