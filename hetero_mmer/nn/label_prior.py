@@ -20,7 +20,6 @@ from hetero_mmer.functional.label_prior import (
 )
 from hetero_mmer.functional.masked import masked_mean
 from hetero_mmer.graph.dense import dense, targets
-from hetero_mmer.nn.fitted import resize, sized_by_data
 
 #: Where label embeddings come from; the first of these that there is.
 Source = Literal['label_vectors', 'centroids', 'ppmi', 'trainable']
@@ -41,8 +40,8 @@ class LabelPrior(Module):
     4. trainable vectors :math:`\mathcal{N}(0, 1/\sqrt{e})`.
 
     A label of which the way in use says nothing (one without a positive sample, or a
-    vector of zeros) gets a trainable vector. All state is in buffers and parameters,
-    so it is saved and loaded with the model.
+    vector of zeros) gets a trainable vector. All state is in buffers and a parameter,
+    empty until fitted, so it is saved and loaded with the model.
 
     Args:
         num_labels: Number of labels :math:`L`.
@@ -53,7 +52,7 @@ class LabelPrior(Module):
             are initial values of trainable ones otherwise.
 
     Shapes:
-        - **count**: :math:`N_i`, ``[L]``; like all counts empty until fitted
+        - **count**: :math:`N_i`, ``[L]``
         - **cooccurrence**: :math:`C_{ij}`, ``[L, L]``, :math:`C_{ii} = 0`
         - **output**: the embeddings ``[L, e]``
 
@@ -101,50 +100,52 @@ class LabelPrior(Module):
         self.register_buffer('count', torch.empty(0, dtype=torch.long))
         self.register_buffer('cooccurrence', torch.empty(0, 0, dtype=torch.long))
         self.register_buffer('num_samples', torch.zeros((), dtype=torch.long))
-        sized_by_data(self, 'count', 'cooccurrence')
         if channels is None:
             return
         # A row of zeros: a label of which nothing is known.
-        self.register_buffer('vectors', torch.zeros(num_labels, channels))
+        self.register_buffer('vectors', torch.empty(0, channels))
         self.register_buffer('source_id', torch.zeros((), dtype=torch.long))
-        self.trainable = Parameter(torch.empty(num_labels, channels))
-        sized_by_data(self, 'trainable')
-        if label_vectors is None:
-            self._embed(self.vectors, 'trainable')
-        else:
+        # Of all labels, or of none where no label needs it.
+        self.trainable = Parameter(torch.empty(0, channels), requires_grad=False)
+        if label_vectors is not None:
             self._embed(_checked(label_vectors, num_labels, channels), 'label_vectors')
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draws all weights anew; what was fitted stays."""
-        if self.channels is None:
+        if self.channels is None or not self.trainable.numel():
             return
         self.trainable.normal_(std=1 / math.sqrt(self.channels))
         if not self.freeze:
-            known = self._known
+            known = self.vectors.any(dim=1)
             self.trainable[known] = self.vectors[known]
 
     @property
     def source(self) -> Source:
         """Which way the embeddings came."""
+        self._check_fitted(self.vectors)
         return get_args(Source)[int(self.source_id)]
 
     @property
     def conditional(self) -> Tensor:
         r""":math:`P(L_j \mid L_i)`, ``[L, L]``."""
-        self._check_fitted()
+        self._check_fitted(self.count)
         return conditional_probability(self.count, self.cooccurrence)
 
     def label_graph(self, threshold: float = 0.2) -> Tensor:
         """Edges ``[2, E]`` of labels that often occur together, with self-loops."""
-        self._check_fitted()
+        self._check_fitted(self.count)
         return cooccurrence_graph(self.count, self.cooccurrence, threshold=threshold)
 
     def forward(self) -> Tensor:
         """The embeddings of all labels."""
+        self._check_fitted(self.vectors)
         if not self.freeze:
             return self.trainable
-        return self.vectors.masked_scatter(~self._known.unsqueeze(1), self.trainable)
+        if not self.trainable.numel():
+            return self.vectors
+        known = self.vectors.any(dim=1, keepdim=True)
+        return torch.where(known, self.vectors, self.trainable)
 
     @torch.no_grad()
     def fit(self, batches: Iterable[HeteroData]) -> None:
@@ -168,7 +169,7 @@ class LabelPrior(Module):
             raise InputError('a label prior is fitted to some samples (got none)')
         self.count, self.cooccurrence = (t.to(self.count.device) for t in (count, both))
         self.num_samples.fill_(num_samples)
-        if self.channels is None or self.source == 'label_vectors':
+        if self.channels is None or self._is_given:
             return
         vectors = label_centroids(
             sums[:-1, :-1], sums[:-1, -1], sums[-1, :-1], sums[-1, -1]
@@ -184,14 +185,16 @@ class LabelPrior(Module):
         return f'{self.num_labels}, channels={self.channels}'
 
     @property
-    def _known(self) -> Tensor:
-        return self.vectors.any(dim=1)
+    def _is_given(self) -> bool:
+        return bool(self.vectors.numel()) and self.source == 'label_vectors'
 
     def _embed(self, vectors: Tensor, source: Source) -> None:
-        self.vectors.copy_(vectors)
+        self.vectors = vectors.to(self.vectors, copy=True)
         self.source_id.fill_(get_args(Source).index(source))
-        known = int(self._known.sum()) if self.freeze else 0
-        resize(self.trainable, (self.num_labels - known, self.vectors.size(1)))
+        needed = not self.freeze or not bool(vectors.any(dim=1).all())
+        shape = (self.num_labels * needed, self.vectors.size(1))
+        self.trainable.data = self.trainable.new_empty(shape)
+        self.trainable.requires_grad_(needed).grad = None
         self.reset_parameters()
 
     def _pool(self, batch: HeteroData) -> Tensor:
@@ -211,9 +214,9 @@ class LabelPrior(Module):
         mean = masked_mean(x.double(), mask)
         return torch.cat([mean, mask.any(dim=1, keepdim=True)], dim=1).cpu()
 
-    def _check_fitted(self) -> None:
-        if not self.count.numel():
-            raise InputError('a label prior has no counts before it is fitted')
+    def _check_fitted(self, buffer: Tensor) -> None:
+        if not buffer.numel():
+            raise InputError('a label prior tells nothing before it is fitted')
 
 
 def _checked(vectors: Tensor, num_labels: int, channels: int) -> Tensor:

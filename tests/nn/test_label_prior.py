@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, prior_label_graph
 from hetero_mmer.nn.label_prior import LabelPrior
-from hetero_mmer.weights import load_weights, save_weights
+from hetero_mmer.weights import load_state, load_weights, save_weights
 
 N, L, E = 24, 4, 6
 
@@ -51,6 +51,15 @@ def without_cooccurrence(graphs):
     for n, graph in enumerate(graphs):
         graph['label'].y = torch.eye(L)[n % 3]
     return graphs
+
+
+def through_a_file(source, target, folder):
+    save_weights(source, folder / 'prior.safetensors')
+    load_weights(target, folder / 'prior.safetensors')
+
+
+def through_a_state(source, target, folder):
+    load_state(target, source.state_dict())
 
 
 def without_company(graphs):
@@ -103,15 +112,17 @@ def test_centroids_by_loops(graphs, y, size):
     assert prior.source == 'centroids'
     expected = centroids_by_loops(graphs, y)
     np.testing.assert_allclose(prior().detach()[:3], expected[:3], atol=1e-6)
-    assert prior.trainable.shape == (1, E)
-    assert torch.equal(prior()[3], prior.trainable[0])
+    assert torch.equal(prior()[3], prior.trainable[3])
 
 
 def test_the_first_source_that_there_is(graphs):
     def fitted(samples, **options):
         prior = LabelPrior(L, channels=E, **options)
         prior.fit(batches(samples))
-        return prior.source, len(prior.trainable)
+        known = prior.vectors.any(dim=1)
+        assert torch.equal(prior()[known], prior.vectors[known])
+        assert len(prior.trainable) == (0 if known.all() else L)
+        return prior.source, int((~known).sum())
 
     vectors = torch.ones(L, E)
     empty = [g for g in graphs if not len(g['text'].x)]
@@ -132,12 +143,14 @@ def test_given_vectors_need_no_fit():
     assert torch.equal(prior()[known], vectors[known])
     assert prior()[2].any()
     prior().sum().backward()
-    assert prior.trainable.grad.tolist() == [[1.0] * E]
+    assert prior.trainable.grad[2].tolist() == [1.0] * E
+    assert not prior.trainable.grad[known].any()
 
 
 def test_trainable_vectors_are_small():
     torch.manual_seed(0)
     prior = LabelPrior(50, channels=400)
+    prior.fit(batches([build_graph({'text': torch.ones(1, 1)}, torch.ones(50))]))
     assert prior.source == 'trainable'
     assert float(prior().detach().std()) == pytest.approx(1 / 20, rel=0.02)
     assert float(prior().detach().mean()) == pytest.approx(0, abs=0.002)
@@ -153,7 +166,6 @@ def test_embeddings_that_are_not_frozen_start_from_what_was_found(graphs):
         prior.fit(batches(graphs))
         assert prior.source == 'centroids'
     assert torch.equal(frozen()[:3], free()[:3])
-    assert free.trainable.shape == (L, E)
     free().sum().backward()
     assert (free.trainable.grad == 1).all()
     with torch.no_grad():
@@ -174,8 +186,9 @@ def test_fitting_again_is_as_fitting_once(graphs):
             assert torch.equal(prior.state_dict()[name], value), name
 
 
+@pytest.mark.parametrize('way', [through_a_file, through_a_state])
 @pytest.mark.parametrize('case', ['counts', 'ppmi', 'centroids', 'given', 'free'])
-def test_is_saved_and_loaded(graphs, case, tmp_path):
+def test_is_saved_and_loaded(graphs, case, way, tmp_path):
     options = {
         'counts': {},
         'ppmi': {'channels': E},
@@ -185,10 +198,9 @@ def test_is_saved_and_loaded(graphs, case, tmp_path):
     }[case]
     prior = LabelPrior(L, **options)
     prior.fit(batches(graphs))
-    save_weights(prior, tmp_path / 'prior.safetensors')
     options.pop('label_vectors', None)  # Facts of the data, which are in the file.
     fresh = LabelPrior(L, **options)
-    load_weights(fresh, tmp_path / 'prior.safetensors')
+    way(prior, fresh, tmp_path)
     for name, value in prior.state_dict().items():
         assert torch.equal(fresh.state_dict()[name], value), name
     assert torch.equal(fresh.label_graph(), prior.label_graph())
@@ -199,9 +211,10 @@ def test_is_saved_and_loaded(graphs, case, tmp_path):
 
 
 def test_refusals(graphs):
-    for ask in (lambda p: p.conditional, lambda p: p.label_graph()):
+    asks = [lambda p: p.conditional, lambda p: p.label_graph(), lambda p: p()]
+    for ask in [*asks, lambda p: p.source]:
         with pytest.raises(InputError, match='before it is fitted'):
-            ask(LabelPrior(L))
+            ask(LabelPrior(L, channels=E))
     with pytest.raises(InputError, match='some samples'):
         LabelPrior(L).fit([])
     with pytest.raises(InputError, match=r'shape \[4, 6\] \(got \[4, 5\]\)'):
