@@ -147,6 +147,18 @@ def test_given_vectors_need_no_fit():
     assert not prior.trainable.grad[known].any()
 
 
+def test_given_vectors_are_copied_and_may_be_trained():
+    vectors = torch.ones(L, E)
+    for freeze in (True, False):
+        prior = LabelPrior(L, channels=E, label_vectors=vectors, freeze=freeze)
+        assert prior().requires_grad != freeze
+        vectors.zero_()
+        assert (prior() == 1).all()
+        prior.reset_parameters()
+        assert (prior() == 1).all()
+        vectors.fill_(1)
+
+
 def test_trainable_vectors_are_small():
     torch.manual_seed(0)
     prior = LabelPrior(50, channels=400)
@@ -207,7 +219,8 @@ def test_is_saved_and_loaded(graphs, case, way, tmp_path):
     if case != 'counts':
         assert fresh.source == prior.source
         assert torch.equal(fresh(), prior())
-        assert all(p.requires_grad == bool(p.numel()) for p in fresh.parameters())
+        for one in (prior, fresh):
+            assert one.trainable.requires_grad == bool(one.trainable.numel())
 
 
 def test_refusals(graphs):
