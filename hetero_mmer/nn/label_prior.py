@@ -220,7 +220,7 @@ class LabelPrior(Module):
 
 
 def _checked(vectors: Tensor, num_labels: int, channels: int) -> Tensor:
-    vectors = torch.as_tensor(vectors)
+    vectors = torch.as_tensor(vectors).detach()
     if vectors.shape != (num_labels, channels):
         raise InputError(
             f"'label_vectors' are of shape {[num_labels, channels]} "
