@@ -13,7 +13,7 @@ from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
-from hetero_mmer.graph import AllPairs
+from hetero_mmer.graph import AllPairs, ptr_of
 from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.nn.conv import LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
@@ -146,7 +146,7 @@ class LabelExtractor(Module):
         check_relations(data, relations)
         x_dict, there = {}, []
         for k, m in enumerate(self.encoders):
-            x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')
+            x, ptr, pos = self.norms[m](data[m].x), ptr_of(data, m), data[m].get('pos')
             there.append(ptr.diff() > 0)
             if m in self.aligners:
                 x, ptr = self.aligners[m](x, ptr)
@@ -183,14 +183,6 @@ def _layer(f2l: Callable[[int, int], Module], channels: int) -> Module:
     if getattr(layer, 'add_self_loops', False):
         layer.add_self_loops = False
     return layer
-
-
-def _ptr(data: HeteroData, modality: str) -> Tensor:
-    """Where each sample's items start, ``[B + 1]``."""
-    store = data[modality]
-    if 'ptr' in store:
-        return store.ptr
-    return torch.tensor([0, len(store.x)], device=store.x.device)
 
 
 def _layers(
