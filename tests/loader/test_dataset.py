@@ -180,13 +180,15 @@ def test_loader_takes_parts_and_joins_of_datasets(make_store, assert_same_batch)
     assert_same_batch(next(iter(StoreLoader(joined, 3))), expected)
 
 
-def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
+def test_loader_prefetches_a_batch_ahead(make_store, monkeypatch):
     dataset = StoreDataset(make_store(), in_memory=False)
-    announced = []
+    prefetched = []
     monkeypatch.setattr(
         dataset.store,
-        'announce_slices',
-        lambda m, start, length: announced.append((m, start.tolist(), length.tolist())),
+        'prefetch_slices',
+        lambda m, start, length: prefetched.append(
+            (m, start.tolist(), length.tolist())
+        ),
     )
     part = Subset(dataset, [5, 4, 3, 2, 1])
     batches = iter(StoreLoader(part, 2, sampler=[0, 1, 2, 3, 4]))
@@ -195,8 +197,8 @@ def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
         following = {(5, 4): [3, 2], (3, 2): [1], (1,): None}[tuple(chosen)]
         ahead = [] if following is None else slices_of(dataset, following)
         # Its own again: whoever calls `batch` alone needs them.
-        assert announced == ahead + slices_of(dataset, chosen)
-        announced.clear()
+        assert prefetched == ahead + slices_of(dataset, chosen)
+        prefetched.clear()
 
 
 @pytest.mark.parametrize(('in_memory', 'drawn'), [(True, 2), (False, 4)])
