@@ -220,12 +220,19 @@ class StoreDataset(Dataset):
         return features, lengths, as_long
 
     def _read_segments(self, index: np.ndarray) -> dict[str, NDArray[np.int32]]:
-        return {
+        found = {
             m: self.store.segment_slices(
                 m, self._start[m][index], self._length[m][index]
             )
             for m in self.segmented
         }
+        for m, segment in found.items():
+            if segment.min(initial=0) < 0:
+                raise InputError(
+                    f"modality '{m}' of '{self.store.path}' has segments from 0 on "
+                    f'(got {segment.min()})'
+                )
+        return found
 
     def _from_file(self, modality: str, index: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""

@@ -696,7 +696,7 @@ class Store:
                     f'{list(times.shape)}'
                 )
         check_item_facts(group, modality, shape[0])
-        for name in ('values', 'names'):
+        for name in ('values', 'segment', 'names'):
             if name in group:
                 check_longest(modality, ptr, group[name], self.path.stat().st_size)
         return ptr
