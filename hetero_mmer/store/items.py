@@ -40,6 +40,20 @@ def numbers(data: ArrayLike | None, where: str) -> NDArray:
     return array
 
 
+def as_name(value: object) -> str:
+    """A foreign text as the name of an item: without what no store keeps.
+
+    Args:
+        value: The text, or bytes of one.
+
+    Example:
+        >>> as_name(b'so'), as_name('a\x00b')
+        ('so', 'ab')
+    """
+    raw = value if isinstance(value, bytes) else str(value).encode(errors='replace')
+    return raw.decode(errors='replace').replace('\0', '')
+
+
 def check_span(times: ArrayLike | None, num_items: int, where: str) -> NDArray:
     """Start and end of each item, [S, 2].
 
