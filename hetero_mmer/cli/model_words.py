@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import yaml
+
 from hetero_mmer import models
 from hetero_mmer.errors import InputError, did_you_mean
-from hetero_mmer.run.recipe import find_recipe, read_recipe
+from hetero_mmer.run.recipe import read_recipe
 from hetero_mmer.spec import NUM_EMBEDDINGS, import_path, locate
 
 
@@ -42,13 +44,14 @@ def recipe_first(
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        spec = read_recipe(recipe, _of_recipes(options), trust=trust).get('model') or {}
+        read = read_recipe(recipe, _of_recipes(options), trust=trust)
+        spec = read.get('model') or {}
         if model and spec and _located(model) is not _located(spec['class_path']):
             raise InputError(
                 f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
                 f"arguments do not fit '{model}': leave out one of the two"
             )
-        first = ['--recipe', str(find_recipe(recipe))]
+        first = ['--recipe', _as_text(read)]
     names = [] if model else list(spec.get('init_args') or {})
     if model := model or spec.get('class_path'):
         names += [w.split('=')[0].split('.')[1] for w in rest if w[:8] == '--model.']
@@ -81,12 +84,13 @@ def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] |
     rest, recipe = _take(rest, '--recipe')
     if recipe:
         # Nothing of it is imported, so nothing has to be trusted.
-        spec = read_recipe(recipe, _of_recipes(options), trust=True).get('model') or {}
+        read = read_recipe(recipe, _of_recipes(options), trust=True)
+        spec = read.get('model') or {}
         if model and spec:
             return None
-        rest = ['--recipe', str(find_recipe(recipe)), *rest]
+        rest = ['--recipe', _as_text(read), *rest]
         if spec:
-            where = f"the recipe '{find_recipe(recipe)}'"
+            where = f"the recipe '{recipe}'"
             check_model_name(spec['class_path'], trust='--trust' in words, where=where)
     if model:
         check_model_name(model, trust=True)
@@ -180,6 +184,11 @@ def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
     for name in _class_paths(model):
         if name.rpartition('.')[2] not in known:
             locate(name, where=f"the recipe '{_take(words, '--recipe')[1]}'")
+
+
+def _as_text(recipe: Mapping[str, Any]) -> str:
+    """A recipe as jsonargparse reads it, which takes a text in place of a file."""
+    return yaml.safe_dump(dict(recipe), sort_keys=False)
 
 
 def _of_recipes(options: Iterable[str]) -> list[str]:

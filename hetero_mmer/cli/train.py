@@ -43,7 +43,7 @@ def train(words: list[str]) -> int:
 
         parser = _train_parser(Callable[[dict[str, int], int], Module])
         is_resumed, trust = False, '--trust' in words
-        words = recipe_first(words, options_of(parser), trust=trust)
+        typed, words = words, recipe_first(words, options_of(parser), trust=trust)
         if '--help' in words and '--model' in words:
             parser = make_parser(train)
             model, facts = model_options(words)
@@ -52,7 +52,7 @@ def train(words: list[str]) -> int:
         args = parse(parser, words).as_dict()
         spec, recipe = args.pop('model'), args.pop('recipe')
         if recipe and not trust:
-            check_parsed(spec, words)
+            check_parsed(spec, typed)
         del args['resume'], args['trust']
         model = from_spec(spec, trust=True)
         call = partial(training.train, model, **args)

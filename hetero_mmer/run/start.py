@@ -12,6 +12,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
+from hetero_mmer.run.old import renewed
 from hetero_mmer.run.options import PRECISIONS
 
 #: The options that a resumed run may change: where the data lie (their content may not
@@ -67,7 +68,8 @@ def check_resumed(
         kept.append(checkpoint)
     for before in kept:
         if 'options' in before:  # A run of version 0.1 kept none.
-            _check_options(folder, before['options'], start['options'], defaults)
+            was = renewed(before['options'])
+            _check_options(folder, was, start['options'], defaults)
         if before['sha256'] != start['sha256']:
             raise InputError(
                 f"the data of the run in '{folder}' have changed since it started, "
