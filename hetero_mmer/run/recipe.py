@@ -18,7 +18,7 @@ import hetero_mmer
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
-from hetero_mmer.run.old import renewed
+from hetero_mmer.run.old import renewed_options
 from hetero_mmer.run.study import variants
 from hetero_mmer.spec import PlainSpec, locate
 
@@ -85,7 +85,7 @@ def read_recipe(
         recipe = yaml.safe_load(recipe_text(path))
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe '{path}' holds no options")
-    recipe = renewed(recipe)
+    recipe = renewed_options(recipe)
     known = list(known)
     for option in recipe:
         if option not in known:

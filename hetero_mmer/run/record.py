@@ -11,7 +11,7 @@ import numpy as np
 from hetero_mmer.errors import InputError, did_you_mean_path
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.run import files
-from hetero_mmer.run.old import renewed
+from hetero_mmer.run.old import renewed_options
 from hetero_mmer.schema import Kind
 from hetero_mmer.spec import NUM_EMBEDDINGS, is_known
 from hetero_mmer.store.about import read_about
@@ -90,7 +90,7 @@ def read_record(path: str | Path) -> Record:
     if not (path / files.MODEL).is_file():
         hint = '' if path.exists() else did_you_mean_path(path)
         raise InputError(f"there is no run in '{path}' (no {files.MODEL}){hint}")
-    return Record(path, renewed(read_about(path / files.MODEL)))
+    return Record(path, renewed_options(read_about(path / files.MODEL)))
 
 
 def read_options(path: Path) -> dict[str, Any]:

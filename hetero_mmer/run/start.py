@@ -12,7 +12,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
-from hetero_mmer.run.old import renewed
+from hetero_mmer.run.old import renewed_options
 from hetero_mmer.run.options import PRECISIONS
 
 #: The options that a resumed run may change: where the data lie (their content may not
@@ -68,8 +68,7 @@ def check_resumed(
         kept.append(checkpoint)
     for before in kept:
         if 'options' in before:  # A run of version 0.1 kept none.
-            was = renewed(before['options'])
-            _check_options(folder, was, start['options'], defaults)
+            _check_options(folder, before['options'], start['options'], defaults)
         if before['sha256'] != start['sha256']:
             raise InputError(
                 f"the data of the run in '{folder}' have changed since it started, "
@@ -91,7 +90,8 @@ def _check_options(
     now: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> None:
-    old, new = dict(_flat({**defaults, **before})), dict(_flat(now))
+    old = dict(_flat({**defaults, **renewed_options(before)}))
+    new = dict(_flat(now))
     for name in [*old, *(name for name in new if name not in old)]:
         was, value = (of.get(name, 'nothing') for of in (old, new))
         if repr(was) != repr(value) and name not in MAY_DIFFER:  # 0 is no false.
