@@ -21,7 +21,6 @@ from hetero_mmer.files.input import check_file
 from hetero_mmer.files.output import replacing
 from hetero_mmer.files.strict_json import json_text
 from hetero_mmer.files.unique_yaml import LARGEST, read_yaml
-from hetero_mmer.run.old import renewed_options
 from hetero_mmer.store.like import ENCODERS
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     config = read_yaml(file)
     if not isinstance(config, dict) or 'model' not in config:
         raise InputError(f"'{file}' names no model")
-    return renewed_options(config)
+    return config
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:

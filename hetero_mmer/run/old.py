@@ -6,6 +6,11 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from hetero_mmer.run.options import PRECISIONS
+
+#: Lightning's names for number formats, by ours.
+_NAMES: Final = {**{v: k for k, v in PRECISIONS.items()}, '32': 'fp32', '16': 'fp16'}
+
 
 def renewed_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a run or recipe, with those that were moved where they are now.
@@ -14,23 +19,60 @@ def renewed_options(options: Mapping[str, Any]) -> dict[str, Any]:
         options: As a file has them.
 
     Example:
+        >>> renewed_options({'precision': '32-true', 'label_graph': 'complete'})
+        {'precision': 'fp32'}
+    """
+    found = dict(options)
+    for name, renew in _RENEWED.items():
+        if name in found:
+            renew(found, found.pop(name))
+    if 'model' in found:
+        found['model'] = renewed_model(found['model'])
+    return found
+
+
+def renewed_model(spec: Any) -> Any:
+    """A model's class and arguments, with those that were moved where they are now.
+
+    Args:
+        spec: As a file has it.
+
+    Example:
         >>> args = {'queue_size': 9, 'num_layers': None}
-        >>> new = renewed_options({'model': {'class_path': 'CARAT', 'init_args': args}})
-        >>> args = new['model']['init_args']
+        >>> spec = renewed_model({'class_path': 'CARAT', 'init_args': args})
+        >>> args = spec['init_args']
         >>> args['num_layers'], args['contrast']['init_args']
         ({'text': 6, '*': 4}, {'queue_size': 9})
     """
-    found = copy.deepcopy(dict(options))
-    model = found.get('model')
-    args = model.get('init_args') if isinstance(model, dict) else None
-    if isinstance(args, dict):
-        for name, place in _ARGUMENTS.get(_class_name(model), {}).items():
-            if name in args:
-                value = args.pop(name)
-                moved = {place: value} if isinstance(place, str) else place(value)
-                for new, given in moved.items():
-                    _set(args, new, given)
-    return found
+    if not isinstance(spec, Mapping) or not isinstance(spec.get('init_args'), Mapping):
+        return spec
+    args = copy.deepcopy(dict(spec['init_args']))
+    for name, place in _ARGUMENTS.get(_class_name(spec), {}).items():
+        if name in args:
+            value = args.pop(name)
+            moved = {place: value} if isinstance(place, str) else place(value)
+            for new, given in moved.items():
+                _set(args, new, given)
+    return {**spec, 'init_args': args}
+
+
+def _label_graph(options: dict[str, Any], value: Any) -> None:
+    """A prior label graph is an option of the model now."""
+    if value != 'complete' and isinstance(model := options.get('model'), Mapping):
+        args = {**(model.get('init_args') or {}), 'label_graph': value}
+        options['model'] = {**model, 'init_args': args}
+
+
+def _precision(options: dict[str, Any], value: Any) -> None:
+    """Number formats had Lightning's names."""
+    options['precision'] = _NAMES.get(str(value), value)
+
+
+#: What becomes of an old key: it may go into another one.
+_RENEWED: Final[Mapping[str, Callable[[dict[str, Any], Any], None]]] = {
+    'label_graph': _label_graph,
+    'precision': _precision,
+}
 
 
 def _num_layers(value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,12 @@ from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run.old import renewed_options
+from hetero_mmer.run.options import TrainOptions
 from hetero_mmer.run.study import variants
 from hetero_mmer.spec import PlainSpec, locate
+
+#: What a recipe may say.
+OPTIONS: Final = ('model', 'data', 'out', *TrainOptions.__dataclass_fields__)
 
 FOLDER: Final = Path(hetero_mmer.__file__).with_name('recipes')
 
@@ -63,20 +67,21 @@ def recipe_lines() -> dict[str, str]:
     return {name: line.removeprefix('# ').rstrip('.') for name, line in lines.items()}
 
 
-def read_recipe(
-    name: str | Path, known: Iterable[str], *, trust: bool = False
-) -> dict[str, Any]:
+def read_recipe(name: str | Path, *, trust: bool = False) -> dict[str, Any]:
     """The options of a recipe; ``model`` as class path and arguments.
 
     Args:
         name: One of :func:`recipe_names`, or a path.
-        known: Names of all options.
         trust: Whether the model may be code of any module; see
             :func:`~hetero_mmer.spec.locate`.
 
     Raises:
         InputError: For a file that is no recipe, an option that is unknown, or a model
             that would run code which is not trusted.
+
+    Example:
+        >>> read_recipe('hhmpn_mosei')['epochs']
+        50
     """
     path = str(name)
     if path not in recipe_names() and Path(name).is_file():
@@ -85,8 +90,7 @@ def read_recipe(
         recipe = yaml.safe_load(recipe_text(path))
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe '{path}' holds no options")
-    recipe = renewed_options(recipe)
-    known = list(known)
+    recipe, known = renewed_options(recipe), OPTIONS
     for option in recipe:
         if option not in known:
             hint = did_you_mean(str(option), known)

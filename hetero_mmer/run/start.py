@@ -13,14 +13,10 @@ from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
 from hetero_mmer.run.old import renewed_options
-from hetero_mmer.run.options import PRECISIONS
 
 #: The options that a resumed run may change: where the data lie (their content may not
 #: change) and what computes.
 MAY_DIFFER: Final = ('data', 'root', 'device', 'num_workers')
-
-#: Lightning's names for number formats, by all names that runs of older versions have.
-LIGHTNINGS: Final = {**PRECISIONS, '32': '32-true', '16': '16-mixed'}
 
 
 class Start(TypedDict):
@@ -108,7 +104,5 @@ def _flat(options: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, A
         name = prefix if key == 'init_args' else f'{prefix}{key}'
         if isinstance(value, Mapping):
             yield from _flat(value, name if key == 'init_args' else f'{name}.')
-        elif name == 'precision':  # An older run may have a name of Lightning's.
-            yield name, LIGHTNINGS.get(str(value), value)
         else:
             yield name, value

@@ -10,7 +10,7 @@ import yaml
 
 from hetero_mmer.cli import main
 from hetero_mmer.models import CARAT
-from hetero_mmer.run.build import build_model
+from hetero_mmer.run.build import Facts, build_model
 from hetero_mmer.run.files import read_config
 from hetero_mmer.run.old import renewed_options
 from hetero_mmer.store import Store
@@ -30,10 +30,7 @@ def args_of(**args):
 
 def test_every_option_of_an_old_run_has_its_place():
     old = yaml.safe_load((OLD / 'carat' / 'config.yaml').read_text())
-    new = read_config(OLD / 'carat')
-    assert {k: v for k, v in new.items() if k != 'model'} == {
-        k: v for k, v in old.items() if k != 'model'
-    }
+    new = renewed_options(old)
     before, now = old['model']['init_args'], new['model']['init_args']
     moved = {
         'aggregation': {
@@ -90,7 +87,9 @@ def test_layers_were_chosen_by_names():
     """Without a number, a modality called text had 6 layers, others had 4."""
     args = args_of(hidden_channels=8, num_layers=None)
     spec = {'class_path': 'CARAT', 'init_args': args}
-    encoders = build_model(spec, {'face': 2, 'text': 3}, 2).extractor.encoders
+    encoders = build_model(
+        spec, Facts({'face': 2, 'text': 3}, 2, {})
+    ).extractor.encoders
     assert {m: len(e.layers) for m, e in encoders.items()} == {'face': 4, 'text': 6}
     assert args_of(num_layers=3) == {'num_layers': 3}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 
@@ -16,9 +15,6 @@ from hetero_mmer.run.recipe import FOLDER as RECIPES
 from hetero_mmer.run.recipe import recipe_lines, recipe_text
 from hetero_mmer.run.study import Variant, set_option, variants
 from hetero_mmer.spec import from_spec, to_spec
-from hetero_mmer.training import train
-
-OPTIONS = list(inspect.signature(train).parameters)
 
 #: The arguments that the recipe of 0.1 for aligned CMU-MOSEI had.
 PAPER = {
@@ -131,7 +127,7 @@ def in_full(options):
 
 @pytest.mark.parametrize('name', ['mosei_aligned', *OLD])
 def test_options_are_those_of_the_old_files(name):
-    new = read_recipe(f'carat_{name}', OPTIONS)
+    new = read_recipe(f'carat_{name}')
     assert in_full(new) == in_full(renewed_options(old_recipe(name)))
 
 
@@ -146,7 +142,7 @@ def test_text_is_a_complete_recipe(name, tmp_path):
     path.write_text(text := recipe_text(name))
     assert text.startswith(f'# {recipe_lines()[name]}.\n# Peng et al.')
     assert 'Differs from carat_mosei_aligned' in text
-    assert read_recipe(path, OPTIONS) == read_recipe(name, OPTIONS)
+    assert read_recipe(path) == read_recipe(name)
     for changed in variants()[name].changes:
         assert changed in text
 
@@ -173,7 +169,7 @@ def test_options_are_set_by_their_names_on_the_command_line():
 
 def test_the_nearest_variant_is_named():
     with pytest.raises(InputError, match="did you mean 'carat_no_shuffle'"):
-        read_recipe('carat_no_shufle', OPTIONS)
+        read_recipe('carat_no_shufle')
 
 
 def test_reading_needs_no_torch():
