@@ -9,7 +9,7 @@ from hetero_mmer.cli.model_words import check_model_options, check_parsed, recip
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import HHMPN
 from hetero_mmer.run.build import Facts, build_model
-from hetero_mmer.run.recipe import find_recipe, read_recipe, recipe_names
+from hetero_mmer.run.recipe import read_recipe, recipe_names
 from hetero_mmer.spec import UntrustedError, from_spec
 from hetero_mmer.training import train
 
@@ -140,4 +140,4 @@ def test_what_was_parsed_is_judged_unless_it_was_typed():
 
 def test_unknown_recipe_names_the_nearest():
     with pytest.raises(InputError, match="did you mean 'hhmpn_mosei'"):
-        find_recipe('hhmpn_mosi')
+        read_recipe('hhmpn_mosi')
