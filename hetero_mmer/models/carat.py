@@ -58,9 +58,10 @@ class CARAT(Module):
     Peng et al., "CARAT: Contrastive Feature Reconstruction and Aggregation for
     Multi-Modal Multi-Label Emotion Recognition", AAAI 2024. Each modality's items go
     through a Transformer, and each label attends to them (Eq. 1). Each modality's
-    label states are restored from those of all (:class:`~hetero_mmer.nn.fusion.
-    Reconstruction`, Eq. 2 and 3), with the help of prototypes in a latent space
-    (:class:`~hetero_mmer.nn.fusion.LatentSpace`, Eq. 8 to 10) that a contrastive loss
+    label states are restored from those of all
+    (:class:`~hetero_mmer.nn.fusion.Reconstruction`, Eq. 2 and 3), with the help of
+    prototypes in a latent space (:class:`~hetero_mmer.nn.fusion.LatentSpace`,
+    Eq. 8 to 10) that a contrastive loss
     spreads out (Eq. 6 and 7). A label is then as likely as the modality says that
     speaks loudest for it, and as all labels of a modality together say
     (:class:`~hetero_mmer.nn.fusion.LabelAggregation`, Eq. 11 to 14):
