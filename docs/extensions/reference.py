@@ -47,7 +47,7 @@ def command_pages() -> Iterator[tuple[str, str]]:
             parts += [_help([*words, name]) for name in datasets.FORMATS]
         if command in ('recipes', 'data list'):
             parts.append(_console(words))
-        title = f'# hetero-mmer {command}\n'
+        title = f'# {command}\n'
         yield f'{command.replace(" ", "_")}.md', '\n'.join([title, *parts])
 
 
@@ -55,7 +55,8 @@ def module_pages() -> Iterator[tuple[str, str]]:
     """The pages of all packages that say what is public, and of single modules."""
     for module in _public_modules():
         name = module.__name__
-        lines = [name, '=' * len(name), '', f'.. automodule:: {name}']
+        title = name.partition('.')[2]
+        lines = [title, '=' * len(title), '', f'.. automodule:: {name}']
         if hasattr(module, '__path__'):
             for member in vars(module)['__all__']:
                 lines += ['', *_entry(module, member)]
@@ -108,7 +109,8 @@ def _console(words: list[str]) -> str:
         status = cli.main(words)
     if status:
         raise RuntimeError(f'{words} ends with {status}: {out.getvalue()}')
-    return f'```console\n$ hetero-mmer {" ".join(words)}\n{out.getvalue()}```\n'
+    text = out.getvalue().replace(' \b', '')  # jsonargparse's way to join two words.
+    return f'```console\n$ hetero-mmer {" ".join(words)}\n{text}```\n'
 
 
 def _write(folder: Path, pages: dict[str, str]) -> None:

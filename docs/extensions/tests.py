@@ -24,7 +24,7 @@ class Test(SphinxRole):
         ):
             error = f"there is no test '{self.text}'"
             return [], [self.inliner.reporter.error(error, line=self.lineno)]
-        return [nodes.literal(self.rawtext, f'tests/{self.text}')], []
+        return [nodes.literal(self.rawtext, self.text, classes=['test'])], []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
