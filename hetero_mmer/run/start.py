@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import yaml
 
@@ -12,20 +12,19 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
-from hetero_mmer.run.options import PRECISIONS
+from hetero_mmer.run.old import renewed_options
+from hetero_mmer.run.rows import split_sha256
 
 #: The options that a resumed run may change: where the data lie (their content may not
 #: change) and what computes.
 MAY_DIFFER: Final = ('data', 'root', 'device', 'num_workers')
-
-#: Lightning's names for number formats, by all names that runs of older versions have.
-LIGHTNINGS: Final = {**PRECISIONS, '32': '32-true', '16': '16-mixed'}
 
 
 class Start(TypedDict):
     """What :func:`start_of` gives."""
 
     sha256: str
+    split_sha256: NotRequired[str]
     options: dict[str, Any]
 
 
@@ -36,9 +35,10 @@ def start_of(options: Mapping[str, Any], sha256: str) -> dict[str, Any]:
         options: All options of the run.
         sha256: Of its data.
     """
-    return yaml.safe_load(
-        yaml.safe_dump({'sha256': sha256, 'options': dict(options)}, sort_keys=False)
-    )
+    start: dict[str, Any] = {'sha256': sha256, 'options': dict(options)}
+    if (path := options.get('split_file')) is not None:
+        start['split_sha256'] = split_sha256(path)
+    return yaml.safe_load(yaml.safe_dump(start, sort_keys=False))
 
 
 def check_resumed(
@@ -73,6 +73,12 @@ def check_resumed(
                 f"the data of the run in '{folder}' have changed since it started, "
                 'so it cannot go on; start another run'
             )
+        if before.get('split_sha256') != start.get('split_sha256'):
+            raise InputError(
+                f"the split file of the run in '{folder}', "
+                f"'{start['options']['split_file']}', has changed since it started, so "
+                'it cannot go on; start another run'
+            )
     weights = folder / files.WEIGHTS
     # Those of the last epoch are in the checkpoint.
     earlier = checkpoint and 0 < checkpoint['best_epoch'] < len(checkpoint['rows'])
@@ -89,7 +95,8 @@ def _check_options(
     now: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> None:
-    old, new = dict(_flat({**defaults, **before})), dict(_flat(now))
+    old = dict(_flat({**defaults, **renewed_options(before)}))
+    new = dict(_flat(now))
     for name in [*old, *(name for name in new if name not in old)]:
         was, value = (of.get(name, 'nothing') for of in (old, new))
         if repr(was) != repr(value) and name not in MAY_DIFFER:  # 0 is no false.
@@ -106,7 +113,5 @@ def _flat(options: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, A
         name = prefix if key == 'init_args' else f'{prefix}{key}'
         if isinstance(value, Mapping):
             yield from _flat(value, name if key == 'init_args' else f'{name}.')
-        elif name == 'precision':  # An older run may have a name of Lightning's.
-            yield name, LIGHTNINGS.get(str(value), value)
         else:
             yield name, value

@@ -45,6 +45,9 @@ class Data(TypedDict):
     name: str
     sha256: str
     positive_above: NotRequired[Finite | None]
+    split_file: NotRequired[str | None]
+    fold: NotRequired[int | None]
+    split_sha256: NotRequired[str | None]
 
 
 class About(TypedDict):
@@ -57,6 +60,8 @@ class About(TypedDict):
     skip_empty: bool
     left_out: list[str]
     label_graph: list[list[int]] | None
+    label_vectors: NotRequired[list[list[Finite]] | None]
+    label_relations: NotRequired[list[list[Finite]] | None]
     threshold: Share | Literal['tuned', 'per-label']
     thresholds: Thresholds
     best_epoch: int
