@@ -15,10 +15,10 @@ from torch_geometric.data import Batch
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import targets, without_targets
+from hetero_mmer.loader.seed import seed_everything
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
 from hetero_mmer.run.options import TrainOptions, monitored
 from hetero_mmer.training.optim import make_optimizer, make_schedule
-from hetero_mmer.training.seed import seed_everything
 from hetero_mmer.typing import Steps
 
 #: Steps after which losses on a GPU are looked at, all at once.
