@@ -7,12 +7,13 @@ RECIPE ?= hhmpn_synthetic
 MINUTES ?= 10
 OUT ?= runs/$(RECIPE)-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: help setup train test slow lint fuzz bench notebooks clean
+.PHONY: help setup train test slow lint docs fuzz bench notebooks clean
 
 help:
 	@echo 'make train [DATA=music.h5] [RECIPE=hhmpn_music_emotions] [OUT=runs/mine]'
 	@echo 'make test       everything that must pass'
 	@echo 'make slow       the longer tests, too'
+	@echo 'make docs       the site, into docs/_build'
 	@echo 'make fuzz       damaged files of all kinds for ten minutes [MINUTES=60] [SEED=7]'
 	@echo 'make bench      measure the speed, into benchmarks/README.md (half an hour)'
 	@echo 'make notebooks  run the notebooks in place'
@@ -26,7 +27,7 @@ $(BIN)/.installed: setup.cfg pyproject.toml constraints.txt
 
 # torch-scatter compiles against the installed torch, once; pip caches the wheel.
 $(BIN)/.tested: $(BIN)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]' setuptools wheel
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,docs]' setuptools wheel
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation torch-scatter \
 		|| echo 'torch-scatter could not be built: its route goes untested here'
 	touch $@
@@ -40,7 +41,12 @@ lint: $(BIN)/.tested
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-test: lint
+# Without a network; a warning is an error.
+docs: $(BIN)/.tested
+	$(BIN)/python docs/graph.py
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+test: lint docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not slow'
 	OMP_NUM_THREADS=1 $(BIN)/pytest -o addopts= --nbmake notebooks
 
@@ -60,4 +66,4 @@ notebooks: $(BIN)/.tested
 	PYTHONWARNINGS=ignore $(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build docs/_build docs/reference *.egg-info

@@ -1,4 +1,4 @@
-"""Recipes beside scikit-learn on one data set: the tables of results in the README.
+"""Recipes beside scikit-learn on one data set: the tables of docs/results.md.
 
     python benchmarks/results.py music.h5 hhmpn_music_emotions \\
         'carat_music_emotions contrast=null' [--seeds 5]

@@ -37,8 +37,8 @@ class LabelExtractor(Module):
 
     The first part of CARAT (Peng et al., AAAI 2024): a layer norm and a Transformer
     over the items of each modality, to which each label attends with a vector
-    :math:`\mathbf{w}_i^m` of its own (:class:`~hetero_mmer.nn.conv.
-    LabelAttentionConv`, Eq. 1).
+    :math:`\mathbf{w}_i^m` of its own
+    (:class:`~hetero_mmer.nn.conv.LabelAttentionConv`, Eq. 1).
 
     Args:
         in_channels: Feature width of each modality, in the order of the graph.
