@@ -144,7 +144,7 @@ class LabelExtractor(Module):
         relations = dict(data.edge_index_dict)
         check_relations(data, relations)
         x_dict, there = {}, []
-        for k, m in enumerate(self.encoders):
+        for k, m in enumerate(self.encoders.keys()):
             x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')
             there.append(ptr.diff() > 0)
             if m in self.aligners:
