@@ -104,7 +104,7 @@ def fake_batch(
     Example:
         >>> batch = fake_batch({'text': 8, 'audio': 4}, 3, extras={'valence': (2,)})
         >>> batch['text'].ptr.diff().tolist(), batch['audio'].ptr.diff().tolist()
-        ([5, 0, 4, 1], [5, 5, 0, 1])
+        ([5, 0, 1, 1], [5, 2, 0, 1])
         >>> batch.valence.shape
         torch.Size([4, 2])
     """
