@@ -639,7 +639,7 @@ def test_all_failures_are_told_at_once_and_one_cause_once():
 def test_exceptions():
     assert 'padding' not in check_model(ReadsPadding, **FACTS, except_for=['padding',
         'batch', 'missing', 'modalities', 'one_label', 'ids'])  # fmt: skip
-    with pytest.raises(InputError, match="'pading'.*did you mean 'padding'"):
+    with pytest.raises(InputError, match=r"'pading'.*did you mean 'padding'"):
         check_model(Toy, **FACTS, except_for=['pading'])
     with pytest.raises(InputError, match='collection of names'):
         check_model(Toy, **FACTS, except_for='padding')
@@ -653,7 +653,9 @@ def test_untrained_parameters_are_named():
 
 
 def test_facts_that_are_lacking():
-    with pytest.raises(InputError, match="Toy.extras names 'arousal': give its shape"):
+    with pytest.raises(
+        InputError, match=r"Toy\.extras names 'arousal': give its shape"
+    ):
         check_model(partial(Toy, criterion=None))
     with pytest.raises(InputError, match='2 or more'):
         check_model(Toy, num_labels=1, **FACTS)
