@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
     """Fills a model from a safetensors file.
 
-    Buffers that are empty until a model is fitted take their shapes from the file.
-
     Args:
         model: The model.
         path: The file.
@@ -29,7 +27,7 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
         InputError: If the file is missing, damaged or of another model.
     """
     import safetensors.torch
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
         check_file(path)
@@ -41,11 +39,6 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
             f'SHA-256 is {found[:12]}..., not {sha256[:12]}... as in model.json'
         )
     try:
-        with safe_open(path, 'pt') as file:
-            for name in {*file.keys()} & {*dict(model.named_buffers())}:
-                buffer = model.get_buffer(name)
-                if buffer.numel() == 0:
-                    buffer.resize_(file.get_slice(name).get_shape())
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(

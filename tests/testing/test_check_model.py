@@ -25,6 +25,10 @@ class Output(NamedTuple):
     attention: list | None = None
 
 
+def take_shape(module, state, prefix, *_):
+    module.prior.resize_(state[f'{prefix}prior'].shape)
+
+
 class Toy(nn.Module):
     """The mean over modalities of a linear map of each one's mean; all powers at once.
 
@@ -49,6 +53,7 @@ class Toy(nn.Module):
         )
         self.dropout = nn.Dropout(0.1)
         self.register_buffer('prior', torch.empty(0))
+        self.register_load_state_dict_pre_hook(take_shape)
         self.register_buffer('steps', torch.zeros(()))
 
     def reset_parameters(self):
