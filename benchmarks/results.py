@@ -17,7 +17,6 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable
-from inspect import signature
 from pathlib import Path
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # As the command line does.
@@ -37,6 +36,7 @@ from hetero_mmer.datasets.music_emotions import raw_columns
 from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import Threshold, choose_threshold, multilabel_metrics
 from hetero_mmer.run import read_recipe
+from hetero_mmer.run.recipe import OPTIONS
 from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training import train
@@ -112,11 +112,10 @@ def choose(
 def runs(words: str, data: str, seeds: int) -> list[dict[str, float]]:
     """Test metrics of a recipe with some values changed, for each seed."""
     recipe, *changes = words.split()
-    known = signature(train).parameters
-    options = read_recipe(recipe, known)
+    options = read_recipe(recipe)
     for change in changes:
         argument, _, value = change.partition('=')
-        to = options if argument in known else options['model']['init_args']
+        to = options if argument in OPTIONS else options['model']['init_args']
         to[argument] = yaml.safe_load(value)
     model = from_spec(options.pop('model'))
     options['data'] = data

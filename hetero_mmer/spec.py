@@ -38,7 +38,7 @@ _LAYERS: Final = (
     *(f'torch_geometric.nn.{name}' for name in ('conv', 'aggr', 'norm')),
 )
 
-_OPTIMIZERS: Final = ('torch.optim',)
+_OPTIMIZERS: Final = ('torch.optim', 'hetero_mmer.training.optim')
 
 _FUNCTIONS: Final = ('hetero_mmer.functional', 'torch.nn.functional')
 
@@ -48,8 +48,11 @@ _IMPORTED: Final = (
     *('torch.nn', 'torch_geometric.nn'),
 )
 
-#: A keyword of models that is a fact of the data, as their first two arguments are.
-NUM_EMBEDDINGS = 'num_embeddings'
+#: Keywords of models that are facts of the data, as their first two arguments are.
+NUM_EMBEDDINGS: Final = 'num_embeddings'
+LABEL_VECTORS: Final = 'label_vectors'
+LABEL_RELATIONS: Final = 'label_relations'
+FACTS: Final = (NUM_EMBEDDINGS, LABEL_VECTORS, LABEL_RELATIONS)
 
 
 class UntrustedError(InputError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -16,10 +16,13 @@ else:  # So that reading a signature takes no torch.
 
 __all__ = [
     'EdgeType',
+    'Fits',
+    'HasParameterGroups',
     'Model',
     'ModelFactory',
     'NodeType',
     'Output',
+    'Steps',
 ]
 
 #: As in ``torch_geometric.typing``, which takes seconds to import.
@@ -40,9 +43,15 @@ class Model(Protocol):
     """What the runner needs of a model; inherit from ``torch.nn.Module`` only.
 
     The constructor is ``Model(in_channels: dict[str, int], num_labels, *, ...)``:
-    positional arguments are facts of the data, keyword-only arguments choices. A model
-    that reads ids takes one more fact, the keyword ``num_embeddings: dict[str, int]``;
-    it is given only where the data hold ids.
+    positional arguments are facts of the data, keyword-only arguments choices. More
+    facts are given where the data have them, by keyword: ``num_embeddings: dict[str,
+    int]`` where items are ids, ``label_vectors`` [L, E] and ``label_relations`` [L, L].
+
+    ``probs`` may be None in training. A decision that no threshold changes is ``pred``
+    [B, L] of the output. In training ``forward`` may read the labels of the batch; in
+    evaluation they are not there. A class attribute ``extras`` names arrays of the
+    store that the batch is to hold; :class:`Fits`, :class:`Steps` and
+    :class:`HasParameterGroups` are powers that a model may have.
     """
 
     def forward(self, batch: HeteroData) -> Output:
@@ -50,3 +59,33 @@ class Model(Protocol):
 
     def loss(self, out: Output, y: Tensor) -> dict[str, Tensor]:
         """The loss as ``{'total': ..., named parts}`` for targets ``y`` [B, L]."""
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """A model, or its criterion, that learns something at once, before training.
+
+    What it learns goes into buffers and initial values. Buffers whose size comes from
+    the data are empty until then; loading gives them the size in the file.
+    """
+
+    def fit(self, batches: Iterable[HeteroData]) -> None:
+        """Learns from the train split, in order; batches can be gone through again."""
+
+
+@runtime_checkable
+class Steps(Protocol):
+    """A model that calls ``backward`` by itself, as often as it wants."""
+
+    def step(
+        self, batch: HeteroData, y: Tensor, backward: Callable[[Tensor], None]
+    ) -> dict[str, Tensor]:
+        """Passes losses of a batch to ``backward``; returns the parts of the loss."""
+
+
+@runtime_checkable
+class HasParameterGroups(Protocol):
+    """A model whose parameters have different learning rates."""
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """All trainable parameters as ``[{'params': ..., 'lr': ...}, ...]``."""

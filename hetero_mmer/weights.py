@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
         InputError: If the file is missing, damaged or of another model.
     """
     import safetensors.torch
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
 
     try:
         check_file(path)
@@ -39,6 +40,9 @@ def load_weights(model: Module, path: Path, sha256: str | None = None) -> None:
             f'SHA-256 is {found[:12]}..., not {sha256[:12]}... as in model.json'
         )
     try:
+        with safe_open(path, 'pt') as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+            _resize_empty(model, shapes)
         safetensors.torch.load_model(model, path)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(
@@ -65,3 +69,48 @@ def save_weights(model: Module, path: Path) -> None:
     tensors = {name: value.cpu().contiguous() for name, value in unique.values()}
     with replacing(path) as temporary:  # Its own writer leaves it to its owner alone.
         temporary.write_bytes(safetensors.torch.save(tensors))
+
+
+def load_state(model: Module, state: Mapping[str, Tensor]) -> None:
+    """Fills a model; buffers that are empty until it is fitted take their size.
+
+    Args:
+        model: The model.
+        state: All its parameters and buffers, by name.
+    """
+    resize_empty_buffers(model, state)
+    model.load_state_dict(state)
+
+
+def resize_empty_buffers(model: Module, state: Mapping[str, Tensor]) -> None:
+    """Gives buffers that are empty until a model is fitted the size that they had.
+
+    Args:
+        model: The model.
+        state: Parameters and buffers that it had, by name.
+    """
+    _resize_empty(model, {name: value.shape for name, value in state.items()})
+
+
+def _resize_empty(model: Module, shapes: Mapping[str, Sequence[int]]) -> None:
+    for name, buffer in model.named_buffers():
+        if not buffer.numel() and name in shapes:
+            buffer.resize_(shapes[name])
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, by name.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it is missing or damaged.
+    """
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    try:
+        return safetensors.torch.load_file(check_file(path))
+    except (InputError, OSError, SafetensorError) as error:
+        raise InputError(f"the weights in '{path}' do not load: {error}") from error

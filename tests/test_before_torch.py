@@ -91,10 +91,19 @@ ERRORS = {
     'data convert csv bad.yml --output b.h5': "did you mean 'bad.yaml'?",
     'evaluate begn': "did you mean 'begun'?",
     'data validate bad.h5 --rot x': "did you mean '--root'?",
+    'data split a.h5 --output bad.yaml': 'is no split file',
+    'data split a.h5 --folds 50 --output b.csv': '9 samples are too few',
 }
 HELPS = [
     *('train', 'train --recipe hhmpn_mosei', 'evaluate', 'predict', 'data convert'),
-    *('data convert csv', 'data list', 'data describe', 'data validate', 'data fetch'),
+    *(
+        'data split',
+        'data convert csv',
+        'data list',
+        'data describe',
+        'data validate',
+        'data fetch',
+    ),
 ]
 
 

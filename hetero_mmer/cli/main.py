@@ -33,6 +33,7 @@ commands:
   data fetch NAME                download a data set and make its store
   data describe STORE            what a store holds
   data validate STORE            what is suspicious in a store
+  data split STORE               deal samples into train, valid and test, or folds
   recipes [NAME]                 what `train --recipe` knows, or the YAML of one
   train                          train a model and test it
   evaluate RUN                   metrics of a finished run
@@ -48,6 +49,7 @@ COMMANDS: Final = (
     'data fetch',
     'data describe',
     'data validate',
+    'data split',
     'recipes',
     'train',
     'evaluate',

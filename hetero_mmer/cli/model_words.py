@@ -9,20 +9,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import yaml
+
 from hetero_mmer import models
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.run.recipe import find_recipe, read_recipe
 from hetero_mmer.spec import NUM_EMBEDDINGS, import_path, locate
 
 
-def recipe_first(
-    words: Sequence[str], options: Sequence[str], *, trust: bool = False
-) -> list[str]:
+def recipe_of(words: Sequence[str]) -> str | None:
+    """The recipe that a command line names, if any.
+
+    Args:
+        words: The command line.
+
+    Example:
+        >>> recipe_of(['--seed', '1', '--recipe=hhmpn_mosei'])
+        'hhmpn_mosei'
+    """
+    return _take(words, '--recipe')[1]
+
+
+def recipe_first(words: Sequence[str], *, trust: bool = False) -> list[str]:
     """Orders a command line so that options win over the recipe, and checks its names.
 
     Args:
         words: The command line of ``train``.
-        options: All of its options, with their dashes.
         trust: Whether names in the recipe may stand for anything, as those in the
             command line may.
 
@@ -31,7 +43,7 @@ def recipe_first(
             model does not have, or a recipe that would run code which is not trusted.
 
     Example:
-        >>> recipe_first(['--seed', '1', '--model', 'HHMPN'], ['--seed', '--model'])
+        >>> recipe_first(['--seed', '1', '--model', 'HHMPN'])
         ['--model', 'hetero_mmer.models.HHMPN', '--seed', '1']
     """
     rest, model = _take(words, '--model.help')
@@ -42,13 +54,13 @@ def recipe_first(
     first: list[str] = []
     spec: dict[str, Any] = {}
     if recipe:
-        spec = read_recipe(recipe, _of_recipes(options), trust=trust).get('model') or {}
+        spec = read_recipe(recipe, trust=trust).get('model') or {}
         if model and spec and _located(model) is not _located(spec['class_path']):
             raise InputError(
                 f"the recipe '{recipe}' is one for {spec['class_path']}, so its "
                 f"arguments do not fit '{model}': leave out one of the two"
             )
-        first = ['--recipe', str(find_recipe(recipe))]
+        first = ['--recipe', _text(recipe, trust=trust)]
     names = [] if model else list(spec.get('init_args') or {})
     if model := model or spec.get('class_path'):
         names += [w.split('=')[0].split('.')[1] for w in rest if w[:8] == '--model.']
@@ -57,12 +69,36 @@ def recipe_first(
     return [*first, *rest]
 
 
-def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] | None:
+def factories_first(words: Sequence[str]) -> list[str]:
+    """Orders a command line so that what has arguments goes before them.
+
+    Args:
+        words: What :func:`recipe_first` returned.
+
+    Raises:
+        InputError: For what an option of the run says.
+
+    Example:
+        >>> factories_first(['--optimizer.momentum', '0.9', '--optimizer', 'SGD'])
+        ['--optimizer', 'SGD', '--optimizer.momentum', '0.9']
+    """
+    rest = list(words)
+    for name, option in (('lr', 'learning_rate'), ('weight_decay', 'weight_decay')):
+        if any(word.split('=')[0] == f'--optimizer.{name}' for word in rest):
+            raise InputError(f"'optimizer' takes '{name}' from '{option}' of the run")
+    for name in ('--schedule', '--optimizer'):
+        rest, value = _take(rest, name)
+        if value is not None:
+            place = next((i for i, w in enumerate(rest) if w.startswith(f'{name}.')), 0)
+            rest[place:place] = [name, value]
+    return rest
+
+
+def words_but_model(words: Sequence[str]) -> list[str] | None:
     """A command line that can be checked before the model's class is imported.
 
     Args:
         words: The command line of ``train``.
-        options: All of its options, with their dashes.
 
     Returns:
         The words without the options of the model, the recipe first; None if only the
@@ -72,7 +108,7 @@ def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] |
         InputError: For an unknown recipe, option of a recipe, or model.
 
     Example:
-        >>> words_but_model(['--model', 'HHMPN', '--model.num_steps', '2'], [])
+        >>> words_but_model(['--model', 'HHMPN', '--model.num_steps', '2'])
         ['--model', 'HHMPN']
     """
     rest, model = _take(words, '--model')
@@ -81,17 +117,18 @@ def words_but_model(words: Sequence[str], options: Sequence[str]) -> list[str] |
     rest, recipe = _take(rest, '--recipe')
     if recipe:
         # Nothing of it is imported, so nothing has to be trusted.
-        spec = read_recipe(recipe, _of_recipes(options), trust=True).get('model') or {}
+        spec = read_recipe(recipe, trust=True).get('model') or {}
         if model and spec:
             return None
-        rest = ['--recipe', str(find_recipe(recipe)), *rest]
+        rest = ['--recipe', _text(recipe, trust=True), *rest]
         if spec:
             where = f"the recipe '{find_recipe(recipe)}'"
             check_model_name(spec['class_path'], trust='--trust' in words, where=where)
     if model:
         check_model_name(model, trust=True)
         rest = ['--model', model, *rest]
-    for name in {w.split('=')[0] for w in rest if w.startswith('--model.')}:
+    of_parts = ('--model.', '--optimizer.', '--schedule.')
+    for name in {w.split('=')[0] for w in rest if w.startswith(of_parts)}:
         rest, _ = _take(rest, name)
     return rest
 
@@ -156,7 +193,7 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
             raise InputError(f"model {name} has no option '{option}'{hint}")
 
 
-def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
+def check_parsed(model: Mapping[str, Any], words: Sequence[str], where: str) -> None:
     """Refuses what a recipe has brought in otherwise than by import paths.
 
     jsonargparse knows every class that was imported by its last name.
@@ -164,12 +201,13 @@ def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
     Args:
         model: The model of a command line and its recipe, parsed.
         words: The command line, whose own names are trusted.
+        where: The recipe, for messages.
 
     Raises:
         UntrustedError: For other code than models and layers.
 
     Example:
-        >>> check_parsed({'class_path': 'hetero_mmer.models.HHMPN'}, [])
+        >>> check_parsed({'class_path': 'hetero_mmer.models.HHMPN'}, [], 'a recipe')
     """
     typed = [
         w
@@ -179,13 +217,13 @@ def check_parsed(model: Mapping[str, Any], words: Sequence[str]) -> None:
     known = set(re.findall(r'\w+', ' '.join(typed)))
     for name in _class_paths(model):
         if name.rpartition('.')[2] not in known:
-            locate(name, where=f"the recipe '{_take(words, '--recipe')[1]}'")
+            locate(name, where=where)
 
 
-def _of_recipes(options: Iterable[str]) -> list[str]:
-    """The options of a command line that a recipe may have."""
-    others = ('--recipe', '--resume', '--trust', '--help', '--model.help')
-    return [option[2:] for option in options if option not in others]
+def _text(recipe: str, *, trust: bool) -> str:
+    """What a recipe says, under the names of today, as jsonargparse takes it."""
+    found = read_recipe(recipe, trust=trust)
+    return yaml.safe_dump(found, sort_keys=False)
 
 
 def _located(name: str) -> Any:

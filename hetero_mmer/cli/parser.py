@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 STORE: Final = 'A store, or the name of a data set.'
 JSON: Final = 'Print JSON instead of a table; its keys are in the README.'
 
+#: Options whose own arguments follow them.
+PARTS: Final = {'--model', '--optimizer', '--schedule'}
+
 #: How what Python calls otherwise is typed.
 _MEANT: Final = {'dict': "'{NAME: VALUE}'", 'list': "'[NAME, NAME]'"}
 
@@ -87,8 +90,8 @@ def parse(parser: ArgumentParser, words: list[str], where: str = '') -> Any:
     known = options_of(parser)
     for word in words:
         name = word.split('=')[0]
-        of_model = name.startswith('--model.') and '--model' in known
-        if name.startswith('--') and name not in known and not of_model:
+        of_part = f'--{name.removeprefix("--").split(".")[0]}' in PARTS & {*known}
+        if name.startswith('--') and name not in known and not of_part:
             refuse(f"unknown option '{name}'{where}", name, known)
     return parser.parse_args(words)
 
@@ -121,7 +124,7 @@ def refuse(message: str, name: str, names: Iterable[str]) -> NoReturn:
 def sentence(message: str) -> str:
     """What jsonargparse says over several lines, in one."""
     message = ' '.join(message.split())
-    *keys, rest = re.split(r'Parser key "[^"]*": ', message)
+    *keys, rest = re.split(r'Parser key "[^"]*"(?: element \d+)?: ', message)
     if not keys:
         missing = message.removeprefix('the following arguments are required: ')
         return message if missing == message else f'missing arguments: {missing}'

@@ -19,6 +19,7 @@ from hetero_mmer.files.escape import visible
 if TYPE_CHECKING:
     from hetero_mmer.datasets import DataSet
     from hetero_mmer.store import Description
+    from hetero_mmer.store.split_store import Counts
 
 #: A wider column shares a line with others and folds its texts.
 _COLUMN: Final = 16
@@ -128,6 +129,27 @@ def description_tables(it: Description) -> list[Table]:
     if it.co_occurrence is not None and len(it.label_names) > 1:
         tables.append(_pairs(it.label_names, it.co_occurrence))
     return tables
+
+
+def split_table(title: str, counts: Counts) -> Table:
+    """The samples and labels of each part; from least to most where there are folds.
+
+    Args:
+        title: Of the table.
+        counts: What :func:`hetero_mmer.store.split_store.count_parts` returns.
+    """
+    first, *_ = counts.values()
+    of = {part: [parts[part] for parts in counts.values()] for part in first}
+    rows = [['samples', *(_range([c.samples for c in of[p]]) for p in of)]]
+    for label in first['train'].labels:
+        shares = ([c.labels[label] / c.samples for c in of[part]] for part in of)
+        rows.append([label, *(_range(some, '.1%') for some in shares)])
+    return Table(title, ['', *of], rows)
+
+
+def _range(values: Sequence[float], form: str = '') -> str:
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f'{low} to {high}'
 
 
 def _about(it: Description) -> Table:

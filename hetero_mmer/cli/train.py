@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hetero_mmer.cli.console import say, show
-from hetero_mmer.cli.parser import add_trust, make_parser, options_of, parse
+from hetero_mmer.cli.parser import add_trust, make_parser, parse
 from hetero_mmer.files.output import WriteError
 
 if TYPE_CHECKING:
@@ -20,47 +20,19 @@ def train(words: list[str]) -> int:
 
     A value comes from the default, then from the recipe, then from the option. A model
     has its own (`--model HHMPN --help`), as in `--model HHMPN --model.num_steps 2
-    --model.f2l torch_geometric.nn.GATv2Conv --model.f2l.heads 1`.
+    --model.f2l torch_geometric.nn.GATv2Conv --model.f2l.heads 1`; so has an optimiser,
+    as in `--optimizer torch.optim.SGD --optimizer.momentum 0.9`.
     """
-    from hetero_mmer import training
-    from hetero_mmer.cli.model_words import check_parsed, model_options, recipe_first
     from hetero_mmer.run import needs_trust
-    from hetero_mmer.spec import from_spec
 
-    if any(word.split('=')[0] == '--resume' for word in words):
-        parser = make_parser(train)
-        parser.add_argument('--resume', help='Go on with the run in a folder.')
-        add_trust(parser)
-        parser.add_function_arguments(
-            training.resume, skip={'run', 'trust', 'progress'}, as_positional=False
-        )
-        args = parse(parser, words, ' with --resume').as_dict()
-        is_resumed, trust = True, args['trust']
-        call = partial(training.resume, args.pop('resume'), **args)
-    else:
-        _check_before_torch(words)
-        from torch.nn import Module  # All that follows imports a model.
-
-        parser = _train_parser(Callable[[dict[str, int], int], Module])
-        is_resumed, trust = False, '--trust' in words
-        words = recipe_first(words, options_of(parser), trust=trust)
-        if '--help' in words and '--model' in words:
-            parser = make_parser(train)
-            model, facts = model_options(words)
-            parser.add_class_arguments(model, 'model', skip=facts)
-            words = ['--help']
-        args = parse(parser, words).as_dict()
-        spec, recipe = args.pop('model'), args.pop('recipe')
-        if recipe and not trust:
-            check_parsed(spec, words)
-        del args['resume'], args['trust']
-        model = from_spec(spec, trust=True)
-        call = partial(training.train, model, **args)
-    from hetero_mmer.cli.tables import result_table
-
-    folder = Path(call.keywords.get('out') or call.args[0])
+    is_resumed = any(word.split('=')[0] == '--resume' for word in words)
+    call, trust = (_resumed if is_resumed else _fresh)(words)
+    folder = Path(call.keywords['folder' if is_resumed else 'out'])
     try:
-        show(result_table(call(progress=True)))
+        from hetero_mmer.cli.progress import progress
+        from hetero_mmer.cli.tables import result_table
+
+        show(result_table(call(callbacks=[progress()])))
     except (KeyboardInterrupt, WriteError) as stop:
         if (folder / 'config.yaml').exists() and not (folder / 'metrics.json').exists():
             when = 'once that is mended, ' if isinstance(stop, WriteError) else ''
@@ -76,15 +48,72 @@ def train(words: list[str]) -> int:
     return 0
 
 
-def _train_parser(model: Any) -> ArgumentParser:
+def _resumed(words: list[str]) -> tuple[partial, bool]:
+    from hetero_mmer.training import check_resumable, resume
+
+    parser = make_parser(train)
+    parser.add_argument('--resume', help='Go on with the run in a folder.')
+    add_trust(parser)
+    parser.add_function_arguments(
+        resume, skip={'folder', 'trust', 'callbacks'}, as_positional=False
+    )
+    args = parse(parser, words, ' with --resume').as_dict()
+    folder = args.pop('resume')
+    check_resumable(folder, args['data'])  # Before torch.
+    return partial(resume, folder=folder, **args), args['trust']
+
+
+def _fresh(words: list[str]) -> tuple[partial, bool]:
+    from hetero_mmer import training
+    from hetero_mmer.cli.model_words import (
+        check_parsed,
+        factories_first,
+        model_options,
+        recipe_first,
+        recipe_of,
+    )
+    from hetero_mmer.run.options import TrainOptions
+    from hetero_mmer.spec import from_spec
+
+    _check_before_torch(words)
+    # All that follows imports a model.
+    from torch.nn import Module
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    parser = _parser(
+        Callable[[dict[str, int], int], Module],
+        Literal['adam', 'adamw'] | Callable[[Iterable], Optimizer],
+        Literal['constant', 'linear'] | Callable[[Optimizer], LRScheduler],
+    )
+    trust, given = '--trust' in words, recipe_of(words)
+    words = factories_first(recipe_first(words, trust=trust))
+    if '--help' in words and '--model' in words:
+        parser = make_parser(train)
+        model, facts = model_options(words)
+        parser.add_class_arguments(model, 'model', skip=facts)
+        words = ['--help']
+    args = parse(parser, words).as_dict()
+    spec, recipe, data, out = (args.pop(n) for n in ('model', 'recipe', 'data', 'out'))
+    if recipe and not trust:
+        check_parsed(spec, words, f"the recipe '{given}'")
+    del args['resume'], args['trust']
+    options = TrainOptions.from_plain(_without_rates(args), trust=True)
+    model = from_spec(spec, trust=True)
+    return partial(training.train, model, data, out=out, options=options), trust
+
+
+def _parser(model: Any, optimizer: Any, schedule: Any) -> ArgumentParser:
     """The parser of a run that starts.
 
     Args:
         model: The type of its model.
+        optimizer: That of its optimiser.
+        schedule: That of its schedule.
     """
     from jsonargparse import ActionConfigFile
 
-    from hetero_mmer import training
+    from hetero_mmer.run.options import TrainOptions
 
     parser = make_parser(train)
     parser.add_argument(
@@ -96,19 +125,44 @@ def _train_parser(model: Any) -> ArgumentParser:
     parser.add_argument('--recipe', action=ActionConfigFile, help=text)
     text = 'A class of hetero_mmer.models by name, or any other by import path.'
     parser.add_argument('--model', type=model, required=True, help=text)
-    parser.add_function_arguments(
-        training.train, skip={'model', 'progress'}, as_positional=False
+    text = "A store, or the name of a data set; 'synthetic' makes one."
+    parser.add_argument('--data', type=str, required=True, help=text)
+    text = 'Folder for the run, which must not exist or be empty.'
+    parser.add_argument('--out', type=str, required=True, help=text)
+    parser.add_class_arguments(TrainOptions, skip={'optimizer', 'schedule'})
+    text = (
+        "'adam' adds weight decay to the gradient, 'adamw' keeps it apart; or a class "
+        'of torch.optim by import path, whose arguments follow.'
     )
+    parser.add_argument('--optimizer', type=optimizer, default='adam', help=text)
+    text = (
+        'Whether the learning rate then stays or falls to zero; or a class of '
+        'torch.optim.lr_scheduler by import path, advanced after each epoch.'
+    )
+    parser.add_argument('--schedule', type=schedule, default='constant', help=text)
     return parser
+
+
+def _without_rates(args: dict[str, Any]) -> dict[str, Any]:
+    """Options whose optimiser leaves rate and decay to the run, which has them."""
+    if isinstance(given := args['optimizer'], dict):
+        own = {
+            name: value
+            for name, value in given['init_args'].items()
+            if name not in ('lr', 'weight_decay')
+        }
+        return {**args, 'optimizer': {**given, 'init_args': own}}
+    return args
 
 
 def _check_before_torch(words: list[str]) -> None:
     """Refuses what is wrong besides the model, which takes torch, or shows the help."""
     from hetero_mmer import training
     from hetero_mmer.cli.model_words import words_but_model
+    from hetero_mmer.run.options import TrainOptions
 
-    parser = _train_parser(Any)
-    rest = words_but_model(words, options_of(parser))
+    parser = _parser(Any, Any, Any)
+    rest = words_but_model(words)
     of_model = any(word.startswith('--model.') for word in words)
     if rest is None or (of_model and '--help' in words):
         return
@@ -118,5 +172,7 @@ def _check_before_torch(words: list[str]) -> None:
         if of_model and 'are required' in str(error):
             return  # A wrong option goes first, and those of a model are not known yet.
         raise
-    del args['resume'], args['recipe'], args['model'], args['trust']
-    training.check_early(**args)
+    for name in ('resume', 'recipe', 'model', 'trust', 'optimizer', 'schedule'):
+        del args[name]  # Of which torch knows some.
+    data, out = args.pop('data'), args.pop('out')
+    training.check_early(data, out, TrainOptions(**args))

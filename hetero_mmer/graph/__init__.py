@@ -3,7 +3,7 @@
 from hetero_mmer.graph.all_pairs import AllPairs
 from hetero_mmer.graph.build import build_graph, label_nodes
 from hetero_mmer.graph.connect import connect, prior_label_graph
-from hetero_mmer.graph.dense import targets
+from hetero_mmer.graph.dense import targets, without_targets
 from hetero_mmer.graph.sample_graph import SampleGraph, explicit
 from hetero_mmer.graph.validate import validate
 
@@ -17,4 +17,5 @@ __all__ = [
     'prior_label_graph',
     'targets',
     'validate',
+    'without_targets',
 ]

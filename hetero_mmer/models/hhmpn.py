@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import (
     Embedding,
@@ -20,9 +19,11 @@ from torch_geometric.typing import EdgeType, NodeType
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.functional.position import sinusoidal_encoding
+from hetero_mmer.graph import AllPairs, prior_label_graph, targets
 from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.criterion import BCE
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
@@ -81,6 +82,11 @@ class HHMPN(Module):
         f2l: Feature-to-label stage; without it a cell gets the mean of its items.
         l2l: Label-to-label stage; without it cells stay as they are.
         m2l: Modality-to-label stage; without it the modalities are summed.
+        label_graph: Which labels of a modality exchange messages, unless the data come
+            with a label graph: all pairs, or those that often occur together in the
+            train split (:func:`~hetero_mmer.graph.prior_label_graph`, as in the
+            authors' code), which :meth:`fit` finds out.
+        criterion: Makes the loss of the logits of a round.
 
     Shapes:
         - **data**: one sample's graph, or a batch of :math:`B`
@@ -105,6 +111,8 @@ class HHMPN(Module):
         (torch.Size([1, 2]), torch.Size([]))
     """
 
+    label_edges: Tensor | None
+
     def __init__(
         self,
         in_channels: dict[str, int],
@@ -122,6 +130,8 @@ class HHMPN(Module):
         f2l: StageConv = True,
         l2l: StageConv = True,
         m2l: StageConv = True,
+        label_graph: Literal['complete', 'prior'] = 'complete',
+        criterion: Callable[[], Module] = BCE,
     ) -> None:
         super().__init__()
         if not in_channels or min(num_labels, num_steps, hidden_channels) < 1:
@@ -136,6 +146,14 @@ class HHMPN(Module):
         self.hidden_channels = hidden_channels
         self.aux_weight = aux_weight
         self.positional = positional
+        self.criterion = criterion()
+        if label_graph not in ('complete', 'prior'):
+            raise InputError(
+                f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
+            )
+        # Empty until it is fitted.
+        edges = torch.empty(2, 0, dtype=torch.long) if label_graph == 'prior' else None
+        self.register_buffer('label_edges', edges)
         self.encoders = ModuleDict(
             {
                 m: item_encoder(width, hidden_channels, self.num_embeddings.get(m))
@@ -167,11 +185,19 @@ class HHMPN(Module):
             module.reset_parameters()
         torch.nn.init.xavier_uniform_(self.out_weight)
 
+    def fit(self, batches: Iterable[HeteroData]) -> None:
+        """Finds the labels that often occur together, for a prior label graph."""
+        if self.label_edges is not None:
+            edges = prior_label_graph(torch.cat([targets(b) for b in batches]))
+            self.label_edges = edges.to(self.out_weight.device)
+
     def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
         """Probabilities of the labels, and the logits of every round."""
         check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
-        edge_index_dict = data.edge_index_dict
+        edge_index_dict = dict(data.edge_index_dict)
         check_relations(data, edge_index_dict)
+        if self.label_edges is not None:
+            edge_index_dict[schema.L2L] = self._prior(edge_index_dict[schema.L2L], data)
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
         logits: list[Tensor] = []
@@ -206,15 +232,27 @@ class HHMPN(Module):
     def loss(self, out: HHMPNOutput, y: Tensor) -> dict[str, Tensor]:
         """Eq. 18 to 20: ``total``, its last round ``out`` and the earlier ``aux``."""
         y = y.to(out.logits.dtype)
-        steps = torch.stack(
-            [F.binary_cross_entropy_with_logits(step, y) for step in out.logits]
-        )  # [T]
+        steps = torch.stack([self.criterion(step, y) for step in out.logits])  # [T]
         aux = steps[:-1].sum()
         return {
             'total': steps[-1] + self.aux_weight * aux,
             'out': steps[-1],
             'aux': aux,
         }
+
+    def _prior(self, given: Tensor | AllPairs, data: HeteroData) -> Tensor:
+        """The prior label graph among the cells of each modality of each sample."""
+        assert self.label_edges is not None
+        if not isinstance(given, AllPairs):
+            raise InputError(
+                "the data come with a label graph, so HHMPN takes no 'prior' one: "
+                'leave out one of both'
+            )
+        if not self.label_edges.numel():
+            raise InputError("the 'prior' label graph of HHMPN is not fitted yet")
+        cells = data[schema.MODALITY].num_nodes
+        shift = torch.arange(0, cells, self.num_labels, device=self.label_edges.device)
+        return (self.label_edges.unsqueeze(1) + shift.view(1, -1, 1)).flatten(1)
 
     def _embed(self, modality: str, data: HeteroData) -> Tensor:
         store = data[modality]

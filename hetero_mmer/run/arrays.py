@@ -14,6 +14,7 @@ from hetero_mmer.store.format import LARGEST
 
 if TYPE_CHECKING:
     from hetero_mmer.graph import SampleGraph
+    from hetero_mmer.run.reading import Reading
     from hetero_mmer.run.record import Record
 
 #: The items of each modality of a sample, ``[S, F]``; absent or None where missing.
@@ -47,7 +48,8 @@ def sample_graphs(run: Record, samples: Sample | Iterable[Sample]) -> list[Sampl
             f"'samples' are dictionaries of arrays by modality, one or several (got "
             f'{type(samples).__name__})'
         )
-    return [_graph(run, sample, str(i)) for i, sample in enumerate(samples)]
+    reading = run.reading
+    return [_graph(run, reading, s, str(i)) for i, s in enumerate(samples)]
 
 
 def as_array(values: Any, what: str) -> NDArray:
@@ -87,7 +89,7 @@ def as_array(values: Any, what: str) -> NDArray:
         ) from None
 
 
-def _graph(run: Record, sample: Sample, name: str) -> SampleGraph:
+def _graph(run: Record, reading: Reading, sample: Sample, name: str) -> SampleGraph:
     from hetero_mmer.graph import build_graph
 
     if not isinstance(sample, Mapping):
@@ -101,18 +103,22 @@ def _graph(run: Record, sample: Sample, name: str) -> SampleGraph:
             f"the model of '{run.path}' reads {list(run.in_channels)} (got "
             f"'{unknown[0]}' in sample '{name}'{did_you_mean(str(unknown[0]), known)})"
         )
-    features = {m: _items(run, m, sample.get(m), name) for m in run.in_channels}
+    features = {
+        m: _items(run, reading, m, sample.get(m), name) for m in run.in_channels
+    }
     return build_graph(
         features,
         num_labels=len(run.label_names),
         kinds=run.kinds,
         num_embeddings=run.num_embeddings,
-        label_graph=run.label_graph,
+        label_graph=reading.label_graph,
         sample_id=name,
     )
 
 
-def _items(run: Record, modality: str, items: ArrayLike | None, name: str) -> NDArray:
+def _items(
+    run: Record, reading: Reading, modality: str, items: ArrayLike | None, name: str
+) -> NDArray:
     from hetero_mmer.loader.scale import standardize_
 
     is_ids, width = modality in run.num_embeddings, run.in_channels[modality]
@@ -134,8 +140,8 @@ def _items(run: Record, modality: str, items: ArrayLike | None, name: str) -> ND
     given = x
     with np.errstate(over='ignore'):
         x = given.astype(np.float32)  # A copy: scaling changes it.
-        if modality in run.scale:
-            standardize_(x, *run.scale[modality])
+        if modality in reading.scale:
+            standardize_(x, *reading.scale[modality])
     large = ~(np.abs(x) <= LARGEST) & np.isfinite(given)  # Others build_graph refuses.
     if large.any():
         value = given[large][0]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hetero_mmer.errors import InputError, InputWarning
-from hetero_mmer.graph import prior_label_graph
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.loader.scale import EQUAL
-from hetero_mmer.run.options import LabelGraph
-from hetero_mmer.run.run import Run
+from hetero_mmer.run.build import Facts
+from hetero_mmer.run.label_files import read_relations, read_vectors
+from hetero_mmer.run.options import TrainOptions
+from hetero_mmer.run.reading import Reading
 from hetero_mmer.schema import check_label_names
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
-
-#: Labels that occur together this often, n_ik / sqrt(n_i n_k), get an edge.
-PRIOR_THRESHOLD = 0.2
 
 #: A column counts as constant if its deviation is below this share of its mean, which
 #: is two to four steps of float32: what varies then is how numbers were rounded. Time
@@ -33,28 +32,22 @@ ROUNDING = 2.0**-22
 class Splits:
     """The samples of a store that fit sees, and those it is tested on."""
 
+    reading: Reading
+    rows: Mapping[str, np.ndarray]  # of each split, those left out included
     train: StoreDataset
     valid: StoreDataset
     test: StoreDataset
-    label_graph: Tensor | None
 
 
 def load_splits(
-    store: Store,
-    *,
-    modalities: Sequence[str] | None = None,
-    label_graph: LabelGraph = 'complete',
-    standardize: bool = False,
-    skip_empty: bool = False,
+    store: Store, options: TrainOptions, label_graph: Tensor | None = None
 ) -> Splits:
     """Checks a store and opens its three splits.
 
     Args:
         store: An open store with labels, which only test may lack.
-        modalities: Which modalities; all by default.
-        label_graph: All pairs of labels, or those that the training labels suggest.
-        standardize: Whether to standardise features with the train split's statistics.
-        skip_empty: Whether to leave out samples without items in these modalities.
+        options: Those of the run.
+        label_graph: Edges among the labels that came with the data, ``[2, E]``.
 
     Raises:
         InputError: For a store without labels, a sample of train or valid whose labels
@@ -71,30 +64,46 @@ def load_splits(
                 f'{sentence}: only those of test may be, or of samples in no split'
             )
     check_label_names(store.label_names)  # Older stores may hold any.
-    edges = None
-    if label_graph == 'prior':
-        y = torch.from_numpy(store.labels[rows['train']])
-        edges = prior_label_graph(y, threshold=PRIOR_THRESHOLD)
-    elif label_graph != 'complete':
-        raise InputError(
-            f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
-        )
-    names = store.modalities if modalities is None else modalities
-    scale = _statistics(store, names, rows['train']) if standardize else None
-    datasets = {
-        split: StoreDataset(
-            store,
-            index,
-            modalities=modalities,
-            label_graph=edges,
-            skip_empty=skip_empty,
-            scale=scale,
-        )
-        for split, index in rows.items()
-    }
+    names = store.chosen(options.modalities)
+    reading = Reading(
+        names,
+        _statistics(store, names, rows['train']) if options.standardize else {},
+        label_graph,
+        options.skip_empty,
+    )
+    datasets = {split: reading.samples(store, index) for split, index in rows.items()}
     for split, samples in datasets.items():
         check_any(samples, split)
-    return Splits(**datasets, label_graph=edges)
+    return Splits(reading, rows, **datasets)
+
+
+def facts_of(store: Store, options: TrainOptions) -> tuple[Facts, Tensor | None]:
+    """What a model is told of the data, and the label graph that came with them.
+
+    Args:
+        store: An open store.
+        options: Those of the run.
+
+    Raises:
+        InputError: For files of label vectors or relations that do not fit the labels.
+    """
+    names, vectors, relations, edges = list(store.label_names), None, None, None
+    if options.label_vectors is not None:
+        vectors = torch.from_numpy(read_vectors(Path(options.label_vectors), names))
+    if options.label_relations is not None:
+        found = read_relations(Path(options.label_relations), names)
+        relations = torch.from_numpy(found)
+        edges = relations.nonzero().T.contiguous()
+    chosen = store.chosen(options.modalities)
+    sizes = store.num_embeddings
+    facts = Facts(
+        {m: store.in_channels[m] for m in chosen},
+        store.num_labels,
+        {m: sizes[m] for m in chosen if m in sizes},
+        vectors,
+        relations,
+    )
+    return facts, edges
 
 
 def labels_of(samples: StoreDataset) -> Tensor:
@@ -109,27 +118,6 @@ def labels_of(samples: StoreDataset) -> Tensor:
     if samples.y is None:
         raise _no_labels(samples.store)
     return samples.y
-
-
-def samples_of(
-    run: Run, store: Store, rows: np.ndarray | None = None, *, skip_empty: bool
-) -> StoreDataset:
-    """Samples of a store as those that a run was trained on.
-
-    Args:
-        run: The run.
-        store: An open store that fits its model.
-        rows: Which samples; all by default.
-        skip_empty: Whether to leave out samples without items in its modalities.
-    """
-    return StoreDataset(
-        store,
-        rows,
-        modalities=list(run.in_channels),
-        label_graph=run.label_graph,
-        skip_empty=skip_empty,
-        scale=run.scale,
-    )
 
 
 def check_any(samples: StoreDataset, split: str) -> None:

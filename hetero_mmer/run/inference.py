@@ -13,7 +13,6 @@ from typing import Any, Literal
 from hetero_mmer.datasets import resolve_data
 from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.files.output import refuse_sources
-from hetero_mmer.run import files
 from hetero_mmer.run.check import (
     check_batch_size,
     check_device,
@@ -95,36 +94,29 @@ def evaluate(
                 f'--output FILE.csv` predicts them'
             )
 
-        from hetero_mmer.run.data import check_any, labels_of, samples_of, some_unknown
-        from hetero_mmer.run.score import predict_probs, score
+        from hetero_mmer.run.data import check_any, some_unknown
+        from hetero_mmer.run.result import result_of
 
         run = load_run(run, trust=trust) if not isinstance(run, Run) else run
-        skip = run.about['skip_empty'] if skip_empty is None else skip_empty
         if sentence := some_unknown(store, split, rows):
             warnings.warn(
                 f'{sentence}: metrics are of the other {int(known.sum())}',
                 InputWarning,
                 stacklevel=2,
             )
-        samples = samples_of(run, store, rows[known], skip_empty=skip)
+        samples = run.samples(store, rows[known], skip_empty=skip_empty)
         check_any(samples, split)
-        y = labels_of(samples)
-        probs = predict_probs(run.model, samples, batch_size, check_device(device))
-        values = run.threshold(threshold)
-        found = score(probs, y, run.label_names, values)
-        return {
-            'model': run.about['model']['class_path'],
-            'data': str(name),
-            'seed': config['seed'],
-            'split': split,
-            'threshold': found['threshold'],
-            'best_epoch': run.about['best_epoch'],
-            'monitor': config.get('monitor', 'f1_micro'),  # As older runs did.
-            'metrics': found['metrics'],
-            'num_samples': len(samples),
-            **({} if known.all() else {'num_unknown': int((~known).sum())}),
-            'versions': files.versions(),
-        }
+        return result_of(
+            run,
+            store,
+            rows,
+            run.predict_samples(samples, batch_size, check_device(device)),
+            data=str(name),
+            seed=config['seed'],
+            monitor=config.get('monitor', 'f1_micro'),  # As older runs did.
+            split=split,
+            threshold=threshold,
+        )
 
 
 def predict(
@@ -182,14 +174,12 @@ def predict(
 
         import torch
 
-        from hetero_mmer.run.data import samples_of
-        from hetero_mmer.run.score import predict_probs, write_predictions
+        from hetero_mmer.run.score import write_predictions
 
         where = check_device(device)
         run = load_run(run, trust=trust) if not isinstance(run, Run) else run
         ids = [str(name) for name in store.ids]
-        samples = samples_of(run, store, skip_empty=True)
-        probs = torch.full((len(ids), len(run.label_names)), torch.nan)
+        samples = run.samples(store, skip_empty=True)
         empty = sorted(set(range(len(ids))) - set(samples.rows.tolist()))
         if empty:
             sentence = (
@@ -201,8 +191,12 @@ def predict(
             warnings.warn(
                 f'{sentence}: their cells are empty', InputWarning, stacklevel=2
             )
-        probs[samples.rows] = predict_probs(run.model, samples, batch_size, where)
-    write_predictions(output, ids, probs, run.label_names, run.threshold(threshold))
+        found = run.predict_samples(samples, batch_size, where)
+        probs = torch.full((len(ids), len(run.label_names)), torch.nan)
+        probs[samples.rows] = found.probs
+        pred = torch.zeros(probs.shape, dtype=torch.bool)
+        pred[samples.rows] = found.decide(run.threshold(threshold))
+    write_predictions(output, ids, probs, run.label_names, pred)
     return output
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,12 @@ import hetero_mmer
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
+from hetero_mmer.run.old import renewed_options
+from hetero_mmer.run.options import TrainOptions
 from hetero_mmer.spec import PlainSpec, locate
+
+#: What a recipe may say.
+OPTIONS: Final = ('model', 'data', 'out', *TrainOptions.__dataclass_fields__)
 
 FOLDER: Final = Path(hetero_mmer.__file__).with_name('recipes')
 
@@ -75,26 +80,27 @@ def find_recipe(name: str | Path) -> Path:
     return recipe_file(str(name))
 
 
-def read_recipe(
-    name: str | Path, known: Iterable[str], *, trust: bool = False
-) -> dict[str, Any]:
+def read_recipe(name: str | Path, *, trust: bool = False) -> dict[str, Any]:
     """The options of a recipe; ``model`` as class path and arguments.
 
     Args:
         name: One of :func:`recipe_names`, or a path.
-        known: Names of all options.
         trust: Whether the model may be code of any module; see
             :func:`~hetero_mmer.spec.locate`.
 
     Raises:
         InputError: For a file that is no recipe, an option that is unknown, or a model
             that would run code which is not trusted.
+
+    Example:
+        >>> read_recipe('hhmpn_mosei')['epochs']
+        50
     """
     path = find_recipe(name)
     recipe = read_yaml(path, 'the recipe ')
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe '{path}' holds no options")
-    known = list(known)
+    recipe, known = renewed_options(recipe), OPTIONS
     for option in recipe:
         if option not in known:
             hint = did_you_mean(str(option), known)

@@ -11,12 +11,14 @@ import numpy as np
 from hetero_mmer.errors import InputError, did_you_mean_path
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.run import files
+from hetero_mmer.run.build import Facts
+from hetero_mmer.run.reading import Reading
 from hetero_mmer.schema import Kind
-from hetero_mmer.spec import NUM_EMBEDDINGS, is_known
+from hetero_mmer.spec import LABEL_RELATIONS, LABEL_VECTORS, NUM_EMBEDDINGS, is_known
 from hetero_mmer.store.about import read_about
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,36 @@ class Record:
         return {m: v['kind'] for m, v in self.about['modalities'].items()}
 
     @property
-    def scale(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Mean and deviation of the columns of each modality that is standardised."""
-        found = {m: v['scale'] for m, v in self.about['modalities'].items()}
-        return {
-            m: (np.array(scale['mean']), np.array(scale['std']))
-            for m, scale in found.items()
-            if scale is not None
-        }
-
-    @property
-    def label_graph(self) -> Tensor | None:
-        """Edges among the labels, ``[2, E]``; None for all pairs."""
+    def facts(self) -> Facts:
+        """What the model was told of its data."""
         import torch
 
+        given = {
+            name: torch.tensor(value)
+            for name in (LABEL_VECTORS, LABEL_RELATIONS)
+            if (value := self.about.get(name)) is not None
+        }
+        return Facts(
+            self.in_channels, len(self.label_names), self.num_embeddings, **given
+        )
+
+    @property
+    def reading(self) -> Reading:
+        """How the run reads samples."""
+        import torch
+
+        found = {m: v['scale'] for m, v in self.about['modalities'].items()}
         edges = self.about['label_graph']
-        return None if edges is None else torch.tensor(edges)
+        return Reading(
+            list(self.in_channels),
+            {
+                m: (np.array(scale['mean']), np.array(scale['std']))
+                for m, scale in found.items()
+                if scale is not None
+            },
+            None if edges is None else torch.tensor(edges),
+            self.about['skip_empty'],
+        )
 
     @property
     def left_out(self) -> list[str]:

@@ -15,8 +15,13 @@ from hetero_mmer.run.record import Record, read_options, read_record
 from hetero_mmer.weights import load_weights
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
     from torch.nn import Module
+
+    from hetero_mmer.loader import StoreDataset
+    from hetero_mmer.run.score import Predicted
+    from hetero_mmer.store import Store
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,7 @@ class Run(Record):
         Raises:
             InputError: If the samples do not fit the model.
         """
-        from hetero_mmer.functional.multilabel import binarize
-        from hetero_mmer.run.score import predict_probs
+        from hetero_mmer.run.score import predicted
 
         check_batch_size(batch_size)
         if threshold is not None:
@@ -74,9 +78,40 @@ class Run(Record):
             return Prediction(
                 self.label_names, np.zeros(shape, np.float32), np.zeros(shape, bool)
             )
-        probs = predict_probs(self.model, graphs, batch_size, check_device(device))
-        pred = binarize(probs, self.threshold(threshold))
-        return Prediction(self.label_names, probs.numpy(), pred.numpy())
+        found = predicted(self.model, graphs, batch_size, check_device(device))
+        pred = found.decide(self.threshold(threshold))
+        return Prediction(self.label_names, found.probs.numpy(), pred.numpy())
+
+    def samples(
+        self,
+        store: Store,
+        rows: np.ndarray | None = None,
+        *,
+        skip_empty: bool | None = None,
+    ) -> StoreDataset:
+        """Samples of a store that fits the model, read as the run's own were.
+
+        Args:
+            store: An open store.
+            rows: Which samples; all by default.
+            skip_empty: Whether to leave out samples without an item in the run's
+                modalities; by default as in the run.
+        """
+        return self.reading.samples(store, rows, skip_empty=skip_empty)
+
+    def predict_samples(
+        self, samples: StoreDataset, batch_size: int, device: torch.device
+    ) -> Predicted:
+        """Predicts what :meth:`samples` opened.
+
+        Args:
+            samples: The samples.
+            batch_size: Samples in a batch.
+            device: Where to compute.
+        """
+        from hetero_mmer.run.score import predicted
+
+        return predicted(self.model, samples, batch_size, device)
 
     def threshold(self, threshold: float | str | None = None) -> float | Tensor:
         """A threshold of this run as a number, or one for each label ``[L]``.
@@ -121,9 +156,7 @@ def load_run(path: str | Path, *, trust: bool = False) -> Run:
     weights = record.path / files.WEIGHTS
     model = build_model(
         record.about['model'],
-        record.in_channels,
-        len(record.label_names),
-        record.num_embeddings,
+        record.facts,
         trust=trust,
         where=f"'{record.path / files.MODEL}'",
         largest=files.size_of_weights(weights),

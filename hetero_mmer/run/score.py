@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,19 +15,32 @@ from torch_geometric.data import HeteroData
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import claim
 from hetero_mmer.functional.multilabel import binarize
+from hetero_mmer.graph import without_targets
 from hetero_mmer.loader import StoreLoader
 from hetero_mmer.run import files
 from hetero_mmer.run.place import predictions_header
 from hetero_mmer.schema import UNKNOWN
 
 
-def predict_probs(
+class Predicted(NamedTuple):
+    """What a model says of N samples."""
+
+    samples: Any  # the graphs, in this order
+    probs: Tensor  # [N, L] on the CPU
+    pred: Tensor | None  # [N, L], of a model that decides by itself
+
+    def decide(self, threshold: float | Tensor) -> Tensor:
+        """Decisions ``[N, L]``, at a threshold where the model makes none."""
+        return binarize(self.probs, threshold) if self.pred is None else self.pred
+
+
+def predicted(
     model: Module,
     samples: Dataset | Sequence[HeteroData],
     batch_size: int,
     device: torch.device,
-) -> Tensor:
-    """Probabilities of all samples in their order, ``[N, L]`` on the CPU.
+) -> Predicted:
+    """Predicts all samples, in their order; the model sees no label of theirs.
 
     Args:
         model: A model; stays in eval mode.
@@ -36,12 +49,17 @@ def predict_probs(
         device: Where; the model moves there.
 
     Raises:
-        InputError: If one of them is not finite.
+        InputError: If a probability is not finite.
     """
     model.eval().to(device)
+    parts: list[Tensor] = []
+    decided: list[Tensor] = []
     with torch.inference_mode():
-        batches = StoreLoader(samples, batch_size)
-        parts = [model(batch.to(device)).probs.float().cpu() for batch in batches]
+        for batch in StoreLoader(samples, batch_size):
+            out = model(without_targets(batch).to(device))
+            parts.append(out.probs.float().cpu())
+            if (pred := getattr(out, 'pred', None)) is not None:
+                decided.append(pred.cpu())
     probs = torch.cat(parts)
     bad = (~probs.isfinite()).any(dim=1).nonzero().flatten().tolist()
     if bad:
@@ -52,7 +70,7 @@ def predict_probs(
             f'probabilities that are not finite ({names}{more}): its weights or their '
             'features are too large'
         )
-    return probs
+    return Predicted(samples, probs, torch.cat(decided) if decided else None)
 
 
 def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
@@ -73,7 +91,11 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
 
 
 def score(
-    probs: Tensor, y: Tensor, names: Sequence[str], threshold: float | Tensor
+    probs: Tensor,
+    y: Tensor,
+    names: Sequence[str],
+    threshold: float | Tensor,
+    pred: Tensor | None = None,
 ) -> dict[str, Any]:
     """Threshold and metrics, as ``metrics.json`` holds them; no metrics of no samples.
 
@@ -82,10 +104,11 @@ def score(
         y: Their labels.
         names: Names of the labels.
         threshold: One for all labels, or ``[L]``.
+        pred: Decisions of a model that makes its own, ``[N, L]``.
     """
     from hetero_mmer.metrics import multilabel_metrics  # Slow to import.
 
-    written: Any = threshold
+    written: Any = threshold if pred is None else None
     if isinstance(threshold, Tensor):
         written = dict(zip(names, threshold.tolist(), strict=True))
     metrics = (
@@ -110,25 +133,20 @@ def write_truth(
 
 
 def write_predictions(
-    path: Path,
-    ids: Sequence[str],
-    probs: Tensor,
-    names: Sequence[str],
-    threshold: float | Tensor,
+    path: Path, ids: Sequence[str], probs: Tensor, names: Sequence[str], pred: Tensor
 ) -> None:
     """Writes a probability and the decision for each label, one row per sample.
 
     A sample whose probabilities are NaN has empty cells.
     """
     header = predictions_header(list(names))
-    pred = binarize(probs, threshold).int()
     unknown = [''] * (2 * len(names))
     cells = (
         unknown if nan else [*p, *d]
         for nan, p, d in zip(
             probs.isnan().any(dim=1).tolist(),
             probs.tolist(),
-            pred.tolist(),
+            pred.int().tolist(),
             strict=True,
         )
     )

@@ -12,14 +12,11 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
-from hetero_mmer.run.options import PRECISIONS
+from hetero_mmer.run.old import renewed_options
 
 #: The options that a resumed run may change: where the data lie (their content may not
 #: change) and what computes.
 MAY_DIFFER: Final = ('data', 'root', 'device', 'num_workers')
-
-#: Lightning's names for number formats, by all names that runs of older versions have.
-LIGHTNINGS: Final = {**PRECISIONS, '32': '32-true', '16': '16-mixed'}
 
 
 class Start(TypedDict):
@@ -89,7 +86,8 @@ def _check_options(
     now: Mapping[str, Any],
     defaults: Mapping[str, Any],
 ) -> None:
-    old, new = dict(_flat({**defaults, **before})), dict(_flat(now))
+    old = dict(_flat({**defaults, **renewed_options(before)}))
+    new = dict(_flat(now))
     for name in [*old, *(name for name in new if name not in old)]:
         was, value = (of.get(name, 'nothing') for of in (old, new))
         if repr(was) != repr(value) and name not in MAY_DIFFER:  # 0 is no false.
@@ -106,7 +104,5 @@ def _flat(options: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, A
         name = prefix if key == 'init_args' else f'{prefix}{key}'
         if isinstance(value, Mapping):
             yield from _flat(value, name if key == 'init_args' else f'{name}.')
-        elif name == 'precision':  # An older run may have a name of Lightning's.
-            yield name, LIGHTNINGS.get(str(value), value)
         else:
             yield name, value

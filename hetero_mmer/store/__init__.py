@@ -7,6 +7,9 @@ from hetero_mmer.store.format import ModalitySpec
 from hetero_mmer.store.like import Like, read_like
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.report import report
+from hetero_mmer.store.split import stratified_folds, stratified_split
+from hetero_mmer.store.split_file import read_split, write_split
+from hetero_mmer.store.split_store import split_store
 from hetero_mmer.store.validate import Finding, validate
 from hetero_mmer.store.writer import NoSampleError, StoreWriter, no_sample
 
@@ -22,6 +25,11 @@ __all__ = [
     'describe',
     'no_sample',
     'read_like',
+    'read_split',
     'report',
+    'split_store',
+    'stratified_folds',
+    'stratified_split',
     'validate',
+    'write_split',
 ]

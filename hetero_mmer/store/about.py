@@ -57,6 +57,8 @@ class About(TypedDict):
     skip_empty: bool
     left_out: list[str]
     label_graph: list[list[int]] | None
+    label_vectors: NotRequired[list[list[Finite]] | None]
+    label_relations: NotRequired[list[list[Finite]] | None]
     threshold: Share | Literal['tuned', 'per-label']
     thresholds: Thresholds
     best_epoch: int

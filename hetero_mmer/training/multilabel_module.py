@@ -8,15 +8,18 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.nn import Module
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch_geometric.data import Batch
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
-from hetero_mmer.graph import targets
+from hetero_mmer.graph import targets, without_targets
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
-from hetero_mmer.run.options import OptimizerName, Schedule
+from hetero_mmer.run.options import TrainOptions, monitored
 from hetero_mmer.training.optim import make_optimizer, make_schedule
 from hetero_mmer.training.seed import seed_everything
+from hetero_mmer.typing import Steps
 
 #: Steps after which losses on a GPU are looked at, all at once.
 _LOOK_EVERY = 64
@@ -29,14 +32,12 @@ class MultilabelModule(LightningModule):
     metrics as ``valid/<metric>``. Every epoch draws its random numbers from the seed
     and its own number, so that a run that was resumed goes on as it would have.
 
+    A model that calls ``backward`` itself is stepped by hand, with the same
+    accumulation, clipping, precision and schedule as any other.
+
     Args:
         model: The model.
-        seed: Of dropout and all else that is random.
-        optimizer: See :func:`~hetero_mmer.training.optim.make_optimizer`.
-        learning_rate: Its highest value.
-        weight_decay: Not for biases and norms.
-        warmup: Share of the steps in which the learning rate rises.
-        schedule: What the learning rate does then.
+        options: How it is trained.
         threshold: Above which a label counts as positive in ``valid/<metric>``; a word
             for the one that is tuned on valid in each epoch.
         label_names: Names in the metrics ``wa_<label>``.
@@ -47,44 +48,48 @@ class MultilabelModule(LightningModule):
     def __init__(
         self,
         model: Module,
+        options: TrainOptions,
         *,
-        seed: int = 0,
-        optimizer: OptimizerName = 'adam',
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        warmup: float = 0.0,
-        schedule: Schedule = 'constant',
         threshold: Threshold = 0.5,
         label_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
-        self.seed = seed
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.warmup = warmup
-        self.schedule = schedule
+        self.options = options
+        self.automatic_optimization = not isinstance(model, Steps)
         self._losses: list[tuple[Tensor, int, Sequence[str]]] = []
         self.metrics = MultilabelMetrics(threshold=threshold, label_names=label_names)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser with its schedule, advanced each step."""
+        """The optimiser with its schedule."""
+        options = self.options
         optimizer = make_optimizer(
-            self.model, self.optimizer, self.learning_rate, self.weight_decay
+            self.model, options.optimizer, options.learning_rate, options.weight_decay
         )
         num_steps = int(self.trainer.estimated_stepping_batches)
-        schedule = make_schedule(optimizer, self.schedule, self.warmup, num_steps)
-        return [optimizer], [{'scheduler': schedule, 'interval': 'step'}]
+        if not self.automatic_optimization:  # Lightning counts batches then.
+            per_epoch = num_steps // options.epochs
+            num_steps = options.epochs * -(-per_epoch // options.accumulate)
+        schedule = make_schedule(optimizer, options.schedule, options.warmup, num_steps)
+        interval = 'epoch' if callable(options.schedule) else 'step'
+        config = {
+            'scheduler': schedule,
+            'interval': interval,
+            'monitor': monitored(options.monitor) or 'valid/total',
+        }
+        return [optimizer], [config]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Starts the random numbers of an epoch."""
         if batch_idx == 0:  # Not earlier: loaders may draw when they start.
-            seed_everything(self.seed, self.current_epoch)
+            seed_everything(self.options.seed, self.current_epoch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch, which is finite."""
-        _, parts = self._step(batch, 'train')
+        if self.automatic_optimization:
+            _, parts = self._step(batch, 'train')
+        else:
+            parts = self._step_by_hand(batch, batch_idx)
         loss = parts['total']
         names = batch.get(schema.SAMPLE_ID, [])
         self._losses.append((loss.detach(), batch_idx, names))
@@ -92,6 +97,26 @@ class MultilabelModule(LightningModule):
         if loss.device.type == 'cpu' or len(self._losses) == _LOOK_EVERY:
             self._check_losses()
         return loss
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clips gradients, where Lightning leaves it to us."""
+        if not self.automatic_optimization and self.options.gradient_clip is not None:
+            self.clip_gradients(
+                optimizer,
+                gradient_clip_val=self.options.gradient_clip,
+                gradient_clip_algorithm=self.options.clip_by,
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Advances a schedule of epochs, where Lightning leaves it to us."""
+        if self.automatic_optimization or not callable(self.options.schedule):
+            return
+        schedule: Any = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau):
+            name = monitored(self.options.monitor) or 'valid/total'
+            schedule.step(self.trainer.callback_metrics[name])
+        else:
+            schedule.step()
 
     def on_validation_start(self) -> None:
         """Looks at the losses before anything is made of the weights."""
@@ -115,15 +140,35 @@ class MultilabelModule(LightningModule):
         self.log_dict({f'valid/{name}': value for name, value in values.items()})
 
     def _step(self, batch: Batch, stage: str) -> tuple[Any, dict[str, Tensor]]:
-        out = self.model(batch)
+        out = self.model(batch if self.training else without_targets(batch))
         parts = self.model.loss(out, targets(batch))
+        self._log(parts, batch, stage)
+        return out, parts
+
+    def _step_by_hand(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One batch of a model that calls ``backward`` itself."""
+        accumulate = self.options.accumulate
+        optimizer: Any = self.optimizers()
+        if batch_idx % accumulate == 0:
+            optimizer.zero_grad()
+        parts = self.model.step(
+            batch, targets(batch), lambda loss: self.manual_backward(loss / accumulate)
+        )
+        self._log(parts, batch, 'train')
+        if (batch_idx + 1) % accumulate == 0 or self.trainer.is_last_batch:
+            optimizer.step()
+            if not callable(self.options.schedule):
+                schedule: Any = self.lr_schedulers()
+                schedule.step()
+        return parts
+
+    def _log(self, parts: dict[str, Tensor], batch: Batch, stage: str) -> None:
         self.log_dict(
             {f'{stage}/{name}': part.detach() for name, part in parts.items()},
             on_step=False,
             on_epoch=True,
             batch_size=batch.num_graphs,
         )
-        return out, parts
 
     def _check_losses(self) -> None:
         """Refuses a loss that is not finite, which also spoils all that follow."""
@@ -143,5 +188,5 @@ class MultilabelModule(LightningModule):
             f'training diverged in epoch {self.current_epoch + 1}: the loss is {value} '
             f'at step {step + 1} (samples {some}{more}); lower the learning rate or '
             'the gradient clip'
-            + (', or take --precision bf16: float16 ends at 65504' if half else '')
+            + (", or take the 'precision' bf16: float16 ends at 65504" if half else '')
         )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,7 @@ from hetero_mmer.files.output import replacing
 from hetero_mmer.files.plain import Within, check_plain
 from hetero_mmer.run import files
 from hetero_mmer.run.events import Events
-from hetero_mmer.run.options import Monitor
-from hetero_mmer.training.epoch_line import epoch_line, monitored
+from hetero_mmer.run.options import Monitor, monitored
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.weights import save_weights
 
@@ -45,7 +43,6 @@ class Recorder(Checkpoint):
         patience: Epochs without improvement after which training stops.
         start: The run's options and the sha256 of its data, for the checkpoint.
         monitored_at: The threshold of the metrics on valid, or how it is tuned.
-        tells: Whether to write a line on stderr after each epoch.
     """
 
     def __init__(
@@ -56,14 +53,12 @@ class Recorder(Checkpoint):
         patience: int | None,
         start: Mapping[str, Any],
         monitored_at: float | str = 0.5,
-        tells: bool = False,
     ) -> None:
         self.folder = folder
         self.monitor = monitor
         self.monitored_at = monitored_at
         self.patience = patience
         self.start = dict(start)
-        self.tells = tells
         self.events = Events(folder / files.EVENTS)
         self.rows: list[dict[str, float]] = []
         self.best_epoch = 0
@@ -127,15 +122,6 @@ class Recorder(Checkpoint):
             save_weights(module.model, self.folder / files.WEIGHTS)
         (self.folder / files.START).unlink(missing_ok=True)  # The checkpoint has it.
         trainer.should_stop = trainer.should_stop or self.exhausted
-        if self.tells and trainer.is_global_zero:
-            self._tell(trainer.max_epochs or 0)
-
-    def _tell(self, epochs: int) -> None:
-        line = epoch_line(
-            *(self.rows, epochs, self.monitor, self.best_epoch), ends=self.exhausted
-        )
-        sys.stderr.write(f'{line}\n')
-        sys.stderr.flush()
 
     def on_exception(
         self, trainer: Trainer, module: MultilabelModule, error: BaseException

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import shutil
-
-import h5py
 import numpy as np
 import pytest
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.run.data import labels_of, load_splits
+from hetero_mmer.run.options import TrainOptions
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 
 
@@ -23,26 +21,13 @@ def write(path, splits, *, labelled=True):
 
 def test_splits_are_those_of_the_store(data):
     with Store(data) as store:
-        splits = load_splits(store)
+        splits = load_splits(store, TrainOptions())
         for name in ('train', 'valid', 'test'):
             samples = getattr(splits, name)
             rows = np.flatnonzero(store.split == name)
             assert samples.sample_ids == store.ids[rows].tolist()
             assert labels_of(samples).tolist() == store.labels[rows].tolist()
-        assert splits.label_graph is None
-
-
-def test_prior_graph_comes_from_training_labels_alone(data, tmp_path):
-    changed = tmp_path / 'changed.h5'
-    shutil.copy(data, changed)
-    with h5py.File(changed, 'r+') as file:
-        held_out = file['split'].asstr()[()] != 'train'
-        file['labels'][...] = np.where(held_out[:, None], 1, file['labels'][()])
-    graphs = []
-    for path in (data, changed):
-        with Store(path) as store:
-            graphs.append(load_splits(store, label_graph='prior').label_graph)
-    assert graphs[0].equal(graphs[1])
+        assert splits.reading.label_graph is None
 
 
 @pytest.mark.parametrize('missing', ['train', 'valid', 'test'])
@@ -52,13 +37,13 @@ def test_each_split_is_needed(missing, tmp_path):
         Store(write(tmp_path / 'a.h5', splits)) as store,
         pytest.raises(InputError, match=f"split '{missing}'"),
     ):
-        load_splits(store)
+        load_splits(store, TrainOptions())
 
 
 def test_labels_are_needed(tmp_path):
     path = write(tmp_path / 'a.h5', ['train', 'valid', 'test'], labelled=False)
     with Store(path) as store:
         with pytest.raises(InputError, match='has no labels'):
-            load_splits(store)
+            load_splits(store, TrainOptions())
         with pytest.raises(InputError, match='has no labels'):
             labels_of(StoreDataset(store))

@@ -18,14 +18,14 @@ FLAGS = [f'--{name}' for name in OPTIONS]
 
 @pytest.mark.parametrize('name', recipe_names())
 def test_recipe_makes_its_model(name):
-    recipe = read_recipe(name, OPTIONS)
+    recipe = read_recipe(name)
     model = build_model(recipe['model'], {'text': 3, 'audio': 2}, 4)
     assert model.in_channels == {'text': 3, 'audio': 2}
     check_model_options(recipe['model']['class_path'], recipe['model']['init_args'])
 
 
 def test_mosei_recipe_is_the_model_of_the_paper():
-    recipe = read_recipe('hhmpn_mosei', OPTIONS)
+    recipe = read_recipe('hhmpn_mosei')
     args = recipe['model']['init_args']
     paper = {'hidden_channels': 256, 'num_steps': 3, 'aux_weight': 0.2, 'norm': False}
     assert paper.items() <= args.items()
@@ -36,7 +36,7 @@ def test_mosei_recipe_is_the_model_of_the_paper():
 
 def test_recipe_and_model_come_first():
     words = ['--seed', '3', '--model.num_steps=2', '--model=HHMPN', '--recipe']
-    words = recipe_first([*words, 'hhmpn_mosei', '--data', 'x'], FLAGS)
+    words = recipe_first([*words, 'hhmpn_mosei', '--data', 'x'])
     assert words[:2] == ['--recipe', str(find_recipe('hhmpn_mosei'))]
     assert words[2:4] == ['--model', 'hetero_mmer.models.HHMPN']
     assert words[4:] == ['--seed', '3', '--model.num_steps=2', '--data', 'x']
@@ -45,7 +45,7 @@ def test_recipe_and_model_come_first():
 def test_model_may_be_a_name_alone(tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text('model: HHMPN')
-    assert read_recipe(path, OPTIONS)['model']['class_path'] == 'HHMPN'
+    assert read_recipe(path)['model']['class_path'] == 'HHMPN'
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_wrong_recipe_is_refused(text, message, tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        recipe_first(['--recipe', str(path)], FLAGS)
+        recipe_first(['--recipe', str(path)])
 
 
 def recipe(f2l):
@@ -96,10 +96,10 @@ def test_a_recipe_runs_nothing_beside_it(text, tmp_path, monkeypatch):
     path.write_text(text)
     words = ['--recipe', str(path)]
     with pytest.raises(UntrustedError, match=r"the recipe .* run 'beside\.Model'"):
-        recipe_first(words, FLAGS)
+        recipe_first(words)
     with pytest.raises(UntrustedError):
-        read_recipe(path, OPTIONS)
-    assert read_recipe(path, OPTIONS, trust=True)
+        read_recipe(path)
+    assert read_recipe(path, trust=True)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_recipe_holds_no_text_that_would_be_read_again(text, tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text(recipe(text))
     with pytest.raises(InputError, match=r"'model\.init_args\.f2l' in the recipe"):
-        read_recipe(path, OPTIONS)
+        read_recipe(path)
 
 
 def test_words_and_layers_in_a_recipe_are_no_danger(tmp_path):
@@ -122,18 +122,18 @@ def test_words_and_layers_in_a_recipe_are_no_danger(tmp_path):
         '{class_path: torch_geometric.nn.GATv2Conv, init_args: {aggr: max, heads: 1}}'
     )
     path.write_text(recipe(text))
-    assert read_recipe(path, OPTIONS)['model']['class_path'] == 'HHMPN'
+    assert read_recipe(path)['model']['class_path'] == 'HHMPN'
     path.write_text(recipe('torch_geometric.nn.SAGEConv'))
-    read_recipe(path, OPTIONS)
+    read_recipe(path)
 
 
 def test_what_was_parsed_is_judged_unless_it_was_typed():
     spec = {'class_path': 'HHMPN', 'init_args': {'f2l': {'class_path': 'no.Thing'}}}
     for words in (['--data', 'Thing'], ['--model', 'HHMPN', '--seed', 'Thing']):
         with pytest.raises(UntrustedError, match=r"'r' would run 'no\.Thing'"):
-            check_parsed(spec, [*words, '--recipe', 'r'])
+            check_parsed(spec, words, "'r'")
     for words in (['--model.f2l', 'Thing'], ['--model.f2l=no.Thing']):
-        check_parsed(spec, words)
+        check_parsed(spec, words, 'a recipe')
 
 
 def test_unknown_recipe_names_the_nearest():

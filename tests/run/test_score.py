@@ -12,7 +12,7 @@ from hetero_mmer.loader import StoreDataset
 from hetero_mmer.run import load_run
 from hetero_mmer.run.place import check_predictions_path
 from hetero_mmer.run.score import (
-    predict_probs,
+    predicted,
     score,
     tune_both,
     write_predictions,
@@ -29,7 +29,7 @@ def test_size_of_batches_changes_nothing(finished, data):
     with Store(data) as store:
         samples = StoreDataset(store)
         whole, single = (
-            predict_probs(run.model, samples, size, torch.device('cpu'))
+            predicted(run.model, samples, size, torch.device('cpu')).probs
             for size in (1000, 1)
         )
     assert whole.shape == (80, 3)
@@ -54,7 +54,7 @@ def test_score_takes_a_threshold_for_each_label():
 
 def test_tables(tmp_path):
     write_truth(tmp_path / 'a.csv', 'xyz', PROBS, Y, ['a', 'b'])
-    write_predictions(tmp_path / 'b.csv', 'xyz', PROBS, ['a', 'b'], 0.25)
+    write_predictions(tmp_path / 'b.csv', 'xyz', PROBS, ['a', 'b'], PROBS > 0.25)
     truth, predicted = (
         list(csv.reader((tmp_path / name).open())) for name in ('a.csv', 'b.csv')
     )

@@ -93,7 +93,7 @@ def edits(**options):
         ),
         (edits(modalities=['text']), r"'modalities' None, .* \['text'\] now"),
         (edits(monitor='map'), "'monitor' f1_micro, .* map now"),
-        (edits(precision='bf16'), "'precision' 32-true, .* bf16-mixed now"),
+        (edits(precision='bf16'), "'precision' fp32, .* bf16 now"),
         (lambda c: c.pop('batch_size'), "'batch_size' 16, .* 64 now"),
         (
             lambda c: c['model']['init_args'].update(dropout=0.1),

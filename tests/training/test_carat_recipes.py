@@ -12,7 +12,6 @@ from hetero_mmer.datasets import synthesize
 from hetero_mmer.models import CARAT
 from hetero_mmer.run import read_recipe, recipe_names
 from hetero_mmer.spec import from_spec, to_spec
-from hetero_mmer.training import train
 
 NAMES = [name for name in recipe_names() if name.startswith('carat_')]
 
@@ -48,7 +47,7 @@ CHANGES['fusion_reconstruction'] = CHANGES['fusion_alignment']
 
 
 def options(name):
-    recipe = read_recipe(name, signature(train).parameters)
+    recipe = read_recipe(name)
     return to_spec(from_spec(recipe.pop('model')))['init_args'], recipe
 
 

@@ -21,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch_geometric.nn import GATv2Conv
 
 from hetero_mmer.cli import main
+from hetero_mmer.cli.progress import ProgressLine
 from hetero_mmer.datasets import synthesize
 from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.models import HHMPN
@@ -28,7 +29,6 @@ from hetero_mmer.run import evaluate, load_run, predict
 from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training import MultilabelModule, resume, train
-from hetero_mmer.training.progress import ProgressLine
 
 
 def rows(path):
@@ -350,16 +350,8 @@ def test_some_modalities_and_the_prior_graph(tmp_path, options):
     folder, data = tmp_path / 'run', tmp_path / 'data.h5'
     widths = {'text': 5, 'audio': 4}
     synthesize(data, num_samples=60, modalities=widths, num_labels=3, missing=0).close()
-    model = partial(HHMPN, hidden_channels=8, num_steps=1)
-    train(
-        model,
-        data,
-        folder,
-        modalities=['text'],
-        label_graph='prior',
-        epochs=1,
-        **options,
-    )
+    model = partial(HHMPN, hidden_channels=8, num_steps=1, label_graph='prior')
+    train(model, data, folder, modalities=['text'], epochs=1, **options)
     run = load_run(folder)
     assert run.in_channels == {'text': 5}
     assert run.left_out == ['audio']
@@ -372,7 +364,7 @@ def test_some_modalities_and_the_prior_graph(tmp_path, options):
         if k == i
         or (y[:, k] @ y[:, i]) / math.sqrt(y[:, k].sum() * y[:, i].sum()) >= 0.2
     }
-    assert set(zip(*run.label_graph.tolist(), strict=True)) == edges
+    assert set(zip(*run.model.label_edges.tolist(), strict=True)) == edges
     before = json.loads((folder / 'metrics.json').read_text())['metrics']
     assert evaluate(folder)['metrics'] == pytest.approx(before, nan_ok=True)
 
@@ -429,7 +421,9 @@ def test_training_is_silent(tmp_path, data, model, options, capfd, recwarn):
 
 def test_progress_is_one_line(tmp_path, data, model, options, capfd, monkeypatch):
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
-    train(model, data, tmp_path / 'run', epochs=2, progress=True, **options)
+    train(
+        model, data, tmp_path / 'run', epochs=2, callbacks=[ProgressLine()], **options
+    )
     out, err = capfd.readouterr()
     assert not out
     assert 'epoch 2/2' in err
@@ -450,7 +444,14 @@ def test_progress_ends_with_an_interruption(
     monkeypatch.setattr(ProgressLine, 'on_exception', on_exception)
     interrupt_at(monkeypatch, 1, 0)
     with pytest.raises(KeyboardInterrupt):
-        train(model, data, tmp_path / 'run', epochs=2, progress=True, **options)
+        train(
+            model,
+            data,
+            tmp_path / 'run',
+            epochs=2,
+            callbacks=[ProgressLine()],
+            **options,
+        )
     assert stopped == [False]
 
 
@@ -464,7 +465,7 @@ def test_progress_ends_with_an_interruption(
         ({'threshold': 'best'}, "'tuned' or 'per-label'"),
         ({'threshold': 1.5}, r'in \[0, 1\]'),
         ({'optimizer': 'sgd'}, "'adam', 'adamw'"),
-        ({'label_graph': 'full'}, "'complete', 'prior'"),
+        ({'model': partial(HHMPN, label_graph='full')}, "'complete', 'prior'"),
         ({'modalities': ['text', 'smell']}, 'smell'),
         ({'modalities': ['text']}, r"have no item in \['text'\]"),
         ({'device': 'tpu'}, "'device' is one of"),
@@ -517,3 +518,17 @@ def test_divergence_is_told(tmp_path, data, model, monkeypatch):
     monkeypatch.setattr(MultilabelModule, 'training_step', step)
     with pytest.raises(InputError, match='diverged in epoch 1'):
         train(model, data, tmp_path / 'run', epochs=1, device='cpu')
+
+
+def test_prior_graph_comes_from_training_labels_alone(data, tmp_path, options):
+    changed = tmp_path / 'changed.h5'
+    shutil.copy(data, changed)
+    with h5py.File(changed, 'r+') as file:
+        held_out = file['split'].asstr()[()] != 'train'
+        file['labels'][...] = np.where(held_out[:, None], 1, file['labels'][()])
+    graphs = []
+    for path in (data, changed):
+        model = partial(HHMPN, hidden_channels=4, num_steps=1, label_graph='prior')
+        train(model, path, tmp_path / path.stem, epochs=1, **options)
+        graphs.append(load_run(tmp_path / path.stem).model.label_edges)
+    assert graphs[0].equal(graphs[1])

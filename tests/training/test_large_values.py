@@ -13,7 +13,7 @@ from hetero_mmer.cli import main
 from hetero_mmer.errors import InputError
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.run import load_run, predict
-from hetero_mmer.run.score import predict_probs
+from hetero_mmer.run.score import predicted
 from hetero_mmer.store import Store
 from hetero_mmer.training import train
 from hetero_mmer.training.multilabel_module import MultilabelModule
@@ -95,7 +95,10 @@ def test_probabilities_that_are_not_finite_are_not_written(
     chosen = set()
     with Store(data) as store:
         samples = StoreDataset(store, [3, 5])
-        assert predict_probs(run.model, samples, 1, torch.device('cpu')).shape == (2, 3)
+        assert predicted(run.model, samples, 1, torch.device('cpu')).probs.shape == (
+            2,
+            3,
+        )
 
 
 @pytest.mark.parametrize('look_every', [None, 1, 64])

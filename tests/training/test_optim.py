@@ -9,7 +9,7 @@ from hetero_mmer.training.optim import make_optimizer, make_schedule, parameter_
 
 def test_biases_and_norms_do_not_decay():
     model = Sequential(Linear(2, 3), LayerNorm(3), BatchNorm1d(3), Embedding(4, 3))
-    decay, rest = parameter_groups(model, 0.1)
+    decay, rest = parameter_groups(model, 0.01, 0.1)
     assert {id(p) for p in decay['params']} == {
         id(model[0].weight),
         id(model[3].weight),
@@ -21,7 +21,7 @@ def test_biases_and_norms_do_not_decay():
 def test_frozen_parameters_are_left_out():
     model = Linear(2, 3)
     model.bias.requires_grad_(False)
-    (group,) = parameter_groups(model, 0.1)
+    (group,) = parameter_groups(model, 0.01, 0.1)
     assert group['params'] == [model.weight]
 
 

@@ -50,10 +50,10 @@ def run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     write_store(folder / 'data.h5', 40, seed=0)
     model = {
-        'HHMPN': partial(HHMPN, hidden_channels=8),
+        'HHMPN': partial(HHMPN, hidden_channels=8, label_graph='prior'),
         'CARAT': partial(CARAT, hidden_channels=8, num_layers=1, queue_size=16),
     }[request.param]
-    options = {'standardize': True, 'label_graph': 'prior', 'threshold': 'per-label'}
+    options = {'standardize': True, 'threshold': 'per-label'}
     train(model, folder / 'data.h5', folder / 'run', epochs=2, **options)
     return load_run(folder / 'run')
 

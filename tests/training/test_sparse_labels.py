@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -66,7 +64,7 @@ def best_constant(y):
 def test_recipes_for_own_data_beat_constant_answers(recipe, seed, tmp_path):
     path = tmp_path / 'sparse.h5'
     write_store(path, seed=11)
-    options = read_recipe(recipe, inspect.signature(train).parameters)
+    options = read_recipe(recipe)
     model = from_spec(options.pop('model'))
     result = train(model, path, tmp_path / 'run', seed=seed, **options)
     with Store(path) as store:

@@ -14,6 +14,7 @@ from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.loader import StoreDataset, dataset
 from hetero_mmer.run import evaluate, load_run, predict
 from hetero_mmer.run.data import load_splits
+from hetero_mmer.run.options import TrainOptions
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 from hetero_mmer.training import train
 
@@ -132,7 +133,7 @@ def test_values_that_were_cleaned_become_the_mean(clean, in_memory, tmp_path):
     seen = np.where(np.isfinite(seen), seen, np.nan).astype(np.float32)
     mean, std = np.nanmean(seen, axis=0, dtype='d'), np.nanstd(seen, axis=0, dtype='d')
     with store_of(tmp_path / 'a.h5', arrays, clean=clean) as store:
-        scale = load_splits(store, standardize=True).train.scale
+        scale = load_splits(store, TrainOptions(standardize=True)).train.scale
         samples = StoreDataset(store, [7, 0, 2], in_memory=in_memory, scale=scale)
         raw = np.vstack([arrays[i] for i in (2, 7, 2)])
         expected = np.where(np.isfinite(raw), (raw - mean) / std, 0)
@@ -157,9 +158,9 @@ def test_an_older_store_does_not_know_what_was_cleaned(tmp_path):
         del file['features/audio/cleaned']
     with Store(tmp_path / 'a.h5') as store:
         with pytest.warns(InputWarning, match=rf"'audio' .* zero \({count} values\)"):
-            load_splits(store, standardize=True)
-        load_splits(store)  # Zero is what was asked for.
-        load_splits(store, standardize=True, modalities=['text'])
+            load_splits(store, TrainOptions(standardize=True))
+        load_splits(store, TrainOptions())  # Zero is what was asked for.
+        load_splits(store, TrainOptions(standardize=True, modalities=['text']))
 
 
 @pytest.mark.filterwarnings('error')
@@ -169,7 +170,7 @@ def test_ordinary_data_warn_of_nothing(clean, tmp_path):
     clean_ones = [rng.normal(1e4, 1, (2, 3)) for _ in range(8)]
     clean_ones[0][:, 2] = np.nan
     with store_of(tmp_path / 'a.h5', clean_ones, clean=clean) as store:
-        load_splits(store, standardize=True)
+        load_splits(store, TrainOptions(standardize=True))
 
 
 @pytest.mark.parametrize('older', [False, True])
@@ -186,7 +187,7 @@ def test_a_modality_that_train_lacks_stays_as_it_is(older, tmp_path):
         with pytest.warns(
             InputWarning, match="'audio' has no value in the train split"
         ):
-            splits = load_splits(store, standardize=True)
+            splits = load_splits(store, TrainOptions(standardize=True))
         assert (splits.test.batch([0])['audio'].x == 42).all()
         assert (splits.valid.batch([1])['audio'].x == 46).all()
 
@@ -209,9 +210,9 @@ def test_what_is_only_rounded_is_constant(column, constant, tmp_path):
     with store_of(tmp_path / 'a.h5', arrays, columns=('f0', 'hnr')) as store:
         if constant:
             with pytest.warns(InputWarning, match="'f0' of 'audio'.*constant"):
-                splits = load_splits(store, standardize=True)
+                splits = load_splits(store, TrainOptions(standardize=True))
         else:
-            splits = load_splits(store, standardize=True)
+            splits = load_splits(store, TrainOptions(standardize=True))
         x = splits.train.batch(range(4))['audio'].x.numpy().astype(np.float64)
     train = np.array(column, np.float32)[[0, 3, 4, 7]].astype(np.float64)
     expected = 0 * train if constant else (train - train.mean()) / train.std()
@@ -222,7 +223,7 @@ def test_what_is_only_rounded_is_constant(column, constant, tmp_path):
 def test_exactly_equal_values_are_constant_without_a_word(tmp_path, recwarn):
     arrays = [np.full((3, 2), 7.1) for _ in range(8)]
     with store_of(tmp_path / 'a.h5', arrays) as store:
-        splits = load_splits(store, standardize=True)
+        splits = load_splits(store, TrainOptions(standardize=True))
         assert (splits.test.batch([0, 1])['audio'].x == 0).all()
     assert not [w for w in recwarn if issubclass(w.category, InputWarning)]
 
@@ -242,15 +243,17 @@ def test_a_value_that_is_too_large_is_found_before_training(
     with store_of(tmp_path / 'a.h5', arrays, columns=('f0', 'hnr')) as store:
         where = f"in sample 's{i}', column 'hnr'"
         with pytest.raises(InputError, match=r"'audio' .* too large") as it:
-            load_splits(store)
+            load_splits(store, TrainOptions())
         assert where in str(it.value)
         assert f'{arrays[i][-1, 1]:.4g} in' in str(it.value)
         if split == 'train':  # Its deviation grows with it.
-            scaled = load_splits(store, standardize=True).train.batch(range(4))
+            scaled = load_splits(store, TrainOptions(standardize=True)).train.batch(
+                range(4)
+            )
             assert scaled['audio'].x.abs().max() < 10
             return
         with pytest.raises(InputError, match='after standardising') as it:
-            load_splits(store, standardize=True)
+            load_splits(store, TrainOptions(standardize=True))
         assert where in str(it.value)
         assert '-3.4e+38 in' in str(it.value)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from functools import partial
 
 import h5py
 import numpy as np
@@ -162,7 +163,9 @@ def test_training_needs_labels(data, model, options, tmp_path, split, label_grap
     with Store(path) as store:
         first = store.ids[store.rows(split)[9]]
     with pytest.raises(InputError, match=f"split '{split}' .* first is '{first}'"):
-        train(model, path, tmp_path / 'run', label_graph=label_graph, **options)
+        train(
+            partial(model, label_graph=label_graph), path, tmp_path / 'run', **options
+        )
     assert not (tmp_path / 'run').exists() or not list((tmp_path / 'run').iterdir())
 
 

@@ -15,7 +15,6 @@ from hetero_mmer.datasets.m3ed.m3ed import convert
 from hetero_mmer.errors import InputError
 from hetero_mmer.run import read_recipe
 from hetero_mmer.store import Store
-from hetero_mmer.training import train
 
 NUMBERS = {'Happy': 0, 'Neutral': 1, 'Sad': 2, 'Disgust': 3, 'Anger': 4, 'Fear': 5,
            'Surprise': 6}  # fmt: skip
@@ -416,7 +415,7 @@ def test_from_the_command_line(files, capsys):
 
 def test_the_recipe_fits(files, tmp_path):
     """The layers of CARAT's recipe are for the modalities of the store."""
-    recipe = read_recipe('carat_m3ed', ['model', *train.__kwdefaults__])
+    recipe = read_recipe('carat_m3ed')
     sources, out, _ = files()
     with convert(sources, out, level='dialogue') as store:
         layers = recipe['model']['init_args']['num_layers']

@@ -3,22 +3,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hetero_mmer.run.options import Monitor
+from hetero_mmer.run.options import Monitor, monitored
 
 #: The time that is left is judged by so many epochs, since a machine's load changes.
 _RECENT: Final = 5
-
-
-def monitored(monitor: Monitor) -> str | None:
-    """The name under which the monitored value of an epoch is logged, if there is one.
-
-    Example:
-        >>> monitored('map'), monitored('loss'), monitored('last')
-        ('valid/map', 'valid/total', None)
-    """
-    if monitor == 'last':
-        return None
-    return 'valid/total' if monitor == 'loss' else f'valid/{monitor}'
 
 
 def epoch_line(

@@ -8,7 +8,7 @@ from torch.nn import Linear, Module
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph
-from hetero_mmer.run.check import check_model
+from hetero_mmer.run.check_model import check_model
 
 Output = namedtuple('Output', 'probs')
 

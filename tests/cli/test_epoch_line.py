@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from hetero_mmer.cli.epoch_line import epoch_line
+from hetero_mmer.cli.progress import EpochLines
+from hetero_mmer.run.options import monitored
 from hetero_mmer.training import train
-from hetero_mmer.training.epoch_line import epoch_line, monitored
 
 LINE = re.compile(
     r'epoch (?P<epoch>\d+)/(?P<epochs>\d+)  loss (?P<loss>\S+)  valid (?P<name>\S+) '
@@ -21,7 +23,7 @@ def test_lines_say_what_the_table_says(monitor, tmp_path, data, model, options, 
         *(model, data, tmp_path / 'run'),
         epochs=4,
         monitor=monitor,
-        progress=True,
+        callbacks=[EpochLines()],
         **options,
     )
     out, err = capfd.readouterr()
@@ -64,7 +66,13 @@ def test_the_time_that_is_left():
 
 def test_a_run_that_stops_early_has_no_time_left(tmp_path, data, model, options, capfd):
     frozen = {**options, 'learning_rate': 1e-12}
-    train(model, data, tmp_path / 'run', epochs=9, patience=2, progress=True, **frozen)
+    train(
+        *(model, data, tmp_path / 'run'),
+        epochs=9,
+        patience=2,
+        callbacks=[EpochLines()],
+        **frozen,
+    )
     lines = capfd.readouterr().err.splitlines()
     assert 'left' in lines[0]
     assert 'left' not in lines[-1]

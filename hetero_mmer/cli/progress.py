@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from pytorch_lightning import Trainer
@@ -7,21 +8,19 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hetero_mmer.run.options import Monitor
-from hetero_mmer.training.epoch_line import monitored
+from hetero_mmer.cli.epoch_line import epoch_line
+from hetero_mmer.run.options import monitored
 from hetero_mmer.training.multilabel_module import MultilabelModule
+from hetero_mmer.training.recorder import Recorder
 
 
 class ProgressLine(Callback):
-    """One line for a whole run: epoch, loss, and the metric that is monitored.
+    """One line for a whole run: epoch, loss, and the metric that is monitored."""
 
-    Args:
-        monitor: By what the best epoch is chosen.
-    """
-
-    def __init__(self, monitor: Monitor = 'f1_micro') -> None:
+    def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Shows the line."""
         # Without a choice of the epoch the loss says how well it goes.
-        self.name = monitored(monitor) or 'valid/total'
+        self.name = monitored(module.options.monitor) or 'valid/total'
         self.bar = Progress(
             TextColumn('epoch {task.fields[epoch]}'),
             BarColumn(),
@@ -30,9 +29,6 @@ class ProgressLine(Callback):
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-
-    def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
-        """Shows the line."""
         batches = int(trainer.num_training_batches)
         self.task = self.bar.add_task(
             'train',
@@ -61,11 +57,15 @@ class ProgressLine(Callback):
 
     def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
         """Leaves the line as it is."""
-        self.bar.stop()
+        self._stop()
 
     def on_exception(self, trainer: Trainer, module: Any, error: BaseException) -> None:
         """Leaves the line as it is, and the cursor visible."""
-        self.bar.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if hasattr(self, 'bar'):  # Not so where training never began.
+            self.bar.stop()
 
     def _title(self) -> str:
         return self.name.replace('/', ' ').replace('total', 'loss')
@@ -73,3 +73,43 @@ class ProgressLine(Callback):
     def _epoch(self, trainer: Trainer) -> str:
         last = trainer.max_epochs or 0
         return f'{min(trainer.current_epoch + 1, last)}/{last}'
+
+
+class EpochLines(Callback):
+    """A plain line after each epoch, for what is no terminal."""
+
+    def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Finds the recorder, and what it knows of a run that goes on."""
+        found = [c for c in trainer.callbacks if isinstance(c, Recorder)]  # type: ignore
+        self.recorder = found[0]
+        self.told = len(self.recorder.rows)
+
+    def on_train_epoch_start(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Tells of the epoch before, which is recorded now."""
+        self._tell(trainer, module)
+
+    def on_train_end(self, trainer: Trainer, module: MultilabelModule) -> None:
+        """Tells of the last epoch."""
+        self._tell(trainer, module, ends=True)
+
+    def _tell(
+        self, trainer: Trainer, module: MultilabelModule, *, ends: bool = False
+    ) -> None:
+        rows = self.recorder.rows
+        if len(rows) == self.told or not trainer.is_global_zero:
+            return
+        self.told = len(rows)
+        line = epoch_line(
+            rows,
+            module.options.epochs,
+            module.options.monitor,
+            self.recorder.best_epoch,
+            ends=ends,
+        )
+        sys.stderr.write(f'{line}\n')
+        sys.stderr.flush()
+
+
+def progress() -> Callback:
+    """What tells how training goes: one line on a terminal, elsewhere one per epoch."""
+    return ProgressLine() if sys.stderr.isatty() else EpochLines()
