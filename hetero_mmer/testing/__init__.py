@@ -18,7 +18,7 @@ generated batches of a few samples, and tells of all that fail at once, by name:
       (they differ by up to 0.0132)
     - gradients: a gradient reaches every parameter (none reaches ['gate.weight'])
 
-``help(hetero_mmer.testing.model_checks)`` says what each one asks. What a system cannot
+``MODEL_CHECKS['padding'].__doc__`` says what a check asks. What a system cannot
 do is named where it is tested, and why in its docstring: ``except_for=['sets']`` for
 one that reads all items in their order, ``untrained=['positions.*']`` for parameters
 that learn elsewhere. A model without trainable parameters is tested

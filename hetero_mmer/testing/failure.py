@@ -88,8 +88,8 @@ def state_of(module: torch.nn.Module) -> dict[str, Tensor]:
 
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are equal, NaN being equal to itself."""
-    shapes = one.shape == other.shape
-    return shapes and torch.equal(one.nan_to_num(), other.nan_to_num())
+    equal = one.shape == other.shape and one.dtype == other.dtype
+    return equal and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def expect_same_state(

@@ -8,7 +8,8 @@ import torch
 from torch.nn import Module
 
 from hetero_mmer.testing.failure import run_checks
-from hetero_mmer.testing.layer_checks import LAYER_CHECKS, LayerCase
+from hetero_mmer.testing.layer_case import LayerCase
+from hetero_mmer.testing.layer_checks import LAYER_CHECKS
 
 
 def check_layer(

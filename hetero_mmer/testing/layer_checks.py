@@ -6,13 +6,12 @@ import copy
 import io
 import pickle
 import warnings
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch_geometric.nn import HeteroConv, MessagePassing
 
 from hetero_mmer.graph import AllPairs
@@ -26,10 +25,7 @@ from hetero_mmer.testing.failure import (
     parameters_of,
     state_of,
 )
-
-#: Nodes and edges of the checks; no edge ends in target 1.
-_NUM_SOURCES, _NUM_TARGETS = 5, 4
-_EDGES: Final = ((0, 3, 1, 2, 0, 4, 4), (2, 0, 0, 2, 3, 3, 2))
+from hetero_mmer.testing.layer_case import NUM_SOURCES, NUM_TARGETS, LayerCase
 
 #: First and last row of the blocks of complete relations, of 4 sources and 6 targets.
 _BLOCKS: Final = {
@@ -38,50 +34,6 @@ _BLOCKS: Final = {
     'some without sources or targets': ([[0, 4], [4, 4]], [[0, 0], [0, 6]]),
     'that leave nodes out': ([[1, 3]], [[2, 5]]),
 }
-
-
-@dataclass(frozen=True)
-class LayerCase:
-    """What :func:`~hetero_mmer.testing.check_layer` is given, and steps of checks."""
-
-    factory: Callable[[int, int], Module]
-    channels: int
-    untrained: Collection[str]
-    dtype: torch.dtype
-    device: str
-    tolerance: float
-
-    def new(self) -> Any:
-        """Makes the layer without self-loops of its own, for evaluation."""
-        torch.manual_seed(0)
-        layer = self.factory(self.channels, self.channels)
-        if getattr(layer, 'add_self_loops', False):
-            layer.add_self_loops = False  # type: ignore[assignment]
-        return layer.to(self.device, self.dtype).eval()
-
-    def layer(self) -> Any:
-        """Makes the layer with weights that no initial value hides, such as 0."""
-        layer = self.new()
-        generator = torch.Generator().manual_seed(1)
-        with torch.no_grad():
-            for parameter in layer.parameters():
-                noise = torch.randn(parameter.shape, generator=generator)
-                parameter.add_(0.3 * noise.to(parameter))
-        return layer
-
-    def draw(self, num_nodes: int, seed: int = 0) -> Tensor:
-        """States of nodes, ``[N, channels]``."""
-        generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(num_nodes, self.channels, generator=generator)
-        return x.to(self.device, self.dtype)
-
-    def pair(self) -> tuple[Tensor, Tensor]:
-        """States of sources and targets."""
-        return self.draw(_NUM_SOURCES), self.draw(_NUM_TARGETS, seed=1)
-
-    def edges(self) -> Tensor:
-        """Edges from sources to targets."""
-        return torch.tensor(_EDGES, device=self.device)
 
 
 def string_form(case: LayerCase) -> None:
@@ -97,7 +49,7 @@ def string_form(case: LayerCase) -> None:
 def output(case: LayerCase) -> None:
     """From two node types, a finite message of the width asked for per target."""
     out = case.layer()(case.pair(), case.edges())
-    shape = [_NUM_TARGETS, case.channels]
+    shape = [NUM_TARGETS, case.channels]
     expect(
         isinstance(out, Tensor) and list(out.shape) == shape,
         f'the output has the shape [N_t, d], here {shape} (got '
@@ -141,8 +93,8 @@ def side_by_side(case: LayerCase) -> None:
     """Graphs of one batch do not hear each other."""
     layer, edges = case.layer(), case.edges()
     one = case.pair()
-    other = case.draw(_NUM_SOURCES, seed=2), 10 * case.draw(_NUM_TARGETS, seed=3)
-    shift = torch.tensor([[_NUM_SOURCES], [_NUM_TARGETS]], device=edges.device)
+    other = case.draw(NUM_SOURCES, seed=2), 10 * case.draw(NUM_TARGETS, seed=3)
+    shift = torch.tensor([[NUM_SOURCES], [NUM_TARGETS]], device=edges.device)
     both = tuple(map(torch.cat, zip(one, other, strict=True)))
     expect_close(
         layer(both, torch.cat([edges, edges + shift], dim=1)),
@@ -175,7 +127,7 @@ def no_nodes(case: LayerCase) -> None:
 
 def one_node_type(case: LayerCase) -> None:
     """States of one node type are the pair of twice the same."""
-    layer, x, edges = case.layer(), case.draw(_NUM_SOURCES), case.edges()
+    layer, x, edges = case.layer(), case.draw(NUM_SOURCES), case.edges()
     expect_close(
         layer(x, edges),
         layer((x, x), edges),
@@ -223,7 +175,7 @@ def gradients(case: LayerCase) -> None:
     layer = case.layer().train()
     x_src, x_dst = (x.requires_grad_() for x in case.pair())
     out = layer((x_src, x_dst), case.edges())
-    (out * case.draw(_NUM_TARGETS, seed=2)).sum().backward()
+    (out * case.draw(NUM_TARGETS, seed=2)).sum().backward()
     named = dict(layer.named_parameters())
     untrained = {n for pattern in case.untrained for n in matching(pattern, named)}
     grads = {name: p.grad for name, p in named.items()}
@@ -303,7 +255,7 @@ def attention(case: LayerCase) -> None:
             f'weights have the shape [E, heads], here [{own.size(1)}, heads] (got '
             f'{list(alpha.shape)})',
         )
-        total = alpha.new_zeros(_NUM_TARGETS, alpha.size(1))
+        total = alpha.new_zeros(NUM_TARGETS, alpha.size(1))
         total = total.index_add(0, own[1], alpha)[own[1].unique()]
         expect_close(
             total,

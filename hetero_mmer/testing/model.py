@@ -64,7 +64,7 @@ def check_model(
     Example:
         >>> from hetero_mmer.models import HHMPN
         >>> made = check_model(partial(HHMPN, hidden_channels=4, num_steps=1))
-        >>> 'batch' in made, 'fit' in made
+        >>> 'batch' in made, 'step' in made
         (True, False)
     """
     target: Any = model

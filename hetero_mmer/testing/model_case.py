@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,9 +12,10 @@ from torch_geometric.data import Batch, HeteroData
 
 from hetero_mmer import schema
 from hetero_mmer.graph import targets
-from hetero_mmer.testing.failure import expect
+from hetero_mmer.spec import NUM_EMBEDDINGS
+from hetero_mmer.testing.failure import expect, expect_close
 from hetero_mmer.testing.fake import fake_batch
-from hetero_mmer.typing import ModelFactory
+from hetero_mmer.typing import Fits, HasParameterGroups, ModelFactory, Steps
 
 #: Learning rate of the few steps that checks take.
 LEARNING_RATE = 0.001
@@ -36,6 +37,7 @@ class ModelCase:
     device: str
     tolerance: float
     num_embeddings: Mapping[str, int] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
     def but(self, **changes: Any) -> ModelCase:
@@ -63,18 +65,27 @@ class ModelCase:
     def unfitted(self, **options: Any) -> Any:
         """Makes the model, for evaluation."""
         torch.manual_seed(self.seed)
+        facts = dict(self.facts)
         if self.num_embeddings:
-            options['num_embeddings'] = dict(self.num_embeddings)
-        model = self.factory(dict(self.in_channels), self.num_labels, **options)
+            facts[NUM_EMBEDDINGS] = dict(self.num_embeddings)
+        model = self.factory(
+            dict(self.in_channels), self.num_labels, **facts, **options
+        )
         return model.to(self.device, self.dtype).eval()
 
     def fresh(self, **options: Any) -> Any:
-        """Makes the model and fits it, if it is one that is fitted."""
+        """Makes the model and lets it fit, as a run does."""
         model = self.unfitted(**options)
-        if hasattr(model, 'fit'):
-            model.train()
-            model.fit([self.batch(seed=1), self.batch(seed=2)])
-        return model.eval()
+        self.fit(model)
+        return model
+
+    def fit(self, model: Any) -> None:
+        """Lets a model and its criterion fit two batches, if they can."""
+        model.train()
+        for part in (model, getattr(model, 'criterion', None)):
+            if isinstance(part, Fits):
+                part.fit([self.batch(seed=1), self.batch(seed=2)])
+        model.eval()
 
     def trained(self, **options: Any) -> Any:
         """Makes the model and trains it a little: nothing is at its first value."""
@@ -98,7 +109,7 @@ class ModelCase:
         """An optimiser of a model's parameters, if it has some."""
         if not (parameters := trainable(model)):
             return None
-        if hasattr(model, 'parameter_groups'):
+        if isinstance(model, HasParameterGroups):
             return torch.optim.Adam(
                 model.parameter_groups(LEARNING_RATE), lr=LEARNING_RATE
             )
@@ -109,7 +120,7 @@ class ModelCase:
     ) -> dict[str, Tensor]:
         """Gradients of a model's loss, and the parts of the loss."""
         y = targets(batch) if y is None else y
-        if hasattr(model, 'step'):
+        if isinstance(model, Steps):
             parts = model.step(batch, y, lambda loss: loss.backward())
         else:
             parts = model.loss(model(batch), y)
@@ -135,6 +146,30 @@ class ModelCase:
         )
         pred = getattr(out, 'pred', None)
         return out.probs if pred is None else torch.cat([out.probs, pred], dim=1)
+
+    def expect_singles(self, model: Any, batch: Batch) -> None:
+        """Ends a check unless samples alone give the same as in their batch."""
+        together = self.predict(model, batch)
+        alone = [self.predict(model, graph) for graph in samples_of(batch)]
+        expect_close(
+            torch.cat(alone),
+            together,
+            self.tolerance,
+            'a sample alone gives the same as in a batch',
+        )
+
+    def expect_works(self, **options: Any) -> Any:
+        """Ends a check unless a model learns and predicts, alone and in a batch."""
+        model, batch = self.fresh(), self.batch(**options)
+        self.train(model, batch)
+        shape = self.predict(model, batch).shape
+        expect(
+            shape[0] == batch.num_graphs and shape[1] % self.num_labels == 0,
+            f"'probs' has the shape [B, L], here {[batch.num_graphs, self.num_labels]} "
+            f'(got {list(shape)})',
+        )
+        self.expect_singles(model, batch)
+        return model
 
 
 def check_parts(parts: Mapping[str, Tensor]) -> None:

@@ -15,6 +15,7 @@ from torch_geometric.utils import scatter
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.criterion import BCE
 from hetero_mmer.testing import MODEL_CHECKS, CheckError, check_model
 
 
@@ -23,10 +24,6 @@ class Output(NamedTuple):
     logits: Tensor | None
     pred: Tensor | None = None
     attention: list | None = None
-
-
-def take_shape(module, state, prefix, *_):
-    module.prior.resize_(state[f'{prefix}prior'].shape)
 
 
 class Toy(nn.Module):
@@ -38,11 +35,19 @@ class Toy(nn.Module):
 
     extras = ('arousal',)
 
-    def __init__(self, in_channels, num_labels, *, num_embeddings=None, criterion=None):
+    def __init__(
+        self,
+        in_channels,
+        num_labels,
+        *,
+        num_embeddings=None,
+        label_vectors=None,
+        criterion=BCE,
+    ):
         super().__init__()
         self.in_channels, self.num_labels = in_channels, num_labels
         self.num_embeddings = num_embeddings or {}
-        self.criterion = criterion or F.binary_cross_entropy_with_logits
+        self.criterion = criterion()
         self.maps = ModuleDict(
             {
                 m: nn.Embedding(self.num_embeddings[m], num_labels)
@@ -52,8 +57,10 @@ class Toy(nn.Module):
             }
         )
         self.dropout = nn.Dropout(0.1)
+        if label_vectors is None:
+            label_vectors = torch.zeros(num_labels, 1)
+        self.register_buffer('label_vectors', label_vectors)
         self.register_buffer('prior', torch.empty(0))
-        self.register_load_state_dict_pre_hook(take_shape)
         self.register_buffer('steps', torch.zeros(()))
 
     def reset_parameters(self):
@@ -85,6 +92,7 @@ class Toy(nn.Module):
             there.append(torch.bincount(batch, minlength=size) > 0)
         weight = torch.stack(there).unsqueeze(-1)
         logits = (torch.stack(means) * weight).sum(0) / weight.sum(0) + self.prior
+        logits = logits + self.label_vectors.sum(dim=1)
         attention = None
         if return_attention:
             attention = [{schema.M2L: self.weights(data)}]
@@ -461,7 +469,7 @@ class Momentum(Toy):
 class NoCopies(Toy):
     def __init__(self, in_channels, num_labels, **kwargs):
         super().__init__(in_channels, num_labels, **kwargs)
-        self.criterion = lambda logits, y: F.binary_cross_entropy_with_logits(logits, y)
+        self.act = lambda x: x
 
 
 class Remembers(Toy):
@@ -504,15 +512,6 @@ class Drawn(Toy):
         self.prior = torch.randn(self.num_labels)
 
 
-class FitsNothing(Toy):
-    def __init__(self, in_channels, num_labels, **kwargs):
-        super().__init__(in_channels, num_labels, **kwargs)
-        self.prior = torch.zeros(num_labels)
-
-    def fit(self, batches):
-        pass
-
-
 class NoBackward(Toy):
     def step(self, batch, y, backward):
         return self.loss(self(batch), y)
@@ -534,8 +533,20 @@ class Forgotten(Toy):
 
 class OwnLoss(Toy):
     def loss(self, out, y):
-        self.criterion = F.binary_cross_entropy_with_logits
-        return super().loss(out, y)
+        return {'total': F.binary_cross_entropy_with_logits(out.logits, y)}
+
+
+class HiddenLoss(Toy):
+    def __init__(self, in_channels, num_labels, *, criterion=BCE, **kwargs):
+        super().__init__(in_channels, num_labels, **kwargs)
+        self.rounds = criterion()
+
+
+class NoVectors(Toy):
+    def __init__(self, in_channels, num_labels, *, label_vectors=None, **kwargs):
+        super().__init__(in_channels, num_labels, **kwargs)
+        if label_vectors is not None:
+            self.label_vectors = label_vectors @ torch.ones(3, 1)
 
 
 class ProbsForLogits(Toy):
@@ -600,11 +611,12 @@ FAULTS = [
     ('attention', Unnormalised, 'sum to one'),
     ('attention', OneDim, 'alpha .E, heads.'),
     ('fit', Drawn, "not so 'prior'"),
-    ('fit', FitsNothing, 'changes none'),
     ('step', NoBackward, 'never does'),
     ('step', OwnSteps, 'leaves the weights'),
     ('parameter_groups', Forgotten, "'maps.<?text>?.weight' 0 times"),
+    ('label_facts', NoVectors, 'mat1|size|shape'),
     ('criterion', OwnLoss, 'never is'),
+    ('criterion', HiddenLoss, "as its 'criterion'.*got BCE"),
     ('criterion', ProbsForLogits, r'got \[12\]'),
 ]
 
@@ -642,8 +654,9 @@ def test_all_failures_are_told_at_once_and_one_cause_once():
 
 
 def test_exceptions():
-    assert 'padding' not in check_model(ReadsPadding, **FACTS, except_for=['padding',
-        'batch', 'missing', 'modalities', 'one_label', 'ids'])  # fmt: skip
+    readers = ['padding', 'batch', 'missing', 'modalities', 'one_label', 'ids']
+    readers += ['label_facts']
+    assert 'padding' not in check_model(ReadsPadding, **FACTS, except_for=readers)
     with pytest.raises(InputError, match=r"'pading'.*did you mean 'padding'"):
         check_model(Toy, **FACTS, except_for=['pading'])
     with pytest.raises(InputError, match='collection of names'):
@@ -688,7 +701,7 @@ class Plain(nn.Module):
 def test_a_model_without_weights_and_powers():
     made = check_model(Plain, except_for=['gradients', 'learns'])
     lacks = {'ids', 'relabelling', 'gradients', 'learns', 'reset', 'attention', 'fit'}
-    lacks |= {'step', 'parameter_groups', 'criterion'}
+    lacks |= {'step', 'parameter_groups', 'criterion', 'label_facts'}
     assert set(made) == set(MODEL_CHECKS) - lacks
     with pytest.raises(CheckError) as caught:
         check_model(Plain)
