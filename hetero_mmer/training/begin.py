@@ -21,10 +21,10 @@ from hetero_mmer.run.check import check_device_name, check_folder
 from hetero_mmer.run.config import Config, read_plain
 from hetero_mmer.run.folder import held
 from hetero_mmer.run.options import TrainOptions, check_types
+from hetero_mmer.run.rows import rows_of
 from hetero_mmer.run.start import MAY_DIFFER, check_resumed, start_of
 from hetero_mmer.spec import FACTS, from_spec, to_spec
 from hetero_mmer.store import Store
-from hetero_mmer.store.format import SPLITS
 from hetero_mmer.typing import ModelFactory
 
 
@@ -147,8 +147,7 @@ def check_early(data: str | Path, out: str | Path, options: TrainOptions) -> Non
     if str(data) != SYNTHETIC:  # Which may have to be made first.
         with Store(resolve_data(data, options.root)) as store:
             store.chosen(options.modalities)
-            for split in filter(None, SPLITS):
-                store.rows(split)
+            rows_of(store, options.split_file, options.fold)
 
 
 def check_resumable(folder: str | Path, data: str | Path | None = None) -> None:

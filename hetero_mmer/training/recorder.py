@@ -27,6 +27,7 @@ class Recorded(TypedDict):
     best: float
     monitored_at: NotRequired[float | str]
     sha256: str
+    split_sha256: NotRequired[str]
     options: NotRequired[dict[str, Any]]
 
 

@@ -106,7 +106,7 @@ def test_ids_and_labels_are_no_formulas_and_are_found_again(write, tmp_path):
             write(path, IDS, probs, y, NAMES)
         else:
             check_predictions_path(path)
-            write(path, IDS, probs, NAMES, 0.5)
+            write(path, IDS, probs, NAMES, probs > 0.5)
     for separator in ',;\t':
         assert not formulas(path, separator)
     with path.open(newline='', encoding='utf-8') as file:
