@@ -1,5 +1,6 @@
-from hetero_mmer.testing import check_layer
 from my_layer import CosineConv
+
+from hetero_mmer.testing import check_layer
 
 
 def test_cosine_conv():

@@ -145,7 +145,7 @@ class LabelExtractor(Module):
         relations = dict(data.edge_index_dict)
         check_relations(data, relations)
         x_dict, masks = {}, []
-        for k, m in enumerate(self.encoders):
+        for k, m in enumerate(self.encoders.keys()):
             x, ptr, pos = self.norms[m](data[m].x), ptr_of(data, m), data[m].get('pos')
             masks.append(ptr.diff() > 0)
             if m in self.aligners:
