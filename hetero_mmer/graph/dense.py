@@ -22,7 +22,8 @@ def without_targets(batch: HeteroData) -> HeteroData:
         batch: The batch.
     """
     hidden = batch.__copy__()
-    hidden[schema.LABEL].pop('y', None)
+    for name in ('y', 'intensity'):
+        hidden[schema.LABEL].pop(name, None)
     return hidden
 
 

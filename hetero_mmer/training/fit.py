@@ -18,7 +18,7 @@ from hetero_mmer.loader import StoreDataset, StoreLoader
 from hetero_mmer.loader.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.run import files
-from hetero_mmer.run.build import build_model
+from hetero_mmer.run.build import build_model, extras_of
 from hetero_mmer.run.check import check_device
 from hetero_mmer.run.check_model import check_model
 from hetero_mmer.run.checkpoint import recorded
@@ -28,6 +28,7 @@ from hetero_mmer.run.encoders import keep_encoders
 from hetero_mmer.run.finish import Trained, finish
 from hetero_mmer.run.init import init_weights
 from hetero_mmer.run.options import PRECISIONS
+from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training.checkpoint import CheckpointFile
 from hetero_mmer.training.multilabel_module import MultilabelModule
@@ -65,7 +66,8 @@ def run(
     where = f"'{folder / files.CONFIG}'"
     with isolate_rng():
         facts, label_graph = facts_of(store, options)
-        splits = load_splits(store, options, label_graph)
+        factory = from_spec(config.model, trust=trust, kind='model', where=where)
+        splits = load_splits(store, options, label_graph, extras_of(factory))
         seed_everything(options.seed)
         network = build_model(config.model, facts, trust=trust, where=where)
         kept = None if checkpoint is None else recorded(checkpoint)
