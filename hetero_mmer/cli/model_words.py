@@ -13,7 +13,7 @@ import yaml
 
 from hetero_mmer import models
 from hetero_mmer.errors import InputError, did_you_mean
-from hetero_mmer.run.recipe import find_recipe, read_recipe
+from hetero_mmer.run.recipe import read_recipe
 from hetero_mmer.spec import NUM_EMBEDDINGS, import_path, locate
 
 
@@ -122,7 +122,7 @@ def words_but_model(words: Sequence[str]) -> list[str] | None:
             return None
         rest = ['--recipe', _text(recipe, trust=True), *rest]
         if spec:
-            where = f"the recipe '{find_recipe(recipe)}'"
+            where = f"the recipe '{recipe}'"
             check_model_name(spec['class_path'], trust='--trust' in words, where=where)
     if model:
         check_model_name(model, trust=True)

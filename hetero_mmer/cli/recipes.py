@@ -10,10 +10,10 @@ def recipes(words: list[str]) -> int:
     parser.add_argument('name', nargs='?', help='Which to print.')
     args = parse(parser, words)
 
-    from hetero_mmer.run.recipe import recipe_file, recipe_lines
+    from hetero_mmer.run.recipe import recipe_lines, recipe_text
 
     if args.name is not None:
-        print(recipe_file(args.name).read_text(encoding='utf-8'), end='')
+        print(recipe_text(args.name), end='')
         return 0
     lines = recipe_lines()
     width = max(map(len, lines))

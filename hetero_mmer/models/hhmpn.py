@@ -15,7 +15,7 @@ from torch_geometric.typing import NodeType
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.functional.position import sinusoidal_encoding
-from hetero_mmer.graph import AllPairs, prior_label_graph, targets
+from hetero_mmer.graph import AllPairs
 from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn.conv import (
@@ -31,6 +31,7 @@ from hetero_mmer.nn.criterion import BCE
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
 from hetero_mmer.nn.feed_forward import ResidualBlock, ResidualFeedForward
+from hetero_mmer.nn.label_prior import LabelPrior
 
 #: Makes the layer of a stage from its input and output width. ``True`` stands for
 #: the paper's layer, ``False`` leaves the stage out as in the paper's ablation.
@@ -107,8 +108,6 @@ class HHMPN(Module):
         (torch.Size([1, 2]), torch.Size([]))
     """
 
-    label_edges: Tensor | None
-
     def __init__(
         self,
         in_channels: dict[str, int],
@@ -147,9 +146,7 @@ class HHMPN(Module):
             raise InputError(
                 f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
             )
-        # Empty until it is fitted.
-        edges = torch.empty(2, 0, dtype=torch.long) if label_graph == 'prior' else None
-        self.register_buffer('label_edges', edges)
+        self.prior = LabelPrior(num_labels) if label_graph == 'prior' else None
         self.encoders = ModuleDict(
             {
                 m: item_encoder(width, hidden_channels, self.num_embeddings.get(m))
@@ -184,16 +181,15 @@ class HHMPN(Module):
 
     def fit(self, batches: Iterable[HeteroData]) -> None:
         """Finds the labels that often occur together, for a prior label graph."""
-        if self.label_edges is not None:
-            edges = prior_label_graph(torch.cat([targets(b) for b in batches]))
-            self.label_edges = edges.to(self.out_weight.device)
+        if self.prior is not None:
+            self.prior.fit(batches)
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
         """Probabilities of the labels, and the logits of every round."""
         check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
         relations = Relations(data.edge_index_dict)
         check_relations(data, relations)
-        if self.label_edges is not None:
+        if self.prior is not None:
             relations[schema.L2L] = self._prior(relations[schema.L2L], data)
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
@@ -223,17 +219,16 @@ class HHMPN(Module):
 
     def _prior(self, given: Tensor | AllPairs, data: HeteroData) -> Tensor:
         """The prior label graph among the cells of each modality of each sample."""
-        assert self.label_edges is not None
+        assert self.prior is not None
         if not isinstance(given, AllPairs):
             raise InputError(
                 "the data come with a label graph, so HHMPN takes no 'prior' one: "
                 'leave out one of both'
             )
-        if not self.label_edges.numel():
-            raise InputError("the 'prior' label graph of HHMPN is not fitted yet")
+        edges = self.prior.label_graph()
         cells = data[schema.MODALITY].num_nodes
-        shift = torch.arange(0, cells, self.num_labels, device=self.label_edges.device)
-        return (self.label_edges.unsqueeze(1) + shift.view(1, -1, 1)).flatten(1)
+        shift = torch.arange(0, cells, self.num_labels, device=edges.device)
+        return (edges.unsqueeze(1) + shift.view(1, -1, 1)).flatten(1)
 
     def _embed(self, modality: str, data: HeteroData) -> Tensor:
         store = data[modality]

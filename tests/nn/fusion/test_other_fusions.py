@@ -14,18 +14,18 @@ from hetero_mmer.nn.fusion import (
     ModalityAggregation,
 )
 
-PRESENT = torch.tensor([[True, True, True], [True, False, True]])
+MASK = torch.tensor([[True, True, True], [True, False, True]])
 
 
 @pytest.fixture
 def u():
     torch.manual_seed(0)
-    return (torch.randn(2, 3, 4, 5) * PRESENT[:, :, None, None]).double()
+    return (torch.randn(2, 3, 4, 5) * MASK[:, :, None, None]).double()
 
 
 def test_alignment_is_the_mean_of_what_is_there(u):
     fusion = AlignmentFusion(3, 5)
-    levels = fusion(u, MeanSpace(3, 4, 5)(u, PRESENT), PRESENT)
+    levels = fusion(u, MeanSpace(3, 4, 5)(u, MASK), MASK)
     aligned = levels['aligned']
     torch.testing.assert_close(aligned[0, 0], u[0].sum(dim=0) / 3)
     torch.testing.assert_close(aligned[1, 0], (u[1, 0] + u[1, 2]) / 2)
@@ -34,25 +34,25 @@ def test_alignment_is_the_mean_of_what_is_there(u):
         + F.mse_loss(u[:, 0], u[:, 2])
         + F.mse_loss(u[0, 1], u[0, 2])
     )
-    torch.testing.assert_close(fusion.loss(levels, PRESENT), expected)
+    torch.testing.assert_close(fusion.loss(levels, MASK), expected)
 
 
 def test_aggregation_maps_all_modalities_side_by_side(u):
     fusion = AggregationFusion(3, 5).double()
-    semantics = MeanSpace(3, 4, 5)(u, PRESENT)
-    levels = fusion(u, semantics, PRESENT)
+    semantics = MeanSpace(3, 4, 5)(u, MASK)
+    levels = fusion(u, semantics, MASK)
     for b in range(2):
         for i in range(4):
             joined = torch.cat(
                 [
-                    u[b, m, i] if PRESENT[b, m] else semantics.intrinsic[b, m, i]
+                    u[b, m, i] if MASK[b, m] else semantics.intrinsic[b, m, i]
                     for m in range(3)
                 ]
             )
             torch.testing.assert_close(
                 levels['aggregated'][b, 0, i], fusion.lin(joined)
             )
-    assert fusion.loss(levels, PRESENT) == 0
+    assert fusion.loss(levels, MASK) == 0
 
 
 def two_layers(part, x):
@@ -61,8 +61,8 @@ def two_layers(part, x):
 
 def test_label_aggregation_joins_the_labels_of_a_modality(u):
     part = LabelAggregation(3, 4, 5).double()
-    logits, rows = part(u, PRESENT)
-    assert torch.equal(rows, PRESENT)
+    logits, rows = part(u, MASK)
+    assert torch.equal(rows, MASK)
     for b in range(2):
         for m in range(3):
             joined = torch.cat([u[b, m, i] for i in range(4)])
@@ -71,7 +71,7 @@ def test_label_aggregation_joins_the_labels_of_a_modality(u):
 
 def test_modality_aggregation_joins_the_modalities_of_a_label(u):
     part = ModalityAggregation(3, 4, 5).double()
-    logits, rows = part(u, PRESENT)
+    logits, rows = part(u, MASK)
     assert rows.tolist() == [[True], [True]]
     u[1, 1] = (u[1, 0] + u[1, 2]) / 2
     for b in range(2):
