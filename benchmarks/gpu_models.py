@@ -20,7 +20,7 @@ from hetero_mmer.loader import StoreDataset
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.encoder.transformer_encoder import TransformerLayer
-from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
+from hetero_mmer.nn.feed_forward import ResidualBlock, ResidualFeedForward
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 
 #: Which part of a step is compiled, and how.
@@ -31,7 +31,7 @@ WAYS = {
     'compiled': ('step', 'default'),
     'CUDA graphs': ('step', 'reduce-overhead'),
 }
-LAYERS = (TransformerLayer, ItemUpdate, LabelUpdate)
+LAYERS = (TransformerLayer, ResidualFeedForward, ResidualBlock)
 
 
 @dataclass(frozen=True)

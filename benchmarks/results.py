@@ -1,4 +1,4 @@
-"""Recipes beside scikit-learn on one data set: the tables of results in the README.
+"""Recipes beside scikit-learn on one data set: the tables of docs/results.md.
 
     python benchmarks/results.py music.h5 hhmpn_music_emotions \\
         'carat_music_emotions contrast=null' [--seeds 5]
@@ -37,6 +37,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import Threshold, choose_threshold, multilabel_metrics
 from hetero_mmer.run import read_recipe
 from hetero_mmer.run.recipe import OPTIONS
+from hetero_mmer.run.score import rounded
 from hetero_mmer.run.study import set_option
 from hetero_mmer.spec import from_spec, to_spec
 from hetero_mmer.store import Store
@@ -102,7 +103,7 @@ def choose(
         probs = [probabilities(model, scaler.transform(x[i])) for i in (valid, test)]
         cut = choose_threshold(threshold, probs[0], y[valid])
         on_valid, on_test = (
-            multilabel_metrics(p, y[i], threshold=cut)
+            rounded(multilabel_metrics(p, y[i], threshold=cut))
             for p, i in zip(probs, (valid, test), strict=True)
         )
         if on_valid[monitor] > best[0]:

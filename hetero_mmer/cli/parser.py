@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 STORE: Final = 'A store, or the name of a data set.'
-JSON: Final = 'Print JSON instead of a table; its keys are in the README.'
+JSON: Final = 'Print JSON instead of a table; docs/command_line.md has its keys.'
 
 #: Options whose own arguments follow them.
 PARTS: Final = {'--model', '--optimizer', '--schedule'}

@@ -49,7 +49,8 @@ def train(words: list[str]) -> int:
 
 
 def _resumed(words: list[str]) -> tuple[partial, bool]:
-    from hetero_mmer.training import check_resumable, resume
+    from hetero_mmer.run.begin import check_resumable
+    from hetero_mmer.training import resume
 
     parser = make_parser(train)
     parser.add_argument('--resume', help='Go on with the run in a folder.')
@@ -157,8 +158,8 @@ def _without_rates(args: dict[str, Any]) -> dict[str, Any]:
 
 def _check_before_torch(words: list[str]) -> None:
     """Refuses what is wrong besides the model, which takes torch, or shows the help."""
-    from hetero_mmer import training
     from hetero_mmer.cli.model_words import words_but_model
+    from hetero_mmer.run.begin import check_early
     from hetero_mmer.run.options import TrainOptions
 
     parser = _parser(Any, Any, Any)
@@ -175,4 +176,4 @@ def _check_before_torch(words: list[str]) -> None:
     for name in ('resume', 'recipe', 'model', 'trust', 'optimizer', 'schedule'):
         del args[name]  # Of which torch knows some.
     data, out = args.pop('data'), args.pop('out')
-    training.check_early(data, out, TrainOptions(**args))
+    check_early(data, out, TrainOptions(**args))

@@ -66,6 +66,27 @@ def masked_mean(x: Tensor, mask: Tensor, dim: int = 1) -> Tensor:
     return x.masked_fill(~weight, 0.0).sum(dim=dim) / count
 
 
+def masked_std(x: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation of the items that a sample has, as of a whole population.
+
+    Args:
+        x: Items, ``[B, S, F]``.
+        mask: Where an item is, ``[B, S]``.
+
+    Returns:
+        Deviations, ``[B, F]``; 0 of nothing. No gradient flows where it is 0.
+
+    Example:
+        >>> x = torch.tensor([[[1.0], [3.0], [9.0]]])
+        >>> masked_std(x, torch.tensor([[True, True, False]]))
+        tensor([[1.]])
+    """
+    mean = masked_mean(x, mask).unsqueeze(1)
+    variance = masked_mean((x - mean).square(), mask)
+    varies = variance > 0
+    return torch.where(varies, variance, 1.0).sqrt() * varies
+
+
 def masked_bce(logits: Tensor, y: Tensor, mask: Tensor) -> Tensor:
     """Binary cross-entropy, mean over the rows of a mask.
 

@@ -53,12 +53,13 @@ class CARAT(Module):
     Peng et al., "CARAT: Contrastive Feature Reconstruction and Aggregation for
     Multi-Modal Multi-Label Emotion Recognition", AAAI 2024. Each modality's items go
     through a Transformer, and each label attends to them (Eq. 1). Each modality's
-    label states are restored from those of all (:class:`~hetero_mmer.nn.fusion.
-    Reconstruction`, Eq. 2 and 3), with the help of prototypes in a latent space
-    (:class:`~hetero_mmer.nn.fusion.LatentSpace`, Eq. 8 to 10), in which a contrastive
-    loss separates the classes (:class:`~hetero_mmer.nn.ContrastiveMemory`, Eq. 6 and
-    7). The probability of a label is the mean of the one by the modality with the
-    highest score and the one by all labels of a modality together
+    label states are restored from those of all
+    (:class:`~hetero_mmer.nn.fusion.Reconstruction`, Eq. 2 and 3), with the help of
+    prototypes in a latent space (:class:`~hetero_mmer.nn.fusion.LatentSpace`, Eq. 8 to
+    10), in which a contrastive loss separates the classes
+    (:class:`~hetero_mmer.nn.ContrastiveMemory`, Eq. 6 and 7). The probability of a
+    label is the mean of the one by the modality with the highest score and the one by
+    all labels of a modality together
     (:class:`~hetero_mmer.nn.fusion.LabelAggregation`, Eq. 11 to 14):
 
     .. math::

@@ -18,9 +18,11 @@ from hetero_mmer.run.build import Facts
 from hetero_mmer.run.label_files import read_relations, read_vectors
 from hetero_mmer.run.options import TrainOptions
 from hetero_mmer.run.reading import Reading
+from hetero_mmer.run.rows import rows_of
 from hetero_mmer.schema import check_label_names
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import name_columns, unseen
+from hetero_mmer.store.moments import ColumnMoments, moments_of
 
 #: A column counts as constant if its deviation is below this share of its mean, which
 #: is two to four steps of float32: what varies then is how numbers were rounded. Time
@@ -40,7 +42,10 @@ class Splits:
 
 
 def load_splits(
-    store: Store, options: TrainOptions, label_graph: Tensor | None = None
+    store: Store,
+    options: TrainOptions,
+    label_graph: Tensor | None = None,
+    extras: Sequence[str] = (),
 ) -> Splits:
     """Checks a store and opens its three splits.
 
@@ -48,6 +53,7 @@ def load_splits(
         store: An open store with labels, which only test may lack.
         options: Those of the run.
         label_graph: Edges among the labels that came with the data, ``[2, E]``.
+        extras: Other arrays of the store that the model reads.
 
     Raises:
         InputError: For a store without labels, a sample of train or valid whose labels
@@ -55,7 +61,7 @@ def load_splits(
             predictions can have, features that are not finite, a modality that is not
             there, a sample without items, or a split of such samples alone.
     """
-    rows = {split: store.rows(split) for split in ('train', 'valid', 'test')}
+    rows = rows_of(store, options.split_file, options.fold)
     if store.labels is None:
         raise _no_labels(store)
     for split in ('train', 'valid'):
@@ -67,9 +73,14 @@ def load_splits(
     names = store.chosen(options.modalities)
     reading = Reading(
         names,
-        _statistics(store, names, rows['train']) if options.standardize else {},
+        (
+            _statistics(store, names, rows['train'], own=options.split_file is None)
+            if options.standardize
+            else {}
+        ),
         label_graph,
         options.skip_empty,
+        extras,
     )
     datasets = {split: reading.samples(store, index) for split, index in rows.items()}
     for split, samples in datasets.items():
@@ -155,29 +166,34 @@ def some_unknown(store: Store, split: str, rows: np.ndarray) -> str:
 
 
 def _statistics(
-    store: Store, modalities: Sequence[str], train: np.ndarray
+    store: Store, modalities: Sequence[str], train: np.ndarray, *, own: bool
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    known = [m for m in store.modalities if m in modalities]
-    features = [m for m in known if m not in store.num_embeddings]
-    found = {m: store.moments(m) for m in features}
-    if missing := [m for m, moments in found.items() if moments is None]:
-        raise InputError(
-            f"'{store.path}' records no mean and deviation of '{missing[0]}', which "
-            f'standardising needs: convert the data again'
-        )
+    """Statistics of the train split: recorded ones, if it is the store's own."""
     scale = {}
-    for m, moments in found.items():
-        assert moments is not None
-        scale[m] = _checked(store, m, train, *moments)
+    for m in modalities:
+        if m in store.num_embeddings:
+            continue
+        found = moments_of(store, m, train) if not own else _recorded(store, m)
+        scale[m] = _checked(store, m, train, found)
     return scale
 
 
+def _recorded(store: Store, modality: str) -> ColumnMoments:
+    moments = store.moments(modality)
+    if moments is None:
+        raise InputError(
+            f"'{store.path}' records no mean and deviation of '{modality}', which "
+            f'standardising needs: convert the data again'
+        )
+    return ColumnMoments(*moments, store.unseen(modality))
+
+
 def _checked(
-    store: Store, modality: str, train: np.ndarray, mean: np.ndarray, std: np.ndarray
+    store: Store, modality: str, train: np.ndarray, found: ColumnMoments
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of the train split, 0 where a column only seems to vary."""
+    mean, std, columns = found
     ptr = store.ptr[modality]
-    columns = store.unseen(modality)
     if ptr[-1] and not (ptr[train + 1] - ptr[train]).any():
         # Older stores have the numbers of the other splits instead.
         columns = np.arange(len(mean))

@@ -17,6 +17,7 @@ from hetero_mmer.run.build import Facts
 from hetero_mmer.run.config import Config
 from hetero_mmer.run.data import Splits, labels_of, some_unknown
 from hetero_mmer.run.result import result_of
+from hetero_mmer.run.rows import split_sha256
 from hetero_mmer.run.run import Run
 from hetero_mmer.run.score import predicted, tune_both, write_truth
 from hetero_mmer.spec import LABEL_RELATIONS, LABEL_VECTORS, NUM_EMBEDDINGS
@@ -79,6 +80,11 @@ def finish(
             'name': config.data,
             'sha256': store.sha256(),
             POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
+            'split_file': options.split_file,
+            'fold': options.fold,
+            'split_sha256': (
+                None if options.split_file is None else split_sha256(options.split_file)
+            ),
         },
         'versions': files.versions(),
     }

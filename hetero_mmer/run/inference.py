@@ -85,7 +85,8 @@ def evaluate(
             )
         check_fit(record, store)
         _tell_other_labels(record, store)
-        rows = store.rows(split)
+        # Another store has a split of its own.
+        rows = record.rows(store)[split] if data is None else store.rows(split)
         known = store.known[rows]
         if not known.any():
             raise InputError(

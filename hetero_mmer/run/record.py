@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hetero_mmer.errors import InputError, did_you_mean_path
 from hetero_mmer.files.plain import check_plain
@@ -14,8 +15,10 @@ from hetero_mmer.run import files
 from hetero_mmer.run.build import Facts
 from hetero_mmer.run.old import renewed_model
 from hetero_mmer.run.reading import Reading
+from hetero_mmer.run.rows import rows_of
 from hetero_mmer.schema import Kind
 from hetero_mmer.spec import LABEL_RELATIONS, LABEL_VECTORS, NUM_EMBEDDINGS, is_known
+from hetero_mmer.store import Store
 from hetero_mmer.store.about import read_about
 
 if TYPE_CHECKING:
@@ -81,6 +84,17 @@ class Record:
             None if edges is None else torch.tensor(edges),
             self.about['skip_empty'],
         )
+
+    def rows(self, store: Store) -> dict[str, NDArray[np.int64]]:
+        """The samples of each split of the run's own data.
+
+        Args:
+            store: Its data.
+        """
+        of = self.about['data']
+        keys = ('split_file', 'fold', 'split_sha256')
+        split_file, fold, sha256 = (of.get(key) for key in keys)
+        return rows_of(store, split_file, fold, sha256=sha256)
 
     @property
     def left_out(self) -> list[str]:

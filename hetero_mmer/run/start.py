@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import yaml
 
@@ -13,6 +13,7 @@ from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run import files
 from hetero_mmer.run.old import renewed_options
+from hetero_mmer.run.rows import split_sha256
 
 #: The options that a resumed run may change: where the data lie (their content may not
 #: change) and what computes.
@@ -23,6 +24,7 @@ class Start(TypedDict):
     """What :func:`start_of` gives."""
 
     sha256: str
+    split_sha256: NotRequired[str]
     options: dict[str, Any]
 
 
@@ -33,9 +35,10 @@ def start_of(options: Mapping[str, Any], sha256: str) -> dict[str, Any]:
         options: All options of the run.
         sha256: Of its data.
     """
-    return yaml.safe_load(
-        yaml.safe_dump({'sha256': sha256, 'options': dict(options)}, sort_keys=False)
-    )
+    start: dict[str, Any] = {'sha256': sha256, 'options': dict(options)}
+    if (path := options.get('split_file')) is not None:
+        start['split_sha256'] = split_sha256(path)
+    return yaml.safe_load(yaml.safe_dump(start, sort_keys=False))
 
 
 def check_resumed(
@@ -69,6 +72,12 @@ def check_resumed(
             raise InputError(
                 f"the data of the run in '{folder}' have changed since it started, "
                 'so it cannot go on; start another run'
+            )
+        if before.get('split_sha256') != start.get('split_sha256'):
+            raise InputError(
+                f"the split file of the run in '{folder}', "
+                f"'{start['options']['split_file']}', has changed since it started, so "
+                'it cannot go on; start another run'
             )
     weights = folder / files.WEIGHTS
     # Those of the last epoch are in the checkpoint.

@@ -45,6 +45,9 @@ class Data(TypedDict):
     name: str
     sha256: str
     positive_above: NotRequired[Finite | None]
+    split_file: NotRequired[str | None]
+    fold: NotRequired[int | None]
+    split_sha256: NotRequired[str | None]
 
 
 class About(TypedDict):

@@ -17,22 +17,23 @@ class Column:
     Args:
         group: The HDF5 group to write to.
         name: Name of the new dataset.
-        channels: Width of a row.
+        channels: Width of a row; None for single numbers.
         dtype: Type of the stored numbers.
     """
 
     def __init__(
-        self, group: h5py.Group, name: str, channels: int, dtype: DTypeLike
+        self, group: h5py.Group, name: str, channels: int | None, dtype: DTypeLike
     ) -> None:
-        row_bytes = channels * np.dtype(dtype).itemsize
+        row = () if channels is None else (channels,)
+        row_bytes = (channels or 1) * np.dtype(dtype).itemsize
         self.dataset = group.create_dataset(
             name,
-            shape=(0, channels),
-            maxshape=(None, channels),
-            chunks=(max(1, _CHUNK_BYTES // row_bytes), channels),
+            shape=(0, *row),
+            maxshape=(None, *row),
+            chunks=(max(1, _CHUNK_BYTES // row_bytes), *row),
             dtype=dtype,
         )
-        self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), channels), dtype)
+        self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), *row), dtype)
         self.num_buffered = 0
         #: The CRC-32 of each buffer that was written.
         self.crc32: list[int] = []
@@ -48,7 +49,7 @@ class Column:
         return Checksum(self.block_rows, self.crc32)
 
     def append(self, rows: NDArray) -> None:
-        """Adds rows, [n, F], to the end."""
+        """Adds rows, [n, F] or [n], to the end."""
         while len(rows):
             part = rows[: len(self.buffer) - self.num_buffered]
             self.buffer[self.num_buffered : self.num_buffered + len(part)] = part
@@ -85,8 +86,8 @@ class ColumnStatistics:
         self.minimum = np.full(channels, np.inf)
         self.maximum = np.full(channels, -np.inf)
         self.non_finite = np.zeros(channels, np.int64)
-        self.train = _Moments(channels)
-        self.rest = _Moments(channels)
+        self.train = Moments(channels)
+        self.rest = Moments(channels)
         self._waiting: dict[bool, list[NDArray]] = {True: [], False: []}
         self._bytes = 0
 
@@ -107,7 +108,7 @@ class ColumnStatistics:
         self._waiting = {True: [], False: []}
         self._bytes = 0
 
-    def _count(self, rows: NDArray, moments: _Moments) -> None:
+    def _count(self, rows: NDArray, moments: Moments) -> None:
         finite = np.isfinite(rows)
         low = high = rows
         if not finite.all():
@@ -119,7 +120,7 @@ class ColumnStatistics:
         moments.update(rows, finite)
 
     @property
-    def _moments(self) -> _Moments:
+    def _moments(self) -> Moments:
         # Never of other samples if there is a train split: a model is tested on them.
         return self.train if self.has_train else self.rest
 
@@ -175,8 +176,12 @@ def replace_non_finite(
             column.crc32[i] = crc32_of(block)
 
 
-class _Moments:
-    """Count, mean and squared deviations of blocks that are merged (Chan et al.)."""
+class Moments:
+    """Count, mean and squared deviations of blocks that are merged (Chan et al.).
+
+    Args:
+        channels: Number of columns.
+    """
 
     def __init__(self, channels: int) -> None:
         self.count = np.zeros(channels, np.int64)
@@ -184,6 +189,7 @@ class _Moments:
         self.square = np.zeros(channels)
 
     def update(self, rows: NDArray, finite: NDArray[np.bool_]) -> None:
+        """Takes rows, [n, F], of which only marked values count; others are 0."""
         count = finite.sum(axis=0)
         mean = rows.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
         square = (np.where(finite, rows - mean, 0) ** 2).sum(axis=0)
@@ -195,4 +201,5 @@ class _Moments:
 
     @property
     def std(self) -> NDArray[np.float64]:
+        """Standard deviation of each column, [F]."""
         return np.sqrt(self.square / np.maximum(self.count, 1))

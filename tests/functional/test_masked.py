@@ -9,6 +9,7 @@ from hetero_mmer.functional.masked import (
     masked_max,
     masked_mean,
     masked_mse,
+    masked_std,
 )
 
 MASK = torch.tensor([[True, True, False], [True, False, False]])
@@ -64,3 +65,14 @@ def test_what_is_not_there_gets_no_gradient(x):
     total.backward()
     assert (x.grad[MASK] != 0).any(dim=-1).all()
     assert (x.grad[~MASK] == 0).all()
+
+
+def test_std_is_that_of_each_sample_alone():
+    x = torch.randn(2, 3, 4, dtype=torch.double)
+    x[~MASK] = 1e6
+    actual = masked_std(x.requires_grad_(), MASK)
+    torch.testing.assert_close(actual[0], x[0, :2].std(dim=0, correction=0))
+    assert (actual[1] == 0).all()
+    actual.sum().backward()  # One item: no deviation, and no NaN.
+    assert x.grad.isfinite().all()
+    assert not masked_std(x, torch.zeros_like(MASK)).any()

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import copy
 import math
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_model, save_model
 from torch.nn import Identity, Linear
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
@@ -27,6 +25,7 @@ from hetero_mmer.nn.fusion import (
     ModalityAggregation,
     Reconstruction,
 )
+from hetero_mmer.testing import MODEL_CHECKS, check_model
 
 IN_CHANNELS = {'text': 3, 'visual': 4, 'audio': 6}  # visual is a set.
 WIDTHS = {**IN_CHANNELS, 'face': 5}
@@ -88,17 +87,18 @@ VARIANTS = {
 }
 
 
+SMALL = {
+    'hidden_channels': 16,
+    'num_layers': 1,
+    'heads': 2,
+    'space': partial(LatentSpace, latent_channels=8),
+    **contrast(queue_size=50),
+}
+
+
 def make_model(in_channels=IN_CHANNELS, num_labels=NUM_LABELS, **options):
     torch.manual_seed(0)
-    options = {
-        'hidden_channels': 16,
-        'num_layers': 1,
-        'heads': 2,
-        'space': partial(LatentSpace, latent_channels=8),
-        **contrast(queue_size=50),
-        **options,
-    }
-    return CARAT(in_channels, num_labels, **options).double().eval()
+    return CARAT(in_channels, num_labels, **{**SMALL, **options}).double().eval()
 
 
 def collate(graphs):
@@ -140,36 +140,25 @@ def graphs(samples, make_graphs):
 # What depends on what.
 
 
+#: What depends on the variant.
+VARYING = {'batch', 'missing', 'gradients', 'save', 'reset'}
+
+
 @pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_batch_equals_single_samples(graphs, options):
-    model = make_model(**options)
-    train(model, graphs)  # Prototypes are no longer zero.
-    model.eval()
-    together = probs_of(model, graphs)
-    assert together.shape == (4, NUM_LABELS)
-    alone = torch.cat([probs_of(model, [graph]) for graph in graphs])
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
-
-
-def test_one_graph_equals_a_batch_of_one(graphs):
-    model = make_model().float()
-    with torch.no_grad():
-        graph = model(graphs[0])
-        batch = model(Batch.from_data_list(graphs[:1]))
-    assert graph.probs.shape == (1, NUM_LABELS)
-    torch.testing.assert_close(graph.probs, batch.probs)
-
-
-def test_explicit_edges_give_the_same(graphs):
-    model, batch = make_model(), collate(graphs)
-    torch.testing.assert_close(model(batch).probs, model(explicit(batch)).probs)
-
-
-@pytest.mark.parametrize('order', [[3, 1, 0, 2], [1, 0, 3, 2]])
-def test_order_of_samples_is_the_order_of_outputs(graphs, order):
-    model = make_model()
-    permuted = probs_of(model, [graphs[i] for i in order])
-    torch.testing.assert_close(permuted, probs_of(model, graphs)[order])
+def test_passes_the_checks_of_models(options):
+    chosen = VARYING
+    if options == VARIANTS['paper']:
+        chosen = set(MODEL_CHECKS) - {'attention'}
+    made = check_model(
+        partial(CARAT, **{**SMALL, **options}),
+        IN_CHANNELS,
+        except_for=set(MODEL_CHECKS) - chosen,
+        dtype=torch.double,
+        tolerance=1e-12,
+    )
+    lacks = {'relabelling', 'label_facts', 'fit', 'step', 'parameter_groups'}
+    lacks |= {'criterion'}
+    assert set(made) == chosen - lacks
 
 
 def shuffled(samples, modality):
@@ -185,18 +174,6 @@ def test_order_of_items_counts_in_sequences_only(samples, make_graphs, positiona
     audio = probs_of(model, make_graphs(shuffled(samples, 'audio'), NUM_LABELS))
     changed = ((audio - before).abs() > 1e-9).any(dim=-1)
     assert changed.tolist() == [positional, False, False, False]  # 4, 1, 0, 1 items
-
-
-@pytest.mark.parametrize('names', [['text'], ['audio', 'text'], ['visual', 'face']])
-def test_any_modalities_do(make_samples, make_graphs, names):
-    graphs = make_graphs(
-        make_samples({m: [2, 1, 3] for m in names}, widths=WIDTHS), NUM_LABELS
-    )
-    model = make_model({m: graphs[0][m].x.size(1) for m in names})
-    train(model, graphs)
-    probs = probs_of(model.eval(), graphs)
-    assert probs.shape == (3, NUM_LABELS)
-    assert ((probs > 0) & (probs < 1)).all()
 
 
 # Missing modalities.
@@ -368,34 +345,7 @@ def test_each_shuffle_can_be_left_out(options, moved):
     )
 
 
-def test_loss_of_labels_that_are_all_zero(graphs):
-    model, batch = make_model().train(), collate(graphs)
-    loss = model.loss(model(batch), torch.zeros(4, NUM_LABELS).double())
-    assert all(value.isfinite() and value.dim() == 0 for value in loss.values())
-
-
-def test_one_label(make_samples, make_graphs):
-    graphs = make_graphs(make_samples(LENGTHS, widths=WIDTHS), num_labels=1)
-    model = make_model(num_labels=1)
-    assert math.isfinite(train(model, graphs))
-    assert probs_of(model.eval(), graphs).shape == (4, 1)
-
-
 # Learning.
-
-
-@pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_every_parameter_gets_a_gradient(graphs, options):
-    model = make_model(**options).train()
-    batch = collate(graphs)
-    model.loss(model(batch), targets(batch))['total'].backward()
-    for name, parameter in model.named_parameters():
-        if name == 'extractor.encoders.visual.position.weight':  # A set has none.
-            assert parameter.grad is None
-            continue
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
 
 
 def test_fits_eight_samples(make_samples, make_graphs):
@@ -438,26 +388,6 @@ def test_training_and_evaluation_differ_by_the_intrinsic_vectors(graphs):
     assert not torch.equal(soft.semantics.intrinsic, hard.semantics.intrinsic)
 
 
-def test_half_precision_gives_finite_gradients(graphs):
-    model = make_model().float().train()
-    batch = Batch.from_data_list(graphs)
-    with torch.autocast('cpu', torch.bfloat16):
-        loss = model.loss(model(batch), targets(batch))['total']
-    loss.backward()
-    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
-
-
-def test_forward_changes_nothing_in_the_batch(graphs):
-    batch = collate(graphs)
-    before = copy.deepcopy(batch)
-    make_model(align_to={'audio': 2})(batch, return_attention=True)
-    for store, old in zip(batch.stores, before.stores, strict=True):
-        assert list(store.keys()) == list(old.keys())
-        for key, value in store.items():
-            if isinstance(value, torch.Tensor):
-                assert torch.equal(value, old[key])
-
-
 def test_prior_label_graph_is_no_trouble(samples, make_graphs):
     edges = torch.tensor([[0, 1], [1, 2]])
     graphs = make_graphs(samples, NUM_LABELS, edges)
@@ -465,40 +395,6 @@ def test_prior_label_graph_is_no_trouble(samples, make_graphs):
 
 
 # Weights on disk, and drawing them.
-
-
-@pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_training_goes_on_from_a_file(graphs, tmp_path, options):
-    model, other = make_model(**options), make_model(**options)
-    train(model, graphs)
-    path = str(tmp_path / 'model.safetensors')
-    save_model(model, path)
-    other.reset_parameters()
-    load_model(other, path)
-    results = []
-    for one in (model, other):
-        torch.manual_seed(5)
-        train(one, graphs)
-        results.append(one.state_dict())
-    assert results[0].keys() == results[1].keys()
-    for name, value in results[0].items():
-        assert torch.equal(value, results[1][name]), name
-
-
-@pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_resetting_draws_every_weight_anew(graphs, options):
-    model = make_model(**options)
-    train(model, graphs)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(7.0)
-    model.reset_parameters()
-    for name, parameter in model.named_parameters():
-        assert (parameter != 7.0).all(), name
-    fresh = make_model(**options)
-    for name, buffer in model.named_buffers():
-        if name != 'contrast.queue.values':
-            assert torch.equal(buffer, fresh.get_buffer(name)), name
 
 
 # Attention and layers of one's own.

@@ -41,6 +41,7 @@ from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.store.items import as_name
 
 NUM_DIALOGUES: Final = 1432
 MODALITIES: Final = ('text', 'speaker', 'timing')
@@ -154,6 +155,7 @@ def convert(
         clean=default_clean(clean, strict, pattern),
         labelled=labelled,
         timed=MODALITIES,
+        named=['text'],
         strict=strict,
         fitted=encoders.fitted,
         like=pattern,
@@ -171,6 +173,7 @@ def convert(
                 _labels(rows[a:b]) if labelled else None,
                 split=SPLITS.get(rows[a].part, 'test' if labelled else ''),
                 times=dict.fromkeys(MODALITIES, spans[a:b]),
+                names={'text': [as_name(row.text) for row in rows[a:b]]},
             )
         for note in (
             *(count_notes(rows, first) if pattern is None else ()),

@@ -13,9 +13,9 @@ from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
-from hetero_mmer.graph import AllPairs
+from hetero_mmer.graph import AllPairs, ptr_of
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.nn.conv import LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
@@ -37,8 +37,8 @@ class LabelExtractor(Module):
 
     The first part of CARAT (Peng et al., AAAI 2024): a layer norm and a Transformer
     over the items of each modality, to which each label attends with a vector
-    :math:`\mathbf{w}_i^m` of its own (:class:`~hetero_mmer.nn.conv.
-    LabelAttentionConv`, Eq. 1).
+    :math:`\mathbf{w}_i^m` of its own
+    (:class:`~hetero_mmer.nn.conv.LabelAttentionConv`, Eq. 1).
 
     Args:
         in_channels: Feature width of each modality, in the order of the graph.
@@ -127,6 +127,7 @@ class LabelExtractor(Module):
         self.f2l = Stage(
             {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
             aggr=None,
+            out_channels=out_channels,
         )
         self._reset_label_weight()
 
@@ -144,8 +145,8 @@ class LabelExtractor(Module):
         relations = dict(data.edge_index_dict)
         check_relations(data, relations)
         x_dict, masks = {}, []
-        for k, m in enumerate(self.encoders):
-            x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')
+        for k, m in enumerate(self.encoders.keys()):
+            x, ptr, pos = self.norms[m](data[m].x), ptr_of(data, m), data[m].get('pos')
             masks.append(ptr.diff() > 0)
             if m in self.aligners:
                 x, ptr = self.aligners[m](x, ptr)
@@ -154,23 +155,12 @@ class LabelExtractor(Module):
             x_dict[m] = self.encoders[m](x, ptr, pos)
         mask = torch.stack(masks, dim=-1)
 
-        M, L, d = self.label_weight.shape
-        cells = self.label_weight.expand(len(mask), M, L, d)
-        x_dict[schema.MODALITY] = cells.reshape(-1, d)
-        out, attention = self.f2l(x_dict, relations, return_attention), None
-        if return_attention:
-            out, attention = out
-        message = out[schema.MODALITY]  # [B·M·L, M, d]
-        if message.size(-1) != d:
-            raise InputError(
-                f"a layer's messages to '{schema.MODALITY}' have the width of the "
-                f'states, {d} (got {message.size(-1)})'
-            )
-        # Of each cell's M messages that of its own modality: a layer with a bias
-        # answers cells without edges, too.
-        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
-        u = u.movedim(-1, 1) * mask[:, :, None, None]
-        return Extracted(u, mask, attention)
+        cells = self.label_weight.expand(len(mask), -1, -1, -1)
+        u, attention = send_to_cells(
+            self.f2l, x_dict, cells, relations, return_attention
+        )
+        u = u * mask[:, :, None, None]
+        return Extracted(u, mask, attention if return_attention else None)
 
     def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
         """All new items of a modality to its cells."""
@@ -193,14 +183,6 @@ def _layer(f2l: Callable[[int, int], Module], channels: int) -> Module:
     if getattr(layer, 'add_self_loops', False):
         layer.add_self_loops = False
     return layer
-
-
-def _ptr(data: HeteroData, modality: str) -> Tensor:
-    """Where each sample's items start, ``[B + 1]``."""
-    store = data[modality]
-    if 'ptr' in store:
-        return store.ptr
-    return torch.tensor([0, len(store.x)], device=store.x.device)
 
 
 def _layers(

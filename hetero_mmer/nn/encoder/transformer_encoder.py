@@ -86,8 +86,8 @@ class TransformerEncoder(Module):
         if self.position is not None and pos is not None:
             x = x + self.position(pos.clamp(max=self.position.num_embeddings - 1))
         x = self.dropout(self.norm(x))
-        rows = block_rows(torch.stack([ptr[:-1], ptr[1:]], dim=-1), x.size(0))
-        if not rows.ordered:
+        rows = block_rows(torch.stack([ptr[:-1], ptr[1:]], dim=-1))
+        if rows.num_rows != x.size(0):
             raise InputError(
                 f"'ptr' does not cover all {x.size(0)} items: make the batch after "
                 'items were added or removed, not before'

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hetero_mmer.nn.update import Update
+from hetero_mmer.nn.feed_forward import FeedForward
 
 
 def test_agrees_with_loops():
     torch.manual_seed(0)
-    update = Update(3, 2).double()
+    update = FeedForward(3, 2).double()
     x = torch.randn(4, 3, dtype=torch.double)
     (w_r, b_1, w_b, b_2) = (p.detach().numpy() for p in update.parameters())
     out = update(x)
@@ -23,13 +23,13 @@ def test_agrees_with_loops():
 
 
 def test_widths():
-    assert Update(6, 4)(torch.randn(5, 6)).shape == (5, 4)
-    assert Update(6, 4)(torch.randn(0, 6)).shape == (0, 4)
+    assert FeedForward(6, 4)(torch.randn(5, 6)).shape == (5, 4)
+    assert FeedForward(6, 4)(torch.randn(0, 6)).shape == (0, 4)
 
 
 def test_dropout_is_on_the_result_and_for_training_only():
     torch.manual_seed(0)
-    update = Update(3, 200, dropout=0.5)
+    update = FeedForward(3, 200, dropout=0.5)
     x = torch.randn(50, 3)
     kept = update.eval()(x)
     assert torch.equal(update(x), kept)
@@ -40,7 +40,7 @@ def test_dropout_is_on_the_result_and_for_training_only():
 
 
 def test_resetting_draws_every_weight_anew():
-    update = Update(3, 2)
+    update = FeedForward(3, 2)
     before = [p.clone() for p in update.parameters()]
     update.reset_parameters()
     after = list(update.parameters())

@@ -6,8 +6,8 @@ from torch.nn import LayerNorm, Linear, Module
 from hetero_mmer.nn.dropout import Dropout
 
 
-class Update(Module):
-    r"""The update function of HHMPN (Zhang et al., AAAI 2021), Eq. 7.
+class FeedForward(Module):
+    r"""Two-layer perceptron, HHMPN's update function (Zhang et al., AAAI 2021, Eq. 7).
 
     .. math::
         \mathrm{UPD}(\mathbf{g}) = \mathbf{W}^{b}
@@ -26,7 +26,7 @@ class Update(Module):
 
     Example:
         >>> import torch
-        >>> Update(6, 4)(torch.randn(3, 6)).shape
+        >>> FeedForward(6, 4)(torch.randn(3, 6)).shape
         torch.Size([3, 4])
     """
 
@@ -39,29 +39,29 @@ class Update(Module):
         self.dropout = Dropout(dropout)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         self.lin_hidden.reset_parameters()
         self.lin_out.reset_parameters()
 
     def forward(self, g: Tensor) -> Tensor:
-        """Updates each message."""
+        """Transforms each message."""
         return self.dropout(self.lin_out(self.lin_hidden(g).relu()))
 
 
-class ItemUpdate(Module):
-    r"""An item plus the update of its message: HHMPN, Eq. 10, read as Eq. 6 and 8.
+class ResidualFeedForward(Module):
+    r"""Residual feed-forward of a message: HHMPN, Eq. 10, read as Eq. 6 and 8.
 
     .. math::
         \mathbf{z} = \mathbf{v} + \mathrm{UPD}(\mathbf{g})
 
     Args:
         in_channels: Width of the message.
-        channels: Width of the item.
-        dropout: Dropout on the update.
+        channels: Width of the state.
+        dropout: Dropout on the result of the feed-forward.
         norm: Whether a layer norm follows; the equations have none.
 
     Shapes:
-        - **v**: ``[N, channels]``
+        - **x**: ``[N, channels]``
         - **message**: ``[N, in_channels]``
         - **output**: ``[N, channels]``
     """
@@ -70,57 +70,57 @@ class ItemUpdate(Module):
         self, in_channels: int, channels: int, *, dropout: float, norm: bool
     ) -> None:
         super().__init__()
-        self.update = Update(in_channels, channels, dropout=dropout)
+        self.update = FeedForward(in_channels, channels, dropout=dropout)
         self.norm = LayerNorm(channels) if norm else None
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
+        """Resets all parameters."""
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, v: Tensor, message: Tensor) -> Tensor:
-        """The next items ``[ΣS, d]``."""
-        v = v + self.update(message)
-        return v if self.norm is None else self.norm(v)
+    def forward(self, x: Tensor, message: Tensor) -> Tensor:
+        """The next states."""
+        x = x + self.update(message)
+        return x if self.norm is None else self.norm(x)
 
 
-class LabelUpdate(Module):
-    r"""A cell plus its message, and the update of both: HHMPN, Eq. 11 to 14.
+class ResidualBlock(Module):
+    r"""Residual sum of message and state, then a residual feed-forward.
+
+    HHMPN, Eq. 11 to 14:
 
     .. math::
         \mathbf{g} = \mathbf{u} + \mathrm{MP}, \qquad
         \mathbf{u}' = \mathbf{g} + \mathrm{UPD}(\mathbf{g})
 
     Args:
-        channels: Width of cell and message.
-        dropout: Dropout on the update.
+        channels: Width of state and message.
+        dropout: Dropout on the result of the feed-forward.
         norm: Whether a layer norm follows each sum; the equations have none.
-        mlp: Without it the first sum is all.
+        feed_forward: Whether it follows; else the output is the first sum.
 
     Shapes:
-        - **cells**, **message**, **output**: ``[N, channels]``
+        - **x**, **message**, **output**: ``[N, channels]``
     """
 
     def __init__(
-        self, channels: int, *, dropout: float, norm: bool, mlp: bool = True
+        self, channels: int, *, dropout: float, norm: bool, feed_forward: bool = True
     ) -> None:
         super().__init__()
-        self.norm = LayerNorm(channels) if norm and mlp else None
+        self.norm = LayerNorm(channels) if norm and feed_forward else None
         self.update = None
-        if mlp:
-            self.update = ItemUpdate(channels, channels, dropout=dropout, norm=norm)
+        if feed_forward:
+            self.update = ResidualFeedForward(
+                channels, channels, dropout=dropout, norm=norm
+            )
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
-        _reset(self.update, self.norm)
+        """Resets all parameters."""
+        for module in self.children():
+            module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, cells: Tensor, message: Tensor) -> Tensor:
-        """The next cells ``[B·M·L, d]``."""
-        g = cells + message
+    def forward(self, x: Tensor, message: Tensor) -> Tensor:
+        """The next states."""
+        g = x + message
         g = g if self.norm is None else self.norm(g)
         return g if self.update is None else self.update(g, g)
-
-
-def _reset(*modules: Module | None) -> None:
-    for module in modules:
-        if module is not None:
-            module.reset_parameters()  # type: ignore[operator]

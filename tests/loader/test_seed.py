@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from torch.utils.data import DataLoader
 
-from hetero_mmer.training.seed import EpochSampler
+from hetero_mmer.loader.seed import EpochSampler
 
 
 def test_order_depends_on_seed_and_epoch_only():
