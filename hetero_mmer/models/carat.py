@@ -14,9 +14,8 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.functional.masked import masked_max, masked_mean, masked_mse
 from hetero_mmer.models.check import check_graph
 from hetero_mmer.nn import CARATLoss, ContrastiveMemory
-from hetero_mmer.nn.conv import LabelAttentionConv
+from hetero_mmer.nn.conv import Attention, LabelAttentionConv
 from hetero_mmer.nn.encoder import LabelExtractor
-from hetero_mmer.nn.encoder.label_extractor import Attention
 from hetero_mmer.nn.fusion import (
     Aggregation,
     Contrast,

@@ -41,7 +41,7 @@ def numbers(data: ArrayLike | None, where: str) -> NDArray:
 
 
 def as_name(value: object) -> str:
-    """A foreign text as the name of an item: without what no store keeps.
+    r"""A foreign text as the name of an item: without what no store keeps.
 
     Args:
         value: The text, or bytes of one.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -72,16 +73,15 @@ def _own_cells(
     relation: Adj | AllPairs, modality: int, num_modalities: int, num_labels: int
 ) -> Tensor | AllPairs:
     """Counts targets among the cells of one modality, ``[B·L]`` of ``[B·M·L]``."""
+    num_cells = num_modalities * num_labels
+    size = modality, num_modalities, num_labels
     if isinstance(relation, AllPairs):
-        sample = relation.dst[:, :1] // (num_modalities * num_labels)
-        dst = relation.dst - _skipped(sample, modality, num_modalities, num_labels)
-        return AllPairs(relation.src, dst, relation.loops)
+        sample = relation.dst[:, :1] // num_cells
+        return replace(relation, dst=relation.dst - _skipped(sample, *size))
     if isinstance(relation, EdgeIndex):  # Its differences fail without edges.
         relation = relation.as_tensor()
     src, dst = relation
-    sample = dst // (num_modalities * num_labels)
-    dst = dst - _skipped(sample, modality, num_modalities, num_labels)
-    return torch.stack([src, dst])
+    return torch.stack([src, dst - _skipped(dst // num_cells, *size)])
 
 
 def _skipped(

@@ -9,19 +9,15 @@ from torch import Tensor
 from torch.nn import Identity, LayerNorm, Module, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs, ptr_of
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import LabelAttentionConv, Stage, send_to_cells
+from hetero_mmer.nn.conv import Attention, LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
-
-#: For each relation ``(edge_index [2, E], alpha [E, heads])``.
-Attention = dict[EdgeType, tuple[Tensor, Tensor]]
 
 
 class Extracted(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -78,6 +80,32 @@ def test_modality_aggregation_joins_the_modalities_of_a_label(u):
         for i in range(4):
             joined = torch.cat([u[b, m, i] for m in range(3)])
             torch.testing.assert_close(logits[b, 0, i], two_layers(part, joined)[i])
+
+
+@pytest.mark.parametrize(
+    ('make', 'rows'),
+    [
+        (partial(LabelAggregation, shuffle_samples=False), MASK),
+        (LabelAggregation, MASK),
+        (ModalityAggregation, MASK.any(dim=1, keepdim=True)),
+    ],
+)
+def test_losses_of_aggregations_by_a_loop(u, make, rows):
+    """In evaluation nothing is shuffled."""
+    part = make(3, 4, 5).double().eval()
+    y = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]]).double()
+    logits, _ = part(u, MASK)
+    losses = [
+        F.softplus(logits[b, r, i]) - y[b, i] * logits[b, r, i]
+        for b, r in rows.nonzero().tolist()
+        for i in range(4)
+    ]
+    expected = torch.stack(losses).mean()
+    parts = part.loss(logits, u, y, MASK)
+    shuffled = isinstance(part, LabelAggregation)
+    assert list(parts) == ['bce_agg', 'bce_shuffled'][: 1 + shuffled]
+    for value in parts.values():
+        torch.testing.assert_close(value, expected)
 
 
 @pytest.mark.parametrize(
