@@ -205,8 +205,9 @@ def inputs(case: ModelCase) -> None:
     case.predict(model, own)
     model.train()
     case.backward(model, own)
-    for store, old in zip(own.stores, before.stores, strict=True):
-        what = f'a model leaves its batch as it was, here {store._key or "the batch"!r}'
+    places = ('the batch', *own.node_types, *own.edge_types)
+    for place, store, old in zip(places, own.stores, before.stores, strict=True):
+        what = f'a model leaves its batch as it was, here {place!r}'
         keys = list(old.keys())
         expect(list(store.keys()) == keys, f'{what} (got {list(store.keys())})')
         for key, value in old.items():
