@@ -191,7 +191,8 @@ def labels_unread(case: ModelCase) -> None:
     model, own = case.trained(), case.batch()
     expected = case.predict(model, own)
     other = case.batch()
-    other[schema.LABEL].y = 1 - other[schema.LABEL].y
+    for key in {'y', 'intensity'} & {*other[schema.LABEL].keys()}:
+        other[schema.LABEL][key] = 1 - other[schema.LABEL][key]
     text = 'in evaluation, forward does not read the labels'
     expect_close(case.predict(model, other), expected, 0.0, f'{text}: others')
     other = without_targets(other)
