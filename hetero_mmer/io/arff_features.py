@@ -79,7 +79,9 @@ def choose_features(
         {'features': '*'} if features is None else features
     ).items():
         patterns = [wanted] if isinstance(wanted, str) else wanted
-        places = {i for p in patterns for i in matching(header, p, '--features')} & free
+        places = {
+            i for p in patterns for i in matching(header, p, '`features=`')
+        } & free
         if not places:
             raise InputError(
                 f"'{modality}' has no feature in '{header.path}': the attributes "
@@ -117,7 +119,7 @@ def column_names(attributes: Sequence[Attribute]) -> list[str]:
             if name in names:
                 raise InputError(
                     f"columns are all different, but two would be '{name}': leave out "
-                    f"one attribute with --ignore '[{one.name}]'"
+                    f'one attribute with `ignore=[{one.name!r}]`'
                 )
             names[name] = None
     return list(names)

@@ -46,7 +46,7 @@ def recipe_file(name: str) -> Path:
     names = recipe_names()
     if name in names:
         return FOLDER / f'{name}.yaml'
-    hint = did_you_mean(name, names) or '; `hetero-mmer recipes` lists them'
+    hint = did_you_mean(name, names) or '; `recipe_names()` lists them'
     raise InputError(f"there is no recipe '{name}'{hint}")
 
 
