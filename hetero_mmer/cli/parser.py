@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
@@ -16,6 +17,9 @@ STORE: Final = 'A store, or the name of a data set.'
 JSON: Final = 'Print JSON instead of a table; its keys are in the README.'
 
 _HELP: Final = ('-h', '--help')
+
+#: How what Python calls otherwise is typed.
+_FORMS: Final[dict[Any, str]] = {dict: "'{NAME: VALUE}'", list: "'[ITEM, ITEM]'"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -275,9 +279,25 @@ def read_value(text: str, kind: Any, name: str, where: str = '') -> Any:
     value = load_yaml(text, name)
     if str in kinds and not any(is_plain(value, one) for one in others):
         return text
-    check_plain(value, kind, where, name)
+    if isinstance(value, dict) and None in value.values():
+        value = text  # Such as '{a b}'.
+    if isinstance(value, list | dict):  # Whose message tells more.
+        check_plain(value, kind, where, name)
+    if not is_plain(value, kind):
+        words = f'{kind_in_words(kind)} (got {reprlib.repr(text)})'
+        raise InputError(f'{place(name, where)} is {words}')
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if is_whole and float in kinds and int not in kinds else value
+
+
+def place(name: str, where: str) -> str:
+    """What a message on a value begins with.
+
+    Example:
+        >>> place('epochs', "the recipe 'a.yaml'"), place('--epochs', '')
+        ("'epochs' in the recipe 'a.yaml'", "'--epochs'")
+    """
+    return ' in '.join(filter(None, [repr(name), where]))
 
 
 def is_plain(value: Any, kind: Any) -> bool:
@@ -350,7 +370,7 @@ def kind_in_words(kind: Any) -> str:
         elif get_origin(one) is Literal:
             words += map(repr, get_args(one))
         elif (plain := plain_kind(one)) is not None:
-            words.append(in_words(plain))
+            words.append(_FORMS.get(get_origin(plain)) or in_words(plain))
     return ' or '.join(dict.fromkeys(words)) or 'any value'
 
 

@@ -1,14 +1,16 @@
 """Classes with arguments, as they are typed and as recipes hold them.
 
-A model, its layers, an optimiser: ``--model HHMPN --model.f2l my.Layer --model.f2l.heads
-2``. What is typed is trusted; what a file names is judged before it is imported.
+A model, its layers, an optimiser: ``--model HHMPN --model.f2l my.Layer
+--model.f2l.heads 2``. What is typed is trusted; what a file names is judged before it
+is imported.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, Union, get_args
 
@@ -21,6 +23,7 @@ from hetero_mmer.cli.parser import (
     is_plain,
     kind_in_words,
     load_yaml,
+    place,
     plain_kind,
     read_value,
 )
@@ -120,6 +123,36 @@ def located(name: str, path: str, said: Said, *, typed: bool) -> Any:
     return locate(path, trust=typed or said.trust, kind=kind, where=said.where)
 
 
+def read_model(spec: Any, said: Said) -> Spec:
+    """The model of a command line and its recipe, with all arguments.
+
+    Args:
+        spec: The model of the recipe, or None.
+        said: What is typed, ``model`` perhaps among it, and what the recipe is called.
+
+    Raises:
+        InputError: As :func:`read_class`, or if they are two models.
+
+    Example:
+        >>> read_model(None, Said({'model': 'HHMPN'}))['class_path']
+        'hetero_mmer.models.HHMPN'
+    """
+    from torch.nn import Module
+
+    if (name := said.typed.get('model')) and spec:
+        path = spec['class_path']
+        of_file = located('model', path, said, typed=False)
+        if located('model', name, said, typed=True) is not of_file:
+            raise InputError(
+                f'{said.where} is one for {path}, so its arguments do not fit '
+                f"'{name}': leave out one of the two"
+            )
+    kind = Callable[[dict[str, int], int], Module]
+    found = read_argument('model', kind, spec, said, typed=False)
+    check_parsed(found, said)
+    return found
+
+
 def read_class(
     name: str, kind: Any, value: Any, said: Said, *, typed: bool, before: Any = None
 ) -> Spec:
@@ -138,14 +171,12 @@ def read_class(
             kind: names the option, what is expected and what came.
         UntrustedError: If a file names code that it may not run.
     """
-    spec = {'class_path': value} if isinstance(value, str) else value
-    check_plain(spec, PlainSpec, *_place(name, said, typed))
+    spec: Any = {'class_path': value} if isinstance(value, str) else value
+    check_plain(spec, PlainSpec, f"'--{name}'" if typed else said.where)
     target = located(name, spec['class_path'], said, typed=typed)
-    own = dict(spec.get('init_args') or {})
-    given = dict(own)
-    if isinstance(before, Mapping):
-        if located(name, before['class_path'], said, typed=False) is target:
-            given = {**(before.get('init_args') or {}), **own}
+    own = given = spec.get('init_args') or {}
+    if before and located(name, before['class_path'], said, typed=False) is target:
+        given = {**(before.get('init_args') or {}), **own}
     known, hints = choices_of(target, len(get_args(kind)[0])), hints_of(target)
     found: dict[str, Any] = {}
     for argument in dict.fromkeys([*given, *said.below(name)]):
@@ -182,17 +213,16 @@ def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) 
     text, before = said.typed.get(name), None
     if text is not None:
         value, before, typed = load_yaml(text, f'--{name}'), value, True
-    where, key = _place(name, said, typed)
+    where, key, got = *_place(name, said, typed), value
     if classes and not (plain is not None and is_plain(value, plain)):
         if callable(value):  # The default, of whose class arguments are typed.
             value = to_spec(value)
         if isinstance(value, str) and '.' not in value and name != 'model':
             value = _by_last_name(name, classes[0], value)
         if not isinstance(value, str | Mapping):
-            words = f'{kind_in_words(kind)} (got {value!r})'
-            raise InputError(
-                f'{" in ".join(filter(None, [repr(key), where]))} is {words}'
-            )
+            words = kind_in_words(kind)
+            raise InputError(f'{place(key, where)} is {words} (got {got!r})')
+        before = before if isinstance(before, Mapping) else None
         return read_class(name, classes[0], value, said, typed=typed, before=before)
     if below := said.below(name):
         raise InputError(
@@ -205,6 +235,27 @@ def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) 
         return read_value(value if text is None else text, plain, key, where)
     check_plain(value, plain, where, key)
     return value
+
+
+def check_parsed(spec: Any, said: Said) -> None:
+    """Refuses what a file has brought in otherwise than by import paths.
+
+    jsonargparse knows every class that was imported by its last name.
+
+    Args:
+        spec: A class and its arguments, parsed.
+        said: What was typed, whose own names are trusted, and the file.
+
+    Raises:
+        UntrustedError: For other code than models and layers.
+
+    Example:
+        >>> check_parsed({'class_path': 'hetero_mmer.models.HHMPN'}, Said())
+    """
+    known = set(re.findall(r'\w+', ' '.join(said.typed.values())))
+    for name in _class_paths(spec):
+        if name.rpartition('.')[2] not in known:
+            locate(name, trust=said.trust, where=said.where)
 
 
 def class_help(name: str, path: str) -> Parser:
@@ -242,6 +293,18 @@ def choices_of(target: Callable, num_facts: int) -> dict[str, Any]:
         for p in parameters
         if p.name not in FACTS and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     }
+
+
+def _class_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == 'class_path':
+                yield item
+            else:
+                yield from _class_paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _class_paths(item)
 
 
 def _by_last_name(name: str, kind: Any, text: str) -> Any:

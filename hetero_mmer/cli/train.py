@@ -64,9 +64,10 @@ def _resumed(words: list[str]) -> tuple[partial, bool]:
 
 def _fresh(words: list[str]) -> tuple[partial, bool]:
     from hetero_mmer import training
-    from hetero_mmer.cli.parts import Said, check_model_name, split_words
+    from hetero_mmer.cli.parts import Said, check_model_name, read_model, split_words
     from hetero_mmer.run.options import FACTORIES, TrainOptions, check_types
     from hetero_mmer.run.recipe import read_recipe
+    from hetero_mmer.spec import from_spec
 
     rest, typed = split_words(words)
     parser = _parser()
@@ -89,7 +90,7 @@ def _fresh(words: list[str]) -> tuple[partial, bool]:
     check_types({n: v for n, v in file.items() if n not in others}, where)
     values = {**file, **given}
     options = TrainOptions(**{n: v for n, v in values.items() if n not in others})
-    data, out = values.get('data'), values.get('out')
+    data, out = values.get('data', ''), values.get('out', '')
     if not lacks:
         training.check_early(data, out, options)
 
@@ -98,7 +99,7 @@ def _fresh(words: list[str]) -> tuple[partial, bool]:
         read_recipe(recipe, trust=trust)  # Judges all names.
     typed |= {n: given[n] for n in ('model', *FACTORIES) if n in given}
     said = Said(typed, where, trust)
-    model = _model(file.get('model'), said)
+    model = from_spec(read_model(file.get('model'), said), trust=True)
     if lacks:
         raise InputError(lacks)
     options = replace(options, **_factories(file, said))
@@ -155,31 +156,12 @@ def _read(parser: Parser, name: str, value: Any, where: str) -> Any:
     return value
 
 
-def _model(spec: Any, said: Said) -> Any:
-    """The model that is typed, or in the recipe, with its arguments."""
-    from torch.nn import Module
-
-    from hetero_mmer.cli.parts import located, read_argument
-    from hetero_mmer.spec import from_spec
-
-    if (name := said.typed.get('model')) and spec:
-        path = spec['class_path']
-        of_file = located('model', path, said, typed=False)
-        if located('model', name, said, typed=True) is not of_file:
-            raise InputError(
-                f'{said.where} is one for {path}, so its arguments do not fit '
-                f"'{name}': leave out one of the two"
-            )
-    kind = Callable[[dict[str, int], int], Module]
-    return from_spec(read_argument('model', kind, spec, said, typed=False), trust=True)
-
-
 def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
     """The optimiser and the schedule: words, or classes with arguments."""
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    from hetero_mmer.cli.parts import read_argument
+    from hetero_mmer.cli.parts import check_parsed, read_argument
     from hetero_mmer.run.options import TrainOptions
     from hetero_mmer.spec import from_spec
 
@@ -196,6 +178,7 @@ def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
         value = file.get(name, getattr(TrainOptions, name))
         value = read_argument(name, kind, value, said, typed=False)
         if isinstance(value, Mapping):
+            check_parsed(value, said)
             args = {n: v for n, v in value['init_args'].items() if n not in rates}
             value = from_spec({**value, 'init_args': args}, trust=True)
         found[name] = value

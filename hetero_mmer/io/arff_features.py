@@ -79,9 +79,8 @@ def choose_features(
         {'features': '*'} if features is None else features
     ).items():
         patterns = [wanted] if isinstance(wanted, str) else wanted
-        places = {
-            i for p in patterns for i in matching(header, p, '`features=`')
-        } & free
+        found = [matching(header, p, '`features=`') for p in patterns]
+        places = {i for matched in found for i in matched} & free
         if not places:
             raise InputError(
                 f"'{modality}' has no feature in '{header.path}': the attributes "

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from hetero_mmer.io.track import track
 
 from hetero_mmer.datasets.common import only_source
 from hetero_mmer.errors import InputError
 from hetero_mmer.io.hashes import hash_beside, sha256_of
-from hetero_mmer.io.track import track
 from hetero_mmer.store.split import split_groups
 
 

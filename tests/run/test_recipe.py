@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 import yaml
-
 from hetero_mmer.cli.model_words import check_model_options, check_parsed, recipe_first
+
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import HHMPN
 from hetero_mmer.run.build import Facts, build_model

@@ -229,7 +229,7 @@ def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Pat
                 raise InputError(
                     f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
                     f"test_sent_emo.csv (got '{path}'); dialogues of your own are "
-                    f'converted with `like=STORE_OR_RUN`'
+                    f'converted with `like=STORE` or RUN'
                 )
             if part in found:
                 raise InputError(
