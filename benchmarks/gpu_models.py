@@ -18,8 +18,9 @@ from torch.nn import Module
 
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.encoder.transformer_encoder import TransformerLayer
-from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
+from hetero_mmer.nn.feed_forward import ResidualBlock, ResidualFeedForward
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter
 
 #: Which part of a step is compiled, and how.
@@ -30,7 +31,7 @@ WAYS = {
     'compiled': ('step', 'default'),
     'CUDA graphs': ('step', 'reduce-overhead'),
 }
-LAYERS = (TransformerLayer, ItemUpdate, LabelUpdate)
+LAYERS = (TransformerLayer, ResidualFeedForward, ResidualBlock)
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,13 @@ def make_model(name: str, size: Size) -> Any:
     width = {'hidden_channels': size.channels}
     if name == 'HHMPN':
         return HHMPN(WIDTHS, LABELS, num_steps=size.steps, **width)
+    contrast = partial(ContrastiveMemory, queue_size=size.queue)
     model = CARAT(
-        WIDTHS, LABELS, num_layers=size.layers, queue_size=size.queue, **width
+        WIDTHS,
+        LABELS,
+        num_layers=size.layers or {'text': 6, '*': 4},
+        contrast=contrast,
+        **width,
     )
     classes = torch.randint(2 * LABELS * len(WIDTHS), (size.queue,))
     model.contrast.queue.push_(torch.randn(size.queue, 64) / 8, classes)

@@ -1,7 +1,7 @@
-"""Recipes beside scikit-learn on one data set: the tables of results in the README.
+"""Recipes beside scikit-learn on one data set: the tables of docs/results.md.
 
     python benchmarks/results.py music.h5 hhmpn_music_emotions \\
-        'carat_music_emotions contrastive_weight=0' [--seeds 5]
+        'carat_music_emotions contrast=null' [--seeds 5]
 
 A recipe may be followed by options, or arguments of its model, that take other values.
 All train on the train split alone and are tested on the test split. The baselines are
@@ -37,7 +37,9 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import Threshold, choose_threshold, multilabel_metrics
 from hetero_mmer.run import read_recipe
 from hetero_mmer.run.recipe import OPTIONS
-from hetero_mmer.spec import from_spec
+from hetero_mmer.run.score import rounded
+from hetero_mmer.run.study import set_option
+from hetero_mmer.spec import from_spec, to_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training import train
 
@@ -101,7 +103,7 @@ def choose(
         probs = [probabilities(model, scaler.transform(x[i])) for i in (valid, test)]
         cut = choose_threshold(threshold, probs[0], y[valid])
         on_valid, on_test = (
-            multilabel_metrics(p, y[i], threshold=cut)
+            rounded(multilabel_metrics(p, y[i], threshold=cut))
             for p, i in zip(probs, (valid, test), strict=True)
         )
         if on_valid[monitor] > best[0]:
@@ -113,10 +115,11 @@ def runs(words: str, data: str, seeds: int) -> list[dict[str, float]]:
     """Test metrics of a recipe with some values changed, for each seed."""
     recipe, *changes = words.split()
     options = read_recipe(recipe)
+    options['model'] = to_spec(from_spec(options['model']))  # With all defaults.
     for change in changes:
-        argument, _, value = change.partition('=')
-        to = options if argument in OPTIONS else options['model']['init_args']
-        to[argument] = yaml.safe_load(value)
+        name, _, value = change.partition('=')
+        name = name if name in OPTIONS else f'model.{name}'
+        set_option(options, name, yaml.safe_load(value))
     model = from_spec(options.pop('model'))
     options['data'] = data
     found = []

@@ -5,12 +5,14 @@ Node type                  One node is
 ========================== ===================================================
 a modality's own name      one feature item: ``x`` [ΣS, F], or ids [ΣS, 1] of
                            a vocabulary; ``pos`` [ΣS], its place in the
-                           sequence (``kind='sequence'`` only)
+                           sequence (``kind='sequence'`` only); ``segment``
+                           [ΣS], the comment of a word, counted from 0 in each
+                           sample (where known)
 :data:`MODALITY`           one (modality, label) cell of a sample, ordered by
                            sample, modality, label: ``label_id``,
                            ``modality_id`` [B·M·L]
 :data:`LABEL`              one label of a sample: ``label_id`` [B·L], and ``y``
-                           [B·L] where the labels are known
+                           and ``intensity`` [B·L] where they are known
 ========================== ===================================================
 
 ================================ =============================================
@@ -84,6 +86,30 @@ def check_modality_names(names: Iterable[str]) -> None:
             raise InputError(
                 f"a modality's name is made of letters, digits, '-' and single '_' "
                 f"(got '{name}')"
+            )
+
+
+def check_extra_names(names: Iterable[str], modalities: Iterable[str]) -> None:
+    """Refuses names under which a graph cannot keep an array of its sample.
+
+    Args:
+        names: Names of the arrays.
+        modalities: Names of the modalities.
+
+    Raises:
+        InputError: For a name that a graph or PyG uses otherwise.
+
+    Example:
+        >>> check_extra_names(['valence_arousal'], ['text'])
+    """
+    reserved = (MODALITY, LABEL, SAMPLE_ID, SAMPLE_LAYOUT, *modalities)
+    reserved += ('f2f', 'f2l', 'l2l', 'm2l', 'num_nodes', 'ptr')
+    for name in names:
+        # PyG adds up what is called a batch.
+        if name in reserved or 'batch' in name or name[:1] == '_':
+            raise InputError(
+                f"an extra array of a graph cannot be called '{name}': the name is "
+                'reserved'
             )
 
 

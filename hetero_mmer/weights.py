@@ -72,18 +72,18 @@ def save_weights(model: Module, path: Path) -> None:
 
 
 def load_state(model: Module, state: Mapping[str, Tensor]) -> None:
-    """Fills a model; buffers that are empty until it is fitted take their size.
+    """Fills a model; what is empty until it is fitted takes its size.
 
     Args:
         model: The model.
         state: All its parameters and buffers, by name.
     """
-    resize_empty_buffers(model, state)
+    resize_empty(model, state)
     model.load_state_dict(state)
 
 
-def resize_empty_buffers(model: Module, state: Mapping[str, Tensor]) -> None:
-    """Gives buffers that are empty until a model is fitted the size that they had.
+def resize_empty(model: Module, state: Mapping[str, Tensor]) -> None:
+    """Gives buffers and parameters that are empty until fitted the size that they had.
 
     Args:
         model: The model.
@@ -96,6 +96,10 @@ def _resize_empty(model: Module, shapes: Mapping[str, Sequence[int]]) -> None:
     for name, buffer in model.named_buffers():
         if not buffer.numel() and name in shapes:
             buffer.resize_(shapes[name])
+    for name, parameter in model.named_parameters():
+        if not parameter.numel() and 0 not in shapes.get(name, [0]):
+            parameter.data = parameter.new_empty(shapes[name])
+            parameter.requires_grad_(True)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

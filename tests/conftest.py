@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,46 @@ import pytest
 from hetero_mmer.datasets import synthesize
 from hetero_mmer.models import HHMPN
 from hetero_mmer.training import train
+
+NO_SKIP = 'HETERO_MMER_NO_SKIP'
+
+
+class NoSkip:
+    """Makes every skip a failure, of tests and of whole files; xfail is none."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self):
+        return fail_if_skipped((yield))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self):
+        return fail_if_skipped((yield))
+
+
+def fail_if_skipped(report):
+    if report.skipped and not hasattr(report, 'wasxfail'):
+        where = report.longrepr
+        reason = where[2] if isinstance(where, tuple) else where
+        report.outcome = 'failed'
+        report.longrepr = f'{NO_SKIP}=1 allows no skip, but {report.nodeid}: {reason}'
+    return report
+
+
+def pytest_configure(config):
+    if os.environ.get(NO_SKIP) == '1':
+        config.pluginmanager.register(NoSkip())
+
+
+def pytest_collection_modifyitems(config, items):
+    """Does not select tests that need a GPU where there is none."""
+    gpu = [item for item in items if item.get_closest_marker('gpu')]
+    if not gpu:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=gpu)
+        items[:] = [item for item in items if item not in gpu]
 
 
 @pytest.fixture(scope='session')
@@ -59,15 +100,14 @@ def kernel(request, monkeypatch):
     """How layers compute on explicit edges, and whether PyG uses torch-scatter."""
     import torch_geometric.typing
 
-    from hetero_mmer.nn.conv import attention_conv, label_attention_conv
+    from hetero_mmer.nn.conv import route
 
-    route, _, scatter = request.param.partition('-')
+    name, _, scatter = request.param.partition('-')
     if scatter:
         pytest.importorskip('torch_scatter', reason='torch-scatter is not installed')
     monkeypatch.setattr(torch_geometric.typing, 'WITH_TORCH_SCATTER', bool(scatter))
-    if route == 'messages':
-        for module in (attention_conv, label_attention_conv):
-            monkeypatch.setattr(module, 'is_plain', lambda *args: False)
+    if name == 'messages':
+        monkeypatch.setattr(route, '_has_sparse_products', lambda *args: False)
     return request.param
 
 

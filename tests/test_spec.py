@@ -108,7 +108,7 @@ def test_to_spec_refuses_what_cannot_be_read_back():
             'hetero_mmer.nn.encoder.item_encoder',
         ),
         # Reached from what is allowed.
-        *('hetero_mmer.models.hhmpn.Callable', 'hetero_mmer.models.carat.Any'),
+        *('hetero_mmer.models.hhmpn.Callable', 'hetero_mmer.models.carat.NamedTuple'),
         *('torch.nn.functional.Callable', 'torch.optim.lr_scheduler.partial'),
     ],
 )

@@ -20,7 +20,7 @@ def ours() -> Step:
 
 def train_on(items: dict[str, int], batch_size: int) -> Step:
     """A training step with all losses and a full queue."""
-    model = CARAT(WIDTHS, LABELS)
+    model = CARAT(WIDTHS, LABELS, num_layers=NUM_LAYERS)
     optimizer = AdamW(model.parameters(), lr=5e-5)
     classes = torch.randint(2 * LABELS * len(WIDTHS), (QUEUE,))
     model.contrast.queue.push_(torch.randn(QUEUE, 64) / 8, classes)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.loader.assemble import assemble
+from hetero_mmer.nn.conv import Relations
 from hetero_mmer.store import ModalitySpec, StoreWriter
 
 WIDTHS = {'text': 300, 'visual': 35, 'audio': 74}
@@ -54,14 +55,16 @@ def ranges(lengths: Tensor) -> Tensor:
     return torch.stack([stop - lengths, stop], dim=1)
 
 
-def f2f(lengths: dict[str, Tensor]) -> dict[tuple[str, str, str], AllPairs]:
+def f2f(lengths: dict[str, Tensor]) -> Relations:
     """All items of a sample to all others, between all modalities."""
     rows = {m: ranges(n) for m, n in lengths.items()}
-    return {
-        (m, 'f2f', n): AllPairs(rows[m], rows[n], loops=m != n)
-        for m in rows
-        for n in rows
-    }
+    return Relations(
+        {
+            (m, 'f2f', n): AllPairs(rows[m], rows[n], loops=m != n)
+            for m in rows
+            for n in rows
+        }
+    )
 
 
 def make_store(folder: str, num_bytes: int) -> Path:

@@ -14,7 +14,7 @@ from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain, in_words
 
 STORE: Final = 'A store, or the name of a data set.'
-JSON: Final = 'Print JSON instead of a table; its keys are in the README.'
+JSON: Final = 'Print JSON instead of a table; docs/command_line.md has its keys.'
 
 _HELP: Final = ('-h', '--help')
 

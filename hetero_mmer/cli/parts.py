@@ -7,6 +7,7 @@ is imported.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import sys
@@ -218,7 +219,7 @@ def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) 
         if callable(value):  # The default, of whose class arguments are typed.
             value = to_spec(value)
         if isinstance(value, str) and '.' not in value and name != 'model':
-            value = _by_last_name(name, classes[0], value)
+            value = _by_last_name(classes[0], value)
         if not isinstance(value, str | Mapping):
             words = kind_in_words(kind)
             raise InputError(f'{place(key, where)} is {words} (got {got!r})')
@@ -307,12 +308,16 @@ def _class_paths(value: Any) -> Iterator[str]:
             yield from _class_paths(item)
 
 
-def _by_last_name(name: str, kind: Any, text: str) -> Any:
-    """The import path of a class that was imported, or the text in quotes."""
-    try:
-        return _completed(name, kind, text)['class_path']
-    except InputError:
-        return None
+def _by_last_name(kind: Any, name: str) -> str | None:
+    """The path of a class of this kind that was imported, if it is the only one."""
+    found, classes = set(), [get_args(kind)[-1]]
+    while classes:
+        one = classes.pop()
+        classes += type.__subclasses__(one)
+        if one.__name__ == name:
+            with contextlib.suppress(InputError):
+                found.add(import_path(one))
+    return found.pop() if len(found) == 1 else None
 
 
 def _completed(name: str, kind: Any, spec: Any) -> Spec:

@@ -10,10 +10,10 @@ def recipes(words: list[str]) -> int:
     parser.positional('name', 'Which to print.', '?')
     args = parser.parse(words)
 
-    from hetero_mmer.run.recipe import recipe_file, recipe_lines
+    from hetero_mmer.run.recipe import recipe_lines, recipe_text
 
     if 'name' in args:
-        print(recipe_file(args['name']).read_text(encoding='utf-8'), end='')
+        print(recipe_text(args['name']), end='')
         return 0
     lines = recipe_lines()
     width = max(map(len, lines))

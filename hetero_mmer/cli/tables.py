@@ -154,6 +154,7 @@ def _range(values: Sequence[float], form: str = '') -> str:
 
 def _about(it: Description) -> Table:
     splits = ', '.join(f'{_split(s)}: {count}' for s, count in it.splits.items())
+    others = ['intensities'] * it.intensities + list(it.extras)
     rows: list[list[Any]] = [
         ['samples', it.num_samples],
         ['splits', splits],
@@ -164,6 +165,7 @@ def _about(it: Description) -> Table:
         ['labels per sample', it.cardinality],
         ['samples with no label', it.without_labels],
         ['samples of unknown labels', it.num_samples - sum(it.split_labelled.values())],
+        ['other arrays', ', '.join(others) or None],
         ['samples dropped', len(it.dropped)],
         ['not finite became', it.clean],
         ['source', it.source or None],
@@ -178,6 +180,7 @@ def _about(it: Description) -> Table:
 
 def _modalities(it: Description) -> Table:
     facts: dict[str, list[Any]] = {}
+    segments, names = ['segments'], ['names']
     for m in it.modalities.values():
         ids = m.num_embeddings is not None
         for fact, value in {
@@ -193,6 +196,7 @@ def _modalities(it: Description) -> Table:
             'type': m.dtype,
             'extractor': m.extractor or None,
             'encoder': m.fitted,
+            'of items': ' and '.join(segments * m.segmented + names * m.named) or None,
         }.items():
             facts.setdefault(fact, []).append(value)
     rows = [[fact, *values] for fact, values in facts.items()]

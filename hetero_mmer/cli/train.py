@@ -50,7 +50,8 @@ def train(words: list[str]) -> int:
 
 
 def _resumed(words: list[str]) -> tuple[partial, bool]:
-    from hetero_mmer.training import check_resumable, resume
+    from hetero_mmer.run.begin import check_resumable
+    from hetero_mmer.training import resume
 
     parser = Parser(train)
     parser.option('resume', str, 'Go on with the run in a folder.')
@@ -65,6 +66,7 @@ def _resumed(words: list[str]) -> tuple[partial, bool]:
 def _fresh(words: list[str]) -> tuple[partial, bool]:
     from hetero_mmer import training
     from hetero_mmer.cli.parts import Said, check_model_name, read_model, split_words
+    from hetero_mmer.run.begin import check_early
     from hetero_mmer.run.options import FACTORIES, TrainOptions, check_types
     from hetero_mmer.run.recipe import read_recipe
     from hetero_mmer.spec import from_spec
@@ -92,7 +94,7 @@ def _fresh(words: list[str]) -> tuple[partial, bool]:
     options = TrainOptions(**{n: v for n, v in values.items() if n not in others})
     data, out = values.get('data', ''), values.get('out', '')
     if not lacks:
-        training.check_early(data, out, options)
+        check_early(data, out, options)
 
     # All that follows imports a model.
     if recipe:

@@ -83,7 +83,7 @@ def sparse_attention(
         the weight of each edge before dropout, ``[E, H]``.
 
     Raises:
-        InputError: If an edge joins a node that is not there.
+        InputError: If an edge joins a node that does not exist.
 
     Example:
         >>> q, k = torch.zeros(2, 1, 4), torch.zeros(3, 1, 4)
@@ -108,15 +108,13 @@ def sparse_attention(
 
 
 def _check_edges(edge_index: Tensor, num_src: int, num_dst: int) -> None:
-    """Of sorted edges: a sparse product would read memory that is not its own."""
+    """Checks edges: a sparse product reads out of bounds without an error."""
     if edge_index.numel() == 0:
         return
-    src, dst = (
-        (int(x) for x in edge_index[0].aminmax()),
-        edge_index[1, [0, -1]].tolist(),
-    )
-    ends = {'source': (*src, num_src), 'target': (*dst, num_dst)}
-    for end, (low, high, number) in ends.items():
+    for end, nodes, number in zip(
+        ('source', 'target'), edge_index, (num_src, num_dst), strict=True
+    ):
+        low, high = (int(x) for x in nodes.aminmax())
         if low < 0 or high >= number:
             raise InputError(
                 f'edges have one of {number} nodes as their {end}, counted from 0 '
@@ -138,8 +136,8 @@ def block_attention(
     r"""Scaled dot-product attention inside blocks, from all sources to all targets.
 
     The same numbers as :func:`edge_attention` over the complete edges, without
-    making them: equal blocks that lie one after the other are only reshaped, others
-    go through one padded call with a mask.
+    making them: adjacent blocks of equal length are reshaped, others go through one
+    padded call with a mask.
 
     Args:
         query: Query of each target node, ``[N_t, H, C]``.
@@ -166,77 +164,76 @@ def block_attention(
         >>> block_attention(q, k, v, blocks, blocks, loops=False).flatten()
         tensor([3., 1., 0.])
     """
-    targets = block_rows(dst, query.size(0)) if isinstance(dst, Tensor) else dst
-    sources = block_rows(src, key.size(0)) if isinstance(src, Tensor) else src
+    targets = block_rows(dst) if isinstance(dst, Tensor) else dst
+    sources = block_rows(src) if isinstance(src, Tensor) else src
     if targets.rows.numel() == 0 or sources.rows.numel() == 0:
         return torch.zeros_like(query)
     out = _attend(
-        targets.take(query).transpose(1, 2),  # [K, H, S_t, C]
-        sources.take(key).transpose(1, 2),
-        sources.take(value).transpose(1, 2),
+        targets.pad(query).transpose(1, 2),  # [K, H, S_t, C]
+        sources.pad(key).transpose(1, 2),
+        sources.pad(value).transpose(1, 2),
         _mask(sources, targets, loops),
         dropout,
         scale,
     ).transpose(1, 2)  # [K, S_t, H, C]
-    if sources.real is None and loops:
-        return targets.give(out, query.size(0))
-    silent = sources.length < (1 if loops else 2)
-    return targets.give(out.masked_fill(silent.view(-1, 1, 1, 1), 0), query.size(0))
+    if sources.mask is not None or not loops:
+        empty = sources.length < (1 if loops else 2)
+        out = out.masked_fill(empty.view(-1, 1, 1, 1), 0)
+    return targets.unpad(out, query.size(0))
 
 
 class BlockRows(NamedTuple):
-    """The rows of K blocks as a rectangle, and which of them are real."""
+    """The rows of K blocks, padded to the longest block."""
 
     rows: Tensor  # [K, S]
     length: Tensor  # [K]
-    real: Tensor | None  # [K, S]; None if all are
-    kept: Tensor | None  # places of real rows in the flat rectangle; None if all are
-    ordered: bool  # the real rows are all rows in order
+    mask: Tensor | None  # False for padding, [K, S]; None without padding
+    place: Tensor | None  # where the mask is True, among K·S; None without padding
+    num_rows: int | None  # if the rows are 0, 1, 2, … in order, their number
 
-    def take(self, x: Tensor) -> Tensor:
+    def pad(self, x: Tensor) -> Tensor:
         """Nodes ``[N, H, C]`` as blocks ``[K, S, H, C]``."""
-        if not self.ordered:
+        if x.size(0) != self.num_rows:
             return x[self.rows]
-        if self.kept is not None:
+        if self.place is not None:
             flat = x.new_zeros(self.rows.numel(), *x.shape[1:])
-            x = flat.index_copy(0, self.kept, x)
+            x = flat.index_copy(0, self.place, x)
         return x.view(*self.rows.shape, *x.shape[1:])
 
-    def give(self, x: Tensor, num_rows: int) -> Tensor:
-        """Blocks ``[K, S, H, C]`` as nodes ``[N, H, C]``, zero where no block is."""
+    def unpad(self, x: Tensor, num_rows: int) -> Tensor:
+        """Blocks ``[K, S, H, C]`` as nodes ``[N, H, C]``, zero outside of blocks."""
         flat, rows = x.flatten(0, 1), self.rows.flatten()
-        if self.kept is not None:
-            flat = flat.index_select(0, self.kept)
-        if self.ordered:
+        if self.place is not None:
+            flat = flat.index_select(0, self.place)
+        if num_rows == self.num_rows:
             return flat
-        rows = rows if self.kept is None else rows[self.kept]
+        rows = rows if self.place is None else rows[self.place]
         return x.new_zeros(num_rows, *x.shape[2:]).index_copy(0, rows, flat)
 
 
-def block_rows(ranges: Tensor, num_rows: int) -> BlockRows:
-    """Lays the rows of blocks out as a rectangle for :func:`block_attention`.
+def block_rows(ranges: Tensor) -> BlockRows:
+    """Pads the rows of blocks for :func:`block_attention`.
 
     Args:
         ranges: First and last (exclusive) row of each block, ``[K, 2]``.
-        num_rows: Number of all rows.
 
     Example:
-        >>> block_rows(torch.tensor([[0, 2], [2, 3]]), 3).real
+        >>> block_rows(torch.tensor([[0, 2], [2, 3]])).mask
         tensor([[ True,  True],
                 [ True, False]])
     """
     length = ranges[:, 1] - ranges[:, 0]
     size = int(length.max()) if length.numel() > 0 else 0
     rows = ranges[:, :1] + torch.arange(size, device=ranges.device)
-    real = rows < ranges[:, 1:]
-    order = torch.arange(num_rows, device=ranges.device)
-    if bool(real.all()):
-        ordered = torch.equal(rows.flatten(), order)
-        return BlockRows(rows, length, None, None, ordered)
-    kept = real.flatten().nonzero().squeeze(-1)
-    ordered = torch.equal(rows.flatten()[kept], order)
-    # Only what is not real may point anywhere: a row that is not there is an error.
-    return BlockRows(rows.where(real, 0), length, real, kept, ordered)
+    mask = rows < ranges[:, 1:]
+    place = None if bool(mask.all()) else mask.flatten().nonzero().squeeze(-1)
+    flat = rows.flatten() if place is None else rows.flatten()[place]
+    in_order = torch.equal(flat, torch.arange(len(flat), device=ranges.device))
+    num_rows = len(flat) if in_order else None
+    if place is None:
+        return BlockRows(rows, length, None, None, num_rows)
+    # Padding may point anywhere, but within bounds.
+    return BlockRows(rows.where(mask, 0), length, mask, place, num_rows)
 
 
 def _attend(
@@ -247,7 +244,7 @@ def _attend(
     dropout: float,
     scale: float | None,
 ) -> Tensor:
-    """PyTorch's attention; with dropout on CPUs the same steps, but its own dropout."""
+    """PyTorch's attention, on CPUs with :func:`hetero_mmer.functional.dropout`."""
     if dropout == 0 or q.device.type != 'cpu':
         return F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
@@ -260,10 +257,10 @@ def _attend(
 
 
 def _mask(sources: BlockRows, targets: BlockRows, loops: bool) -> Tensor | None:
-    """True where a target may look at a source; never a row without any True."""
+    """True where a target attends to a source; each row has at least one True."""
     mask = None
-    if sources.real is not None:
-        mask = sources.real[:, None, None, :]  # [K, 1, 1, S_s]
+    if sources.mask is not None:
+        mask = sources.mask[:, None, None, :]  # [K, 1, 1, S_s]
     if not loops:
         shape = (targets.rows.size(1), sources.rows.size(1))
         others = ~torch.eye(*shape, dtype=torch.bool, device=sources.rows.device)

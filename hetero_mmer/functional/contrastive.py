@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-#: Whose losses are averaged: those of the batch, or those of the queue, too.
+#: Anchors whose losses are averaged: the batch, or the batch and the queue.
 Anchors = Literal['batch', 'pool']
 
 #: Similarities that exist at once; 8 MiB in float32.
@@ -36,20 +36,20 @@ def supervised_contrastive_loss(
         \frac{\exp(\mathbf{a} \cdot \mathbf{p} / \tau)}
         {\sum_{k \neq a} \exp(\mathbf{a} \cdot \mathbf{k} / \tau)}
 
-    The matrix of all similarities never exists: the sum over positives needs the sum
-    of each class only, and the denominator goes through the anchors in blocks, which
-    also leave their gradient behind. So memory is linear in the pool, and there is no
-    second derivative.
+    The matrix of all similarities is never stored: the sum over positives needs the sum
+    of each class only, and the denominator is computed in blocks of anchors, together
+    with its gradient. So memory is linear in the pool, and there is no second
+    derivative.
 
     Args:
         x: Embeddings of the batch, normalised, ``[N, D]``.
         label: Class of each, ``[N]``.
-        queue: Embeddings of the past, ``[Q, D]``; they get no gradient.
+        queue: Past embeddings, ``[Q, D]``; they get no gradient.
         queue_label: Class of each, ``[Q]``; -1 in a slot that was never filled.
         temperature: :math:`\tau`.
-        anchors: ``batch`` is the paper's loss, for which unfilled slots do not
-            exist. ``pool`` is the authors' code: entries of the queue are anchors,
-            too, and unfilled slots are in the denominators and in N.
+        anchors: ``batch`` is the paper's loss, which ignores unfilled slots. ``pool``
+            is the authors' code: entries of the queue are anchors, too, and unfilled
+            slots are in the denominators and in N.
 
     Returns:
         The mean over all anchors; one without a positive counts as 0.
@@ -83,7 +83,7 @@ def supervised_contrastive_loss(
 
 def _attraction(pool: Tensor, label: Tensor, num_anchors: int) -> tuple[Tensor, Tensor]:
     """Mean product of each anchor with its positives, and their number, ``[A]``."""
-    slot = label + 1  # -1 stands for no class, in which nobody is a positive.
+    slot = label + 1  # -1 stands for no class, which has no positives.
     size = int(slot.max()) + 1
     total = pool.new_zeros(size, pool.size(1)).index_add(0, slot, pool)  # [C, D]
     member = pool.new_zeros(size).index_add(0, slot, pool.new_ones(len(pool)))
@@ -102,12 +102,12 @@ class _Repulsion(Function):
     def forward(
         ctx: Any, x: Tensor, queue: Tensor, weight: Tensor, temperature: float
     ) -> Tensor:
-        """Sums up the blocks, and their gradients where one is asked for."""
+        """Sums the blocks, and their gradients if one is needed."""
         pool, total = torch.cat([x, queue]), x.new_zeros(())
         grad = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         rows = max(1, _BLOCK // len(pool))
         scaled = pool / temperature
-        block = x.new_empty(min(rows, len(weight)), len(pool))  # Used again and again.
+        block = x.new_empty(min(rows, len(weight)), len(pool))  # Reused by every block.
         for start in range(0, len(weight), rows):
             a, w = pool[start : start + rows], weight[start : start + rows].unsqueeze(1)
             a, own = a[: len(w)], slice(start, min(start + rows, len(weight), len(x)))
@@ -127,5 +127,5 @@ class _Repulsion(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        """Scales what the forward pass has left."""
+        """Scales the gradient that the forward pass computed."""
         return grad * ctx.grad, None, None, None

@@ -15,7 +15,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
     Args:
         x: Numbers, of any shape.
-        p: Probability, in [0, 1]; without dropout ``x`` itself comes back.
+        p: Probability, in [0, 1]; 0 returns ``x`` itself.
 
     Example:
         >>> dropout(torch.ones(2), 0.0)
@@ -27,5 +27,5 @@ def dropout(x: Tensor, p: float) -> Tensor:
     if x.device.type != 'cpu' or not 0 < steps < 65536:
         return F.dropout(x, p)
     bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = bits.view(torch.int16)[: x.numel()].view(x.shape) >= steps - 32768
-    return x * (kept * (65536 / (65536 - steps))).to(x.dtype)
+    mask = bits.view(torch.int16)[: x.numel()].view(x.shape) >= steps - 32768
+    return x * (mask * (65536 / (65536 - steps))).to(x.dtype)

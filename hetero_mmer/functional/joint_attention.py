@@ -1,4 +1,4 @@
-"""Attention between all items of a sample, of all modalities at once."""
+"""Attention between the nodes of several types, computed jointly."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ PAIRS_OF_A_GROUP = 40_000
 class Group(NamedTuple):
     """Some blocks, padded to the longest of them.
 
-    As targets the nodes of a block lie one behind the other, as sources the nodes of
-    each type are padded apart, since a softmax is over one type.
+    As targets, the nodes of a block are concatenated; as sources, the nodes of each
+    type are padded separately, since a softmax is over one type.
     """
 
     num_blocks: int  # K
     num_nodes: int  # of all blocks
     num_targets: int  # T, of the longest block
     num_sources: list[int]  # S, longest block of each type, [M]
-    padding: Padding | None  # None if all blocks are alike
-    silent: Tensor | None  # which hear nothing of a type, [M, K, T]; None if none
+    padding: Padding | None  # None if all blocks are of the same size
+    empty: Tensor | None  # targets without a source of a type, [M, K, T], if any
 
 
 class Padding(NamedTuple):
-    """Where the nodes of a group's blocks lie among empty places."""
+    """Where the nodes of a group's blocks lie among the padded ones."""
 
     target: Tensor  # place of each node among [K * T]
     source: Tensor  # place of each node among [K * ΣS]
-    hidden: Tensor  # sources that are empty or the target itself, [K, T, ΣS]
+    masked: Tensor  # True for padding and for the target itself, [K, T, ΣS]
 
 
 class JointLayout(NamedTuple):
@@ -144,19 +144,19 @@ def _group(length: Tensor) -> Group:
     target = expand_ranges(blocks * width, total)
     begin = (blocks * num_sources).unsqueeze(1) + sizes.cumsum(0) - sizes
     source = expand_ranges(begin.flatten(), length.flatten())
-    empty = torch.ones(num_blocks * num_sources, dtype=torch.bool, device=length.device)
-    empty[source] = False
-    hidden = empty.view(num_blocks, 1, num_sources).repeat(1, width, 1)
-    hidden[target // width, target % width, source % num_sources] = True
-    silent = torch.stack([h.all(dim=-1) for h in hidden.split(sizes.tolist(), -1)])
-    alike = bool((length == sizes).all())
+    pad = torch.ones(num_blocks * num_sources, dtype=torch.bool, device=length.device)
+    pad[source] = False
+    masked = pad.view(num_blocks, 1, num_sources).repeat(1, width, 1)
+    masked[target // width, target % width, source % num_sources] = True
+    empty = torch.stack([m.all(dim=-1) for m in masked.split(sizes.tolist(), -1)])
+    is_padded = bool((length != sizes).any())
     return Group(
         num_blocks,
         len(target),
         width,
         sizes.tolist(),
-        None if alike else Padding(target, source, hidden),
-        silent if bool(silent.any()) else None,
+        Padding(target, source, masked) if is_padded else None,
+        empty if bool(empty.any()) else None,
     )
 
 
@@ -178,7 +178,7 @@ def _attend(
     if padding is None:
         score.diagonal(dim1=-2, dim2=-1).fill_(lowest)
     else:
-        score.masked_fill_(padding.hidden.unsqueeze(1), lowest)
+        score.masked_fill_(padding.masked.unsqueeze(1), lowest)
     messages = []
     for m, (part, v_m) in enumerate(
         zip(
@@ -188,21 +188,21 @@ def _attend(
         )
     ):
         message = drop(part.softmax(dim=-1), dropout) @ v_m
-        if group.silent is not None:
-            message = message.masked_fill(group.silent[m, :, None, :, None], 0)
+        if group.empty is not None:
+            message = message.masked_fill(group.empty[m, :, None, :, None], 0)
         messages.append(message.transpose(1, 2).flatten(2).flatten(0, 1))
     return messages
 
 
 def _pad(x: Tensor, place: Tensor, num_places: int) -> Tensor:
-    """Rows ``[N, *]`` at their places ``[P, *]``, zero where none is."""
+    """Scatters rows ``[N, *]`` to their places ``[P, *]``, the rest is zero."""
     return x.new_zeros(num_places, *x.shape[1:]).index_copy_(0, place, x)
 
 
 class _Collect(Function):
-    """Messages from each type ``[KT, HC]``, group by group, to nodes ``[N, M, HC]``.
+    """Scatters the messages ``[KT, HC]`` of each group and type to ``[N, M, HC]``.
 
-    One copy, where stacking, joining the groups and selecting rows are three.
+    One copy instead of three (stack, concatenate, select).
     """
 
     @staticmethod
@@ -215,7 +215,7 @@ class _Collect(Function):
                 if group.padding is not None:
                     message = message.index_select(0, group.padding.target)
                 out.select(1, m).index_copy_(0, nodes, message)
-        # Nobody keeps the whole, so autograd need not know that these are its parts.
+        # The base tensor is not used again, so autograd need not track views of it.
         return tuple(torch.unsafe_split_with_sizes(out, layout.num_nodes))
 
     @staticmethod

@@ -1,9 +1,16 @@
-"""Multi-label scores that torchmetrics does not have, and exact thresholds.
+r"""Multi-label scores as functions of counts, and exact thresholds.
 
-All functions take ``pred`` and ``y`` of shape ``[N, L]``, boolean or 0/1.
+Counts are the tensor ``[4, ...]`` of :func:`confusion_counts`, and a score has the
+remaining shape. With the counts of labels, ``[4, L]``, ``f1_score(counts.sum(1))`` is
+the micro average and ``f1_score(counts).mean()`` the macro average; with those of
+samples, ``[4, N]``, the latter is the average over samples.
+
+``zero_division`` is the value of 0 / 0, as in scikit-learn.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -27,59 +34,109 @@ def binarize(probs: Tensor, threshold: float | Tensor) -> Tensor:
     return probs.double() > threshold
 
 
-def jaccard_per_sample(pred: Tensor, y: Tensor, *, empty: float = 0.0) -> Tensor:
-    r"""Jaccard index :math:`|y \wedge p| / |y \vee p|` of each sample, ``[N]``.
+def confusion_counts(pred: Tensor, y: Tensor, *, dim: int = 0) -> Tensor:
+    """True positives, false positives, false negatives and true negatives.
 
     Args:
-        pred: Predicted labels.
-        y: True labels.
-        empty: Value of a sample with neither true nor predicted labels.
+        pred: Predicted labels ``[N, L]``, boolean or 0/1.
+        y: True labels ``[N, L]``, boolean or 0/1.
+        dim: What is counted over: 0 for the counts of each label, ``[4, L]``, 1 for
+            those of each sample, ``[4, N]``.
 
     Example:
-        >>> pred = torch.tensor([[1, 1], [0, 0]])
-        >>> jaccard_per_sample(pred, torch.tensor([[1, 0], [0, 0]]), empty=1.0)
+        >>> pred, y = torch.tensor([[1, 1], [0, 1]]), torch.tensor([[1, 0], [0, 1]])
+        >>> confusion_counts(pred, y)
+        tensor([[1, 1],
+                [0, 1],
+                [0, 0],
+                [1, 0]])
+    """
+    pred, y = pred.bool(), y.bool()
+    cells = (pred & y, pred & ~y, ~pred & y, ~pred & ~y)
+    return torch.stack([cell.sum(dim) for cell in cells])
+
+
+def precision(counts: Tensor, *, zero_division: Literal[0, 1] = 0) -> Tensor:
+    """Precision :math:`TP / (TP + FP)`.
+
+    Example:
+        >>> precision(torch.tensor([3, 1, 0, 0]))
+        tensor(0.7500)
+    """
+    tp, fp, _, _ = counts
+    return _ratio(tp, tp + fp, zero_division)
+
+
+def recall(counts: Tensor, *, zero_division: Literal[0, 1] = 0) -> Tensor:
+    """Recall :math:`TP / (TP + FN)`.
+
+    Example:
+        >>> recall(torch.tensor([3, 0, 1, 0]))
+        tensor(0.7500)
+    """
+    tp, _, fn, _ = counts
+    return _ratio(tp, tp + fn, zero_division)
+
+
+def f1_score(counts: Tensor, *, zero_division: Literal[0, 1] = 0) -> Tensor:
+    """F1 score :math:`2 TP / (2 TP + FP + FN)`.
+
+    Example:
+        >>> f1_score(torch.tensor([[1, 0], [1, 0], [1, 0], [0, 3]]), zero_division=1)
         tensor([0.5000, 1.0000])
     """
-    pred, y = pred.bool(), y.bool()
-    return _ratio((pred & y).sum(1), (pred | y).sum(1), empty)
+    tp, fp, fn, _ = counts
+    return _ratio(2 * tp, 2 * tp + fp + fn, zero_division)
 
 
-def f1_per_sample(pred: Tensor, y: Tensor, *, empty: float = 0.0) -> Tensor:
-    r"""F1 :math:`2 |y \wedge p| / (|y| + |p|)` of each sample, ``[N]``.
-
-    Args:
-        pred: Predicted labels.
-        y: True labels.
-        empty: Value of a sample with neither true nor predicted labels.
+def jaccard_index(counts: Tensor, *, zero_division: Literal[0, 1] = 0) -> Tensor:
+    r"""Jaccard index :math:`|y \wedge p| / |y \vee p| = TP / (TP + FP + FN)`.
 
     Example:
-        >>> pred = torch.tensor([[1, 1], [0, 0]])
-        >>> f1_per_sample(pred, torch.tensor([[1, 1], [0, 0]]))
+        >>> pred, y = torch.tensor([[1, 1], [0, 0]]), torch.tensor([[1, 0], [0, 0]])
+        >>> jaccard_index(confusion_counts(pred, y, dim=1), zero_division=1)
+        tensor([0.5000, 1.0000])
+    """
+    tp, fp, fn, _ = counts
+    return _ratio(tp, tp + fp + fn, zero_division)
+
+
+def exact_match(counts: Tensor) -> Tensor:
+    """1 where nothing is wrong, else 0; its mean over samples is subset accuracy.
+
+    Example:
+        >>> exact_match(torch.tensor([[1, 1], [0, 1], [0, 0], [1, 0]]))
         tensor([1., 0.])
     """
-    pred, y = pred.bool(), y.bool()
-    return _ratio(2 * (pred & y).sum(1), pred.sum(1) + y.sum(1), empty)
+    _, fp, fn, _ = counts
+    return (fp + fn == 0).to(torch.get_default_dtype())
 
 
-def weighted_accuracy(pred: Tensor, y: Tensor) -> Tensor:
-    r"""Weighted accuracy :math:`(TP \cdot N / P + TN) / 2N` of each label, ``[L]``.
+def hamming_loss(counts: Tensor) -> Tensor:
+    """Share of wrong cells, :math:`1 - (TP + TN) / (TP + FP + FN + TN)`.
 
-    It is the mean of the recalls of both classes, with :math:`P` and :math:`N`
-    the number of positives and negatives of the label.
+    Example:
+        >>> hamming_loss(torch.tensor([1, 1, 1, 1]))
+        tensor(0.5000)
+    """
+    tp, _, _, tn = counts
+    return 1 - (tp + tn) / counts.sum(0)
 
-    Args:
-        pred: Predicted labels.
-        y: True labels; a label without positives or without negatives gives NaN.
+
+def weighted_accuracy(counts: Tensor) -> Tensor:
+    r"""Weighted accuracy :math:`(TP \cdot N / P + TN) / 2N`, the mean of both recalls.
+
+    :math:`P` and :math:`N` are the numbers of positives and negatives; where one of
+    them is 0 the value is NaN.
 
     Example:
         >>> pred = torch.tensor([[1, 0], [1, 0], [0, 0]])
-        >>> weighted_accuracy(pred, torch.tensor([[1, 0], [0, 0], [0, 0]]))
+        >>> y = torch.tensor([[1, 0], [0, 0], [0, 0]])
+        >>> weighted_accuracy(confusion_counts(pred, y))
         tensor([0.7500,    nan])
     """
-    pred, y = pred.bool(), y.bool()
-    recall = (pred & y).sum(0) / y.sum(0)
-    specificity = (~pred & ~y).sum(0) / (~y).sum(0)
-    return (recall + specificity) / 2
+    tp, fp, fn, tn = counts
+    return (tp / (tp + fn) + tn / (tn + fp)) / 2
 
 
 def best_threshold(probs: Tensor, y: Tensor) -> float:
@@ -110,6 +167,6 @@ def best_threshold(probs: Tensor, y: Tensor) -> float:
     return best[(best - 0.5).abs().argmin()].item()
 
 
-def _ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
+def _ratio(numerator: Tensor, denominator: Tensor, zero_division: float) -> Tensor:
     value = numerator / denominator.clamp(min=1)
-    return value.masked_fill(denominator == 0, empty)
+    return value.masked_fill(denominator == 0, zero_division)

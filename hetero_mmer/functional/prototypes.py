@@ -15,7 +15,7 @@ def update_prototypes(
     prototypes: Tensor,
     x: Tensor,
     y: Tensor,
-    present: Tensor,
+    mask: Tensor,
     *,
     momentum: float = 0.99,
     normalize: bool = False,
@@ -30,8 +30,8 @@ def update_prototypes(
         prototypes: Prototypes so far.
         x: Embeddings, normalised.
         y: Labels, 0 or 1, ``[B, L]``.
-        present: Whether a sample has a modality, ``[B, M]``; if not, its embeddings
-            are left out.
+        mask: Which modalities a sample has, ``[B, M]``; embeddings of others are
+            left out.
         momentum: :math:`\phi`.
         normalize: Whether prototypes are normalised afterwards, once.
 
@@ -40,13 +40,13 @@ def update_prototypes(
 
     Example:
         >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(2, 1, 1, 2)
-        >>> y, present = torch.ones(2, 1), torch.ones(2, 1, dtype=torch.bool)
-        >>> update_prototypes(torch.zeros(1, 1, 2, 2), x, y, present, momentum=0.5)
+        >>> y, mask = torch.ones(2, 1), torch.ones(2, 1, dtype=torch.bool)
+        >>> update_prototypes(torch.zeros(1, 1, 2, 2), x, y, mask, momentum=0.5)
         tensor([[[[0.0000, 0.0000],
                   [0.2500, 0.5000]]]])
     """
     member = torch.stack([1 - y, y], dim=-1).unsqueeze(1)  # [B, 1, L, 2]
-    member = member.to(x.dtype) * present[:, :, None, None]  # [B, M, L, 2]
+    member = member.to(x.dtype) * mask[:, :, None, None]  # [B, M, L, 2]
     count = member.sum(dim=0)
     weight = (1 - momentum) * member * momentum ** (count - member.cumsum(dim=0))
     kept = (momentum**count).unsqueeze(-1) * prototypes
@@ -54,13 +54,13 @@ def update_prototypes(
     return F.normalize(out, dim=-1) if normalize else out
 
 
-def prototype_similarity(x: Tensor, prototypes: Tensor, present: Tensor) -> Tensor:
+def prototype_similarity(x: Tensor, prototypes: Tensor, mask: Tensor) -> Tensor:
     """Product of each embedding with both prototypes of its modality and label.
 
     Args:
         x: Embeddings, normalised.
         prototypes: Prototypes.
-        present: Whether a sample has a modality, ``[B, M]``. A modality that it lacks
+        mask: Which modalities a sample has, ``[B, M]``. A modality that it lacks
             is as similar to its prototypes as the others are to theirs on average.
 
     Returns:
@@ -68,15 +68,15 @@ def prototype_similarity(x: Tensor, prototypes: Tensor, present: Tensor) -> Tens
 
     Example:
         >>> x, prototypes = torch.tensor([[[[1.0]], [[9.0]]]]), torch.ones(2, 1, 2, 1)
-        >>> present = torch.tensor([[True, False]])
-        >>> prototype_similarity(x, prototypes, present).flatten()
+        >>> mask = torch.tensor([[True, False]])
+        >>> prototype_similarity(x, prototypes, mask).flatten()
         tensor([1., 1., 1., 1.])
     """
-    there = present[:, :, None, None]
+    cells = mask[:, :, None, None]
     out = torch.einsum('bmld,mlpd->bmlp', x, prototypes)
-    out = out.masked_fill(~there, 0.0)
-    mean = out.sum(dim=1, keepdim=True) / there.sum(dim=1, keepdim=True)
-    return torch.where(there, out, mean)
+    out = out.masked_fill(~cells, 0.0)
+    mean = out.sum(dim=1, keepdim=True) / cells.sum(dim=1, keepdim=True)
+    return torch.where(cells, out, mean)
 
 
 def soft_intrinsic(similarity: Tensor, prototypes: Tensor) -> Tensor:

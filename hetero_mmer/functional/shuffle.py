@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def shuffle_samples(x: Tensor, perm: Tensor) -> Tensor:
-    """Gives the cells of every label and modality to other samples.
+    """Permutes the cells of every label and modality among the samples.
 
     CARAT (Peng et al., AAAI 2024), Eq. 11.
 
@@ -28,7 +28,7 @@ def shuffle_samples(x: Tensor, perm: Tensor) -> Tensor:
 
 
 def shuffle_modalities(x: Tensor, perm: Tensor) -> Tensor:
-    """Gives the cells of every label and sample to other modalities.
+    """Permutes the cells of every label and sample among the modalities.
 
     CARAT (Peng et al., AAAI 2024), Eq. 12.
 
@@ -46,12 +46,12 @@ def shuffle_modalities(x: Tensor, perm: Tensor) -> Tensor:
 
 
 def permutations(keys: Tensor, free: Tensor) -> Tensor:
-    """Permutations of the last dimension that leave some places alone.
+    """Permutations of the last dimension that keep some places fixed.
 
     Args:
         keys: Random numbers below infinity, ``[*, K]``; equally likely orders give
             equally likely permutations.
-        free: Which places take part, ``[*, K]``.
+        free: Which places may move, ``[*, K]``.
 
     Returns:
         For each place the place that it gets its value from, ``[*, K]``.

@@ -1,4 +1,4 @@
-"""Sums and products along explicit edges, without one row of memory per edge."""
+"""Sums and products along explicit edges, without a row in memory for each edge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.autograd import Function
 
 @dataclass(frozen=True, eq=False)
 class EdgeLayout:
-    """Edges sorted by target, as the rows of a sparse matrix.
+    """Edges sorted by target, as a sparse matrix in CSR format.
 
     Args:
         ptr: Where the edges of each target start, ``[N_t + 1]``.
@@ -43,8 +43,8 @@ class EdgeLayout:
         return self.ptr.numel() - 1
 
     @cached_property
-    def turned(self) -> tuple[EdgeLayout, Tensor]:
-        """The same edges from target to source, and the place each had before."""
+    def transpose(self) -> tuple[EdgeLayout, Tensor]:
+        """The edges reversed and sorted by source, and the permutation that sorts."""
         order = self.src.argsort(stable=True)
         dst = torch.repeat_interleave(self.ptr.diff())
         edge_index = torch.stack([dst[order], self.src[order]])
@@ -52,7 +52,7 @@ class EdgeLayout:
 
     def matrix(self, values: Tensor) -> Tensor:
         """The sparse matrix ``[N_t, N_s]`` of one value per edge."""
-        with warnings.catch_warnings():  # That sparse tensors are new in PyTorch.
+        with warnings.catch_warnings():  # Sparse CSR is in beta state.
             warnings.filterwarnings('ignore', 'Sparse CSR tensor support')
             return torch.sparse_csr_tensor(
                 self.ptr,
@@ -104,20 +104,22 @@ def edge_sum(weight: Tensor, value: Tensor, layout: EdgeLayout) -> Tensor:
 
 
 class _EdgeDot(Function):
-    """Its gradients are sums along edges, and theirs are products again."""
+    """Its gradients are :class:`_EdgeSum`, whose gradients are this again."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, layout: EdgeLayout) -> Tensor:
         ctx.save_for_backward(query, key)
         ctx.layout = layout
         num_edges = layout.src.numel()
-        if num_edges > layout.num_dst * layout.num_src:  # More edges than cells.
+        if (
+            num_edges > layout.num_dst * layout.num_src
+        ):  # More edges than a dense matrix has entries.
             dst = torch.repeat_interleave(layout.ptr.diff())
             product = torch.einsum('ihc,jhc->ijh', query, key)
             return product[dst, layout.src]
-        nothing = layout.matrix(query.new_zeros(num_edges))
+        pattern = layout.matrix(query.new_zeros(num_edges))
         heads = [
-            torch.sparse.sampled_addmm(nothing, q, k.t(), beta=0.0).values()
+            torch.sparse.sampled_addmm(pattern, q, k.t(), beta=0.0).values()
             for q, k in zip(query.unbind(1), key.unbind(1), strict=True)
         ]
         return torch.stack(heads, dim=1)
@@ -129,8 +131,8 @@ class _EdgeDot(Function):
         if ctx.needs_input_grad[0]:
             grad_query = edge_sum(grad, key, ctx.layout)
         if ctx.needs_input_grad[1]:
-            turned, order = ctx.layout.turned
-            grad_key = edge_sum(grad[order], query, turned)
+            transpose, order = ctx.layout.transpose
+            grad_key = edge_sum(grad[order], query, transpose)
         return grad_query, grad_key, None
 
 
@@ -152,6 +154,6 @@ class _EdgeSum(Function):
         if ctx.needs_input_grad[0]:
             grad_weight = edge_dot(grad, value, ctx.layout)
         if ctx.needs_input_grad[1]:
-            turned, order = ctx.layout.turned
-            grad_value = edge_sum(weight[order], grad, turned)
+            transpose, order = ctx.layout.transpose
+            grad_value = edge_sum(weight[order], grad, transpose)
         return grad_weight, grad_value, None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -37,8 +37,6 @@ class AllPairs:
     src: Tensor
     dst: Tensor
     loops: bool = True
-    #: What layers make of the ranges, once for all of them.
-    memo: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def from_range_index(cls, range_index: Tensor, *, loops: bool = True) -> AllPairs:
@@ -62,25 +60,21 @@ class AllPairs:
             edge_index = edge_index[:, edge_index[0] != edge_index[1]]
         return edge_index
 
-    def source_rows(self, num_rows: int) -> BlockRows:
-        """What :func:`block_attention` takes as ``src``, made once for many layers."""
-        return self._layout('src', num_rows)
+    @cached_property
+    def source_rows(self) -> BlockRows:
+        """``src`` as :func:`block_attention` needs it, computed once."""
+        return block_rows(self.src)
 
-    def target_rows(self, num_rows: int) -> BlockRows:
-        """What :func:`block_attention` takes as ``dst``, made once for many layers."""
-        return self._layout('dst', num_rows)
+    @cached_property
+    def target_rows(self) -> BlockRows:
+        """``dst`` as :func:`block_attention` needs it, computed once."""
+        return block_rows(self.dst)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
             f"a complete relation kept as ranges has no '{name}': give what looks at "
             "edges the graph that 'hetero_mmer.graph.explicit' makes"
         )
-
-    def _layout(self, side: str, num_rows: int) -> BlockRows:
-        key = side, num_rows
-        if key not in self.memo:
-            self.memo[key] = block_rows(getattr(self, side), num_rows)
-        return self.memo[key]
 
     def block_sizes(self) -> Tensor:
         """Number of edges of each block, ``[K]``."""

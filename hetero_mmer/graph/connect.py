@@ -12,6 +12,7 @@ from torch import Tensor
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.features.masked import refuse_masked
+from hetero_mmer.functional.label_prior import cooccurrence_graph, label_counts
 from hetero_mmer.typing import EdgeType
 
 
@@ -104,14 +105,11 @@ def sorted_label_graph(label_graph: Tensor, num_labels: int) -> Tensor:
 
 
 def prior_label_graph(labels: Tensor, *, threshold: float = 0.2) -> Tensor:
-    r"""Label graph from co-occurrence in the training labels.
-
-    An edge :math:`k \to i` where :math:`n_{ik} / \sqrt{n_i n_k} \ge \tau`, plus all
-    self-loops; what the authors of HHMPN use in their code.
+    """Label graph from co-occurrence in the training labels.
 
     Args:
         labels: Training labels, 0 or 1, ``[N, L]``.
-        threshold: :math:`\tau`.
+        threshold: As of :func:`~hetero_mmer.functional.label_prior.cooccurrence_graph`.
 
     Returns:
         Edges among the labels, ``[2, E]``, sorted by target.
@@ -122,9 +120,5 @@ def prior_label_graph(labels: Tensor, *, threshold: float = 0.2) -> Tensor:
                 [0, 0, 1, 1, 2]])
     """
     refuse_masked(labels, 'labels')
-    y = torch.as_tensor(labels).double()
-    both, count = y.T @ y, y.sum(dim=0)
-    norm = (count.unsqueeze(0) * count.unsqueeze(1)).sqrt()
-    joined = (both >= threshold * norm) & (norm > 0)
-    joined |= torch.eye(y.size(1), dtype=torch.bool)
-    return joined.nonzero().T.flip(0).contiguous()  # `joined` is symmetric.
+    count, cooccurrence = label_counts(torch.as_tensor(labels))
+    return cooccurrence_graph(count, cooccurrence, threshold=threshold)

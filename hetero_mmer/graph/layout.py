@@ -132,7 +132,7 @@ def facts(text: str) -> Facts:
 
 def layout_of(data: HeteroData) -> str | None:
     """The layout of a graph or batch, if it was left there."""
-    layout = data._global_store.get(schema.SAMPLE_LAYOUT)
+    layout = getattr(data, schema.SAMPLE_LAYOUT, None)
     # PyG makes plain dictionaries of mappings.
     return next(iter(layout), None) if isinstance(layout, Mapping) else None
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, HeteroData
+from torch_geometric.data.storage import BaseStorage
 from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.graph.all_pairs import AllPairs
+from hetero_mmer.graph.layout import called
 from hetero_mmer.graph.storage import NodesStorage, RelationStorage, SampleStorage
 
 
@@ -23,35 +26,53 @@ class SampleGraph(HeteroData):
     what :func:`explicit` makes, and refuse ranges.
     """
 
-    def __init__(self, _mapping: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(_mapping, **kwargs)
-        own = SampleStorage(self._global_store._mapping, _parent=self)
-        self.__dict__['_global_store'] = own
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._own_storages()
 
     @classmethod
     def from_dict(cls, mapping: dict[Any, Any]) -> SampleGraph:
         """Makes a graph of what ``to_dict`` gave."""
-        out = cls()
-        for key, values in mapping.items():
-            store = out._global_store if key == '_global_store' else out[key]
-            for name, value in values.items():
-                setattr(store, name, value)
+        out = super().from_dict(mapping)
+        out._own_storages()
+        return out
+
+    def _own_storages(self) -> None:
+        """Makes ours of the storages that PyG has made."""
+        own = super().stores[0]
+        _become(own, SampleStorage)
+        if (layout := own.get(schema.SAMPLE_LAYOUT)) is not None:
+            own[schema.SAMPLE_LAYOUT] = layout
+        for node_type in self.node_types:
+            self.get_node_store(node_type)
+        for edge_type in self.edge_types:
+            self.get_edge_store(*edge_type)
+
+    @property
+    def stores(self) -> list[BaseStorage]:
+        """All storages; PyG collates by them, so they learn whose they are."""
+        own, *others = out = super().stores
+        name = own.get(schema.SAMPLE_ID)
+        if isinstance(name, str):
+            for store in others:
+                store._owner = called(name)
         return out
 
     def get_node_store(self, key: str) -> NodesStorage:
         """Where the nodes of a type are kept."""
-        if key not in self._node_store_dict:
-            self._check_type_name(key)
-            self._node_store_dict[key] = NodesStorage(_parent=self, _key=key)
-        return self._node_store_dict[key]
+        store = super().get_node_store(key)
+        if not isinstance(store, NodesStorage):
+            _become(store, NodesStorage)
+            store._type = key
+        return store
 
     def get_edge_store(self, src: str, rel: str, dst: str) -> RelationStorage:
         """Where a relation is kept."""
-        key = src, rel, dst
-        if key not in self._edge_store_dict:
-            self._check_type_name(rel)
-            self._edge_store_dict[key] = RelationStorage(_parent=self, _key=key)
-        return self._edge_store_dict[key]
+        store = super().get_edge_store(src, rel, dst)
+        if not isinstance(store, RelationStorage):
+            _become(store, RelationStorage)
+            store._type = (src, rel, dst)
+        return store
 
     @property
     def edge_index_dict(self) -> dict[EdgeType, Tensor | AllPairs]:
@@ -88,8 +109,8 @@ class SampleGraph(HeteroData):
                 for data in (self, out)
             )
             m2l = out[schema.M2L].edge_index
-            silent = torch.isin(m2l[0], before) & ~torch.isin(m2l[0], after)
-            out[schema.M2L].edge_index = m2l[:, ~silent]
+            empty = torch.isin(m2l[0], before) & ~torch.isin(m2l[0], after)
+            out[schema.M2L].edge_index = m2l[:, ~empty]
         return out
 
     def validate(self, raise_on_error: bool = True) -> bool:
@@ -109,18 +130,19 @@ def explicit(data: HeteroData) -> HeteroData:
         >>> graph['text', 'f2f', 'text'].edge_index.shape
         torch.Size([2, 6])
     """
-    out = data.__copy__()
-    is_batch = isinstance(data, Batch)
-    if is_batch:
-        out._slice_dict, out._inc_dict = dict(data._slice_dict), dict(data._inc_dict)
+    if isinstance(data, Batch):  # Made anew, so that `to_data_list` can cut it up.
+        out = Batch.from_data_list([explicit(one) for one in data.to_data_list()])
+    else:
+        out = copy.copy(data)
+    for store, given in zip(out.stores, data.stores, strict=True):
+        store.update((k, v) for k, v in given.items() if k != 'range_index')
     for edge_type, relation in data.edge_index_dict.items():
         if isinstance(relation, AllPairs):
             del out[edge_type]['range_index']
             out[edge_type].edge_index = relation.edge_index()
-            if is_batch:  # What `to_data_list` cuts the batch up by.
-                edges = relation.block_sizes().view(data.num_graphs, -1).sum(dim=1)
-                slices = torch.cat([edges.new_zeros(1), edges.cumsum(0)])
-                out._slice_dict[edge_type] = {'edge_index': slices}
-                incs = data._inc_dict[edge_type]['range_index']
-                out._inc_dict[edge_type] = {'edge_index': incs}
     return out
+
+
+def _become(store: BaseStorage, kind: type[BaseStorage]) -> None:
+    """Changes the class of a storage, which takes what is set on it for its content."""
+    object.__setattr__(store, '__class__', kind)

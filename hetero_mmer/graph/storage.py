@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
 from torch_geometric.data.storage import BaseStorage, EdgeStorage, NodeStorage
 
 from hetero_mmer import schema
@@ -22,18 +21,18 @@ class MissingAttribute(InputError, KeyError):
 
 
 class SampleStorage(BaseStorage):
-    """What belongs to a sample as a whole: its name and its layout."""
+    """What belongs to a sample as a whole: its name, its layout, its extras."""
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._mapping:
+        if (value := self.get(key)) is None:
             how = ''
             if key == schema.SAMPLE_LAYOUT:
                 how = ": make all of them with 'build_graph', or none"
             raise MissingAttribute(
-                f'{called(self._mapping.get(schema.SAMPLE_ID))} has no {key!r}, which '
-                f'others of its batch have{how}'
+                f'{called(self.get(schema.SAMPLE_ID))} has no {key!r}, which others of '
+                f'its batch have{how}'
             )
-        return super().__getitem__(key)
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         # PyG makes plain dictionaries of mappings.
@@ -52,16 +51,19 @@ class SampleStorage(BaseStorage):
 class NodesStorage(NodeStorage):
     """Nodes of one type."""
 
+    #: How a sentence calls the graph, and the node type.
+    _owner, _type = 'a graph', '?'
+
     def __contains__(self, key: object) -> bool:
-        return key in self._mapping  # PyG asks often, and an error takes its time.
+        return self.get(key) is not None  # PyG asks often; an error takes its time.
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._mapping:
+        if (value := self.get(key)) is None:
             raise MissingAttribute(
-                f"{_owner(self)} has no {key!r} for its '{self._key}' nodes, which "
+                f"{self._owner} has no {key!r} for its '{self._type}' nodes, which "
                 'others of its batch have'
             )
-        return super().__getitem__(key)
+        return value
 
 
 class RelationStorage(EdgeStorage):
@@ -71,13 +73,16 @@ class RelationStorage(EdgeStorage):
     over those that have none, so ranges refuse to be asked.
     """
 
+    #: How a sentence calls the graph, and the edge type.
+    _owner, _type = 'a graph', ('?', '?', '?')
+
     def __getitem__(self, key: str) -> Any:
-        if key == 'edge_index' and 'range_index' in self._mapping:
+        if key == 'edge_index' and self.get('range_index') is not None:
             raise InputError(
                 f'{self._called()} is complete and kept as ranges, not as edges: give '
                 "what looks at edges the graph that 'hetero_mmer.graph.explicit' makes"
             )
-        if key == 'range_index' and 'edge_index' in self._mapping:
+        if key == 'range_index' and self.get('edge_index') is not None:
             raise MissingAttribute(
                 f'{self._called()} is kept as edges, but as ranges in others of its '
                 "batch: make all of them with 'hetero_mmer.graph.explicit', or none"
@@ -98,17 +103,11 @@ class RelationStorage(EdgeStorage):
 
     def pairs(self) -> AllPairs | None:
         """The relation, if it is complete."""
-        ranges: Tensor | None = self._mapping.get('range_index')
+        ranges = self.get('range_index')
         if ranges is None:
             return None
         # A relation from a node type to itself has no self-loops.
-        return AllPairs.from_range_index(ranges, loops=self._key[0] != self._key[-1])
+        return AllPairs.from_range_index(ranges, loops=self._type[0] != self._type[-1])
 
     def _called(self) -> str:
-        return f'the relation {self._key} of {_owner(self)}'
-
-
-def _owner(store: BaseStorage) -> str:
-    parent = store.__dict__['_parent']()
-    name = None if parent is None else parent._global_store.get(schema.SAMPLE_ID)
-    return called(name) if isinstance(name, str) else 'a graph'
+        return f'the relation {self._type} of {self._owner}'

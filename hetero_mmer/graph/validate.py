@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ def check_relations(
         relation = relations.get(schema.f2l(m))
         if isinstance(relation, AllPairs):
             num_items = len(data[m].x)
-            if not relation.source_rows(num_items).ordered:
+            if relation.source_rows.num_rows != num_items:
                 raise InputError(
                     f"the relations of '{m}' are kept as ranges, which do not fit its "
                     f'{num_items} items: to add or take away items, use the graph '
@@ -125,6 +126,8 @@ def check_cells(data: HeteroData) -> None:
     Raises:
         InputError: Names the sample and the modality.
     """
+    if isinstance(data, Batch):
+        _check_last(data)
     if labels := _per_sample(data, schema.LABEL):
         _check_order(data, labels)
         _check_targets(data, data.edge_index_dict, schema.modalities(data.node_types))
@@ -198,16 +201,40 @@ def _ends(relation: Tensor | AllPairs) -> tuple[Tensor, Tensor]:
 
 def _check_collation(data: Batch) -> None:
     """PyG gives the rows of a type that some sample lacks to the wrong sample."""
-    num_samples, slices = data.num_graphs, getattr(data, '_slice_dict', {})
-    for key in chain(data.node_types, data.edge_types):
-        for name, start in slices.get(key, {}).items():
-            if isinstance(start, Tensor) and len(start) != num_samples + 1:
-                kind = 'relation' if isinstance(key, tuple) else 'node type'
-                raise InputError(
-                    f'only {len(start) - 1} of {num_samples} samples of the batch have '
-                    f"the {kind} {key!r} (with '{name}'), so they cannot be in one "
-                    'batch: what a sample lacks is there, but empty'
-                )
+    num_samples = data.num_graphs
+    counts: dict[Any, int] = {
+        node_type: len(store.ptr) - 1
+        for node_type, store in data.node_items()
+        if 'ptr' in store
+    }
+    num_modalities = len(schema.modalities(data.node_types))
+    for edge_type, store in data.edge_items():
+        # One block for each sample, or for each modality of each sample.
+        if edge_type[1] in ('f2f', 'f2l', 'l2l') and 'range_index' in store:
+            blocks = store.range_index.size(1) // 2
+            cells = edge_type == schema.L2L
+            counts[edge_type] = blocks // (num_modalities if cells else 1)
+    for key, count in counts.items():
+        if count != num_samples:
+            kind = 'relation' if isinstance(key, tuple) else 'node type'
+            raise InputError(
+                f'only {count} of {num_samples} samples of the batch have the {kind} '
+                f'{key!r}, so they cannot be in one batch: what a sample lacks is '
+                'there, but empty'
+            )
+
+
+def _check_last(data: Batch) -> None:
+    """PyG cannot give the last sample back if any of them lacks a relation."""
+    with contextlib.suppress(KeyError, RuntimeError):  # Where attributes were changed.
+        try:
+            data.get_example(data.num_graphs - 1)
+        except IndexError as error:
+            raise InputError(
+                f'some of the {data.num_graphs} samples of the batch lack a relation '
+                'or an attribute that others have, so they cannot be in one batch: '
+                'what a sample lacks is there, but empty'
+            ) from error
 
 
 def _per_sample(data: HeteroData, node_type: str) -> list[int]:
@@ -221,16 +248,18 @@ def _per_sample(data: HeteroData, node_type: str) -> list[int]:
         if known:
             return [int(store.num_nodes)]
         return [] if ids is None else [len(ids)]
-    counts = store.__dict__.get('_num_nodes')
-    if counts is not None and sum(counts) == store.num_nodes:
-        return list(counts)
-    slices = getattr(data, '_slice_dict', {}).get(node_type, {})
-    start = next((s for s in slices.values() if isinstance(s, Tensor)), None)
-    return [] if start is None else start.diff().tolist()
+    text = layout_of(data)
+    if text is not None:  # All samples have as many, and no tensor is looked at.
+        kinds, _, num_labels, _ = facts(text)
+        count = num_labels * (len(kinds) if node_type == schema.MODALITY else 1)
+        if store.num_nodes == data.num_graphs * count:
+            return [count] * data.num_graphs
+    ptr = store.get('ptr')
+    return [] if ptr is None else ptr.diff().tolist()
 
 
 def _name(data: HeteroData, sample: int) -> str:
-    names = data._global_store.get(schema.SAMPLE_ID)
+    names = getattr(data, schema.SAMPLE_ID, None)
     if isinstance(names, list) and sample < len(names):
         names = names[sample]
     return called(names, sample if isinstance(data, Batch) else None)

@@ -42,13 +42,16 @@ class CsdFile:
 
     Args:
         path: The file.
+        words: Whether its features may be words, ``[T, 1]`` byte strings, which
+            :meth:`read_words` reads.
 
     Raises:
         InputError: For a file that is cut off, not HDF5, or laid out in another way.
     """
 
-    def __init__(self, path: Source) -> None:
+    def __init__(self, path: Source, *, words: bool = False) -> None:
         self.path = existing(path)
+        self._kinds = 'iufS' if words else 'iuf'
         try:
             self._file = safe_h5.open_h5(self.path)
         except InputError:
@@ -83,8 +86,11 @@ class CsdFile:
             self._data = safe_h5.child(self._file, f'{self.root}/data')
             self._entries = self._numbered(list(self._data))
         first = next(iter(next(iter(self._entries.values())).values()))
+        features, _ = self._datasets(first)
         #: Width of a row.
-        self.channels: int = self._datasets(first)[0].shape[1]
+        self.channels: int = features.shape[1]
+        #: Whether the rows are words.
+        self.holds_words: bool = features.dtype.kind == 'S'
 
     def _has_data(self, root: str) -> bool:
         """Whether a group has the data of a video."""
@@ -201,6 +207,22 @@ class CsdFile:
             return Parts(features[0], intervals[0], ptr, numbers)
         return Parts(np.concatenate(features), np.concatenate(intervals), ptr, numbers)
 
+    def read_words(self, video: str) -> tuple[list[bytes], NDArray[np.float64]]:
+        """The words of a video, [T], and their times, [T, 2].
+
+        Args:
+            video: Its id.
+
+        Raises:
+            InputError: As :meth:`read`, and for features that are no words.
+        """
+        words: list[bytes] = []
+        for entry in self._entries[video].values():
+            rows, _ = self._datasets(entry)
+            with self._reading(entry):
+                words += safe_h5.read_array(rows, 'S')[:, 0].tolist()
+        return words, self.read_times(video)
+
     def read_times(self, video: str) -> NDArray[np.float64]:
         """The times of a video's rows alone, [T, 2].
 
@@ -235,14 +257,14 @@ class CsdFile:
             raise InputError(f"'features' {where} have width {width}, not {expected}")
         return features, intervals
 
-    @staticmethod
-    def _table(group: Any, name: str, where: str) -> h5py.Dataset:
+    def _table(self, group: Any, name: str, where: str) -> h5py.Dataset:
         is_there = isinstance(group, h5py.Group) and name in group
         dataset = safe_h5.child(group, name) if is_there else None
         if not isinstance(dataset, h5py.Dataset):
             raise InputError(f"there are no '{name}' {where}")
         safe_h5.check_dataset(dataset)
-        if dataset.dtype.kind not in 'iuf' or dataset.ndim != 2:
+        kinds = self._kinds if name == 'features' else 'iuf'
+        if dataset.dtype.kind not in kinds or dataset.ndim != 2:
             shape = list(dataset.shape or ())
             raise InputError(
                 f"the '{name}' {where} are a table of numbers "

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from torch_geometric.data import Batch, HeteroData
 
+from hetero_mmer import schema
 from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.features.masked import refuse_masked
 from hetero_mmer.graph import SampleGraph, build_graph
@@ -34,7 +35,8 @@ class StoreDataset(Dataset):
     Features that are too large to keep are read from the file batch by batch.
 
     Graphs have labels ``y`` if those of all the samples chosen are known; PyG makes no
-    batch of graphs with and without. ``store.known`` tells which are.
+    batch of graphs with and without. ``store.known`` tells which are. Intensities of
+    labels and segments of items are in the graphs where the store has them.
 
     Args:
         store: An open store.
@@ -48,14 +50,16 @@ class StoreDataset(Dataset):
         scale: Mean and standard deviation of each column, [F] and [F], that features
             of a modality are standardised with; constant columns become zero, and so
             do values that the conversion put in the place of others.
+        extras: Other arrays of the store that a model reads; graphs have each under its
+            name.
         device: Where to keep all features in memory, such as ``cuda``; graphs are
             made there, in the process that asks for them.
 
     Raises:
-        InputError: For a modality that the store lacks, a sample that has no item in
-            the chosen modalities, values that are not finite or too large to compute
-            with, ids that are outside of their vocabulary, or a ``device`` without
-            keeping features in memory.
+        InputError: For a modality or an extra array that the store lacks, a sample that
+            has no item in the chosen modalities, values that are not finite or too
+            large to compute with, ids that are outside of their vocabulary, or a
+            ``device`` without keeping features in memory.
     """
 
     def __init__(
@@ -68,9 +72,11 @@ class StoreDataset(Dataset):
         in_memory: bool | None = None,
         skip_empty: bool = False,
         scale: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        extras: Sequence[str] = (),
         device: torch.device | str | None = None,
     ) -> None:
         names = store.chosen(modalities)
+        schema.check_extra_names(extras, names)
         self.store = store
         self.rows = _row_indices(rows, store)
         if skip_empty:
@@ -86,8 +92,13 @@ class StoreDataset(Dataset):
         self.sample_ids = [str(name) for name in store.ids[self.rows]]
         self.y = None
         if store.labels is not None and store.known[self.rows].all():
-            y = torch.from_numpy(store.labels[self.rows])
-            self.y = y.to(torch.get_default_dtype())
+            self.y = _rows_of(store.labels, self.rows)
+        self.intensities = None
+        if store.intensities is not None:
+            intensities = _rows_of(store.intensities, self.rows)
+            self.intensities = intensities if intensities.isfinite().all() else None
+        self.extras = {m: _rows_of(store.extra(m), self.rows) for m in extras}
+        self.segmented = [m for m in names if m in store.segmented]
         self._start = {m: store.ptr[m][self.rows] for m in names}
         self._length = {m: store.ptr[m][self.rows + 1] - self._start[m] for m in names}
         empty = np.flatnonzero(_num_items(store, names)[self.rows] == 0)
@@ -111,9 +122,11 @@ class StoreDataset(Dataset):
             self._check_record(m)
         self.device = device
         self._kept: dict[str, Any] | None = None
+        self._segments: dict[str, NDArray[np.int32]] = {}
         if in_memory or device is not None:
             everything = np.arange(len(self))
             self._kept = {m: self._from_file(m, everything) for m in names}
+            self._segments = self._read_segments(everything)
             self._start = {m: np.cumsum(n) - n for m, n in self._length.items()}
             if device is not None:
                 self._kept = {
@@ -134,10 +147,13 @@ class StoreDataset(Dataset):
                 'dataset.batch(indices) makes a batch of several, '
                 'torch.utils.data.Subset(dataset, indices) a part of the data'
             )
-        features, _ = self._read(np.array([index]))
+        features, _, segments = self._read(np.array([index]))
         graph = build_graph(
             features,
             None if self.y is None else self.y[index],
+            intensities=None if self.intensities is None else self.intensities[index],
+            segments=segments,
+            extras={name: values[index] for name, values in self.extras.items()},
             num_labels=self.num_labels,
             kinds=self.kinds,
             num_embeddings=self.num_embeddings,
@@ -151,33 +167,37 @@ class StoreDataset(Dataset):
         index = np.asarray(indices, np.int64)
         if not len(index):
             raise InputError('a batch has at least one sample (got none)')
-        features, lengths = self._read(index)
-        # In NumPy: PyTorch would wake up its threads to index these few numbers.
-        y = None if self.y is None else torch.from_numpy(self.y.numpy()[index])
+        features, lengths, segments = self._read(index)
         batch = assemble(
             features,
             lengths,
             kinds=self.kinds,
             num_labels=self.num_labels,
             num_embeddings=self.num_embeddings,
-            y=y,
+            y=None if self.y is None else _take(self.y, index),
+            intensities=None
+            if self.intensities is None
+            else _take(self.intensities, index),
+            segments=segments,
+            extras={name: _take(values, index) for name, values in self.extras.items()},
             label_graph=self.label_graph,
             sample_ids=[self.sample_ids[i] for i in index.tolist()],
         )
         return batch if self.device is None else batch.to(self.device)
 
-    def announce(self, indices: Sequence[int] | np.ndarray) -> None:
+    def prefetch(self, indices: Sequence[int] | np.ndarray) -> None:
         """Lets the disk fetch what a batch will need while something else is done."""
         if self._kept is None:
             index = np.asarray(indices, np.int64)
             for m in self.modalities:
-                self.store.announce_slices(
+                self.store.prefetch_slices(
                     m, self._start[m][index], self._length[m][index]
                 )
 
-    def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _read(self, index: np.ndarray) -> tuple[dict[str, Tensor], ...]:
+        """Items of some samples, how many each has, and their segments."""
         features, lengths = {}, {}
-        self.announce(index)
+        self.prefetch(index)
         for m in self.modalities:
             start, length = self._start[m][index], self._length[m][index]
             lengths[m] = torch.from_numpy(length)
@@ -189,7 +209,30 @@ class StoreDataset(Dataset):
                 x = x.index_select(0, rows.to(x.device))
             ids = m in self.num_embeddings
             features[m] = x.to(torch.long if ids else torch.get_default_dtype())
-        return features, lengths
+        segments = {}
+        if self._kept is None:
+            segments = self._read_segments(index)
+        for m, kept in self._segments.items():
+            segments[m] = kept[
+                _flat_rows(self._start[m][index], self._length[m][index])
+            ]
+        as_long = {m: torch.from_numpy(x).long() for m, x in segments.items()}
+        return features, lengths, as_long
+
+    def _read_segments(self, index: np.ndarray) -> dict[str, NDArray[np.int32]]:
+        found = {
+            m: self.store.segment_slices(
+                m, self._start[m][index], self._length[m][index]
+            )
+            for m in self.segmented
+        }
+        for m, segment in found.items():
+            if segment.min(initial=0) < 0:
+                raise InputError(
+                    f"modality '{m}' of '{self.store.path}' has segments from 0 on "
+                    f'(got {segment.min()})'
+                )
+        return found
 
     def _from_file(self, modality: str, index: np.ndarray) -> Any:
         """Items of the file, which may have changed since it was written."""
@@ -303,11 +346,11 @@ class StoreLoader(DataLoader):
         kwargs.pop('collate_fn', None)
         if not isinstance(dataset, _Batches):  # It is when a loader is made again.
             dataset = _Batches(dataset)
-        super().__init__(dataset, batch_size, shuffle, collate_fn=_as_it_is, **kwargs)
+        super().__init__(dataset, batch_size, shuffle, collate_fn=_identity, **kwargs)
 
     def __iter__(self) -> Iterator[Any]:
         batches = super().__iter__()
-        return _told_plainly(batches) if self.num_workers else batches
+        return _reraised(batches) if self.num_workers else batches
 
     @property
     def _index_sampler(self) -> Any:
@@ -316,19 +359,19 @@ class StoreLoader(DataLoader):
         # Workers are ahead anyway.
         if self.batch_sampler is None or self.num_workers or not batches.read_files:
             return sampler
-        return _Announcing(sampler, batches.announce)
+        return _Prefetching(sampler, batches.prefetch)
 
 
-def _told_plainly(batches: Iterator[Any]) -> Iterator[Any]:
+def _reraised(batches: Iterator[Any]) -> Iterator[Any]:
     with as_if_here():
         yield from batches
 
 
-class _Announcing:
-    """Tells of each batch while the one before it is still read and computed on."""
+class _Prefetching:
+    """Prefetches each batch while the one before it is still read and computed on."""
 
-    def __init__(self, batches: Any, announce: Callable[[Sequence[int]], None]) -> None:
-        self.batches, self.announce = batches, announce
+    def __init__(self, batches: Any, prefetch: Callable[[Sequence[int]], None]) -> None:
+        self.batches, self.prefetch = batches, prefetch
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -339,7 +382,7 @@ class _Announcing:
         while batch is not None:
             following = next(batches, None)
             if following is not None:
-                self.announce(following)
+                self.prefetch(following)
             yield batch
             batch = following
 
@@ -368,11 +411,11 @@ class _Batches(Dataset):
         dataset, _ = self._without_subsets([])
         return isinstance(dataset, StoreDataset) and dataset._kept is None
 
-    def announce(self, indices: Sequence[int]) -> None:
-        """Tells a store what will be asked for."""
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """Lets a store prefetch samples."""
         dataset, indices = self._without_subsets(indices)
         if isinstance(dataset, StoreDataset):
-            dataset.announce(indices)
+            dataset.prefetch(indices)
 
     def _without_subsets(self, indices: Sequence[int]) -> tuple[Dataset, Sequence[int]]:
         dataset = self.dataset
@@ -418,5 +461,14 @@ def _flat_rows(start: np.ndarray, length: np.ndarray) -> np.ndarray:
     return np.arange(length.sum()) + np.repeat(offset, length)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _rows_of(values: np.ndarray, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(values[rows]).to(torch.get_default_dtype())
+
+
+def _take(values: Tensor, index: np.ndarray) -> Tensor:
+    # In NumPy: PyTorch would wake up its threads to index these few numbers.
+    return torch.from_numpy(values.numpy()[index])
+
+
+def _identity(batch: Batch) -> Batch:
     return batch

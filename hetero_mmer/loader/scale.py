@@ -63,10 +63,10 @@ def standardize_(
                 block /= divisor
     x[:, constant] = 0
     if cleaned is not None:
-        _forget(x, *cleaned, rows)
+        _zero(x, *cleaned, rows)
 
 
-def _forget(
+def _zero(
     x: NDArray[np.float32], bits: NDArray[np.uint8], columns: NDArray[np.int64], n: int
 ) -> None:
     """Sets marked values to zero, ``n`` rows at a time."""

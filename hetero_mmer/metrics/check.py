@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from hetero_mmer.errors import InputError
@@ -32,3 +34,21 @@ def check_probs(probs: Tensor, y: Tensor) -> None:
         )
     if not bool(((y == 0) | (y == 1)).all()):
         raise InputError('labels are 0 or 1 (got other values)')
+
+
+def check_names(num_labels: int, label_names: Sequence[str] | None) -> list[str]:
+    """Names of the labels, by default 0, 1, ….
+
+    Raises:
+        InputError: For more or fewer names than labels.
+    """
+    names = list(map(str, range(num_labels) if label_names is None else label_names))
+    if len(names) != num_labels:
+        raise InputError(f'{num_labels} labels need as many names (got {len(names)})')
+    return names
+
+
+def check_zero_division(zero_division: int) -> None:
+    """Refuses another value of 0 / 0 than 0 and 1."""
+    if zero_division not in (0, 1):
+        raise InputError(f"'zero_division' is 0 or 1 (got {zero_division!r})")

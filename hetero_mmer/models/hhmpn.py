@@ -1,44 +1,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import (
-    Embedding,
-    Module,
-    ModuleList,
-    Parameter,
-)
+from torch.nn import Embedding, Module, ModuleList, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn import SimpleConv
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.typing import EdgeType, NodeType
+from torch_geometric.typing import NodeType
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.functional.position import sinusoidal_encoding
-from hetero_mmer.graph import AllPairs, prior_label_graph, targets
+from hetero_mmer.graph import AllPairs
 from hetero_mmer.graph.validate import check_relations
 from hetero_mmer.models.check import check_graph
-from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.conv import (
+    Attention,
+    AttentionConv,
+    ReadoutConv,
+    Relations,
+    Stage,
+    send_to_cells,
+)
+from hetero_mmer.nn.conv.stage import send
 from hetero_mmer.nn.criterion import BCE
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings, item_encoder
-from hetero_mmer.nn.update import ItemUpdate, LabelUpdate
+from hetero_mmer.nn.feed_forward import ResidualBlock, ResidualFeedForward
+from hetero_mmer.nn.label_prior import LabelPrior
 
 #: Makes the layer of a stage from its input and output width. ``True`` stands for
 #: the paper's layer, ``False`` leaves the stage out as in the paper's ablation.
 StageConv = bool | Callable[[int, int], Module]
-
-#: Weights of one round: for each relation ``(edge_index [2, E], alpha [E, heads])``.
-Attention = dict[EdgeType, tuple[Tensor, Tensor]]
-
-Messages = dict[NodeType, Tensor]
-
-#: Sends messages through a stage, from the states of its node types.
-Send = Callable[[Stage, dict[NodeType, Tensor]], Messages]
 
 
 class HHMPNOutput(NamedTuple):
@@ -111,8 +108,6 @@ class HHMPN(Module):
         (torch.Size([1, 2]), torch.Size([]))
     """
 
-    label_edges: Tensor | None
-
     def __init__(
         self,
         in_channels: dict[str, int],
@@ -151,9 +146,7 @@ class HHMPN(Module):
             raise InputError(
                 f"'label_graph' is one of ('complete', 'prior') (got '{label_graph}')"
             )
-        # Empty until it is fitted.
-        edges = torch.empty(2, 0, dtype=torch.long) if label_graph == 'prior' else None
-        self.register_buffer('label_edges', edges)
+        self.prior = LabelPrior(num_labels) if label_graph == 'prior' else None
         self.encoders = ModuleDict(
             {
                 m: item_encoder(width, hidden_channels, self.num_embeddings.get(m))
@@ -163,8 +156,9 @@ class HHMPN(Module):
         self.label_embedding = Embedding(num_labels, hidden_channels)  # W_y
         self.dropout = Dropout(dropout)
         self.rounds = ModuleList(
-            Round(
+            HHMPNLayer(
                 list(in_channels),
+                num_labels,
                 hidden_channels,
                 heads=heads,
                 dropout=dropout,
@@ -180,49 +174,32 @@ class HHMPN(Module):
         torch.nn.init.xavier_uniform_(self.out_weight)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for module in [*self.encoders.values(), self.label_embedding, *self.rounds]:
             module.reset_parameters()
         torch.nn.init.xavier_uniform_(self.out_weight)
 
     def fit(self, batches: Iterable[HeteroData]) -> None:
         """Finds the labels that often occur together, for a prior label graph."""
-        if self.label_edges is not None:
-            edges = prior_label_graph(torch.cat([targets(b) for b in batches]))
-            self.label_edges = edges.to(self.out_weight.device)
+        if self.prior is not None:
+            self.prior.fit(batches)
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> HHMPNOutput:
         """Probabilities of the labels, and the logits of every round."""
         check_graph(data, self.in_channels, self.num_labels, self.num_embeddings)
-        edge_index_dict = dict(data.edge_index_dict)
-        check_relations(data, edge_index_dict)
-        if self.label_edges is not None:
-            edge_index_dict[schema.L2L] = self._prior(edge_index_dict[schema.L2L], data)
+        relations = Relations(data.edge_index_dict)
+        check_relations(data, relations)
+        if self.prior is not None:
+            relations[schema.L2L] = self._prior(relations[schema.L2L], data)
         v = {m: self._embed(m, data) for m in self.in_channels}
         u = self.dropout(self.label_embedding(data[schema.LABEL].label_id))  # [B·L, d]
         logits: list[Tensor] = []
         attention: list[Attention] = []
-
-        def send(stage: Stage, x_dict: dict[NodeType, Tensor]) -> Messages:
-            out = stage(x_dict, edge_index_dict, return_attention)
-            if return_attention:
-                out, alpha = out
-                attention[-1].update(alpha)
-            relations = len(v) if stage.aggr == 'cat' else 1
-            for node_type, message in out.items():
-                if message.size(-1) != relations * self.hidden_channels:
-                    raise InputError(
-                        f"a layer's messages to '{node_type}' have the width of the "
-                        f'states, {self.hidden_channels} '
-                        f'(got {message.size(-1) // relations})'
-                    )
-            return out
-
-        for step in self.rounds:
-            attention.append({})
-            v, u = step(v, u, self.num_labels, send)
+        for layer in self.rounds:
+            v, u, weights = layer(v, u, relations, return_attention)
             u_i = u.view(-1, self.num_labels, u.size(-1))  # [B, L, d]
             logits.append((u_i * self.out_weight).sum(dim=-1))  # Eq. 17
+            attention.append(weights)
         return HHMPNOutput(
             probs=logits[-1].sigmoid(),
             logits=torch.stack(logits),
@@ -242,17 +219,16 @@ class HHMPN(Module):
 
     def _prior(self, given: Tensor | AllPairs, data: HeteroData) -> Tensor:
         """The prior label graph among the cells of each modality of each sample."""
-        assert self.label_edges is not None
+        assert self.prior is not None
         if not isinstance(given, AllPairs):
             raise InputError(
                 "the data come with a label graph, so HHMPN takes no 'prior' one: "
                 'leave out one of both'
             )
-        if not self.label_edges.numel():
-            raise InputError("the 'prior' label graph of HHMPN is not fitted yet")
+        edges = self.prior.label_graph()
         cells = data[schema.MODALITY].num_nodes
-        shift = torch.arange(0, cells, self.num_labels, device=self.label_edges.device)
-        return (self.label_edges.unsqueeze(1) + shift.view(1, -1, 1)).flatten(1)
+        shift = torch.arange(0, cells, self.num_labels, device=edges.device)
+        return (edges.unsqueeze(1) + shift.view(1, -1, 1)).flatten(1)
 
     def _embed(self, modality: str, data: HeteroData) -> Tensor:
         store = data[modality]
@@ -264,12 +240,13 @@ class HHMPN(Module):
         return self.dropout(v)
 
 
-class Round(Module):
+class HHMPNLayer(Module):
     """One of the T rounds of :class:`HHMPN`: F2F, F2L, L2L, M2L (Figure 2)."""
 
     def __init__(
         self,
         modalities: list[str],
+        num_labels: int,
         channels: int,
         *,
         heads: int,
@@ -281,71 +258,72 @@ class Round(Module):
         m2l: StageConv,
     ) -> None:
         super().__init__()
-
-        def attention(in_channels: int, out_channels: int) -> Module:
-            return AttentionConv(
-                in_channels, out_channels, heads=heads, dropout=dropout
-            )
-
-        def readout(in_channels: int, out_channels: int) -> Module:
-            return ReadoutConv(in_channels)
-
+        self.num_labels = num_labels
+        attention = partial(AttentionConv, heads=heads, dropout=dropout)
         self.f2f: Stage | None = None
         if f2f:
             # One weight set W_xx for all pairs of modalities; Eq. 9 concatenates.
             conv = _make(f2f, attention, channels)
             relations = [schema.f2f(m, n) for n in modalities for m in modalities]
-            self.f2f = Stage(dict.fromkeys(relations, conv), aggr='cat')
-            self.f2f_update = ItemUpdate(
+            self.f2f = Stage(
+                dict.fromkeys(relations, conv), aggr='cat', out_channels=channels
+            )
+            self.f2f_update = ResidualFeedForward(
                 len(modalities) * channels, channels, dropout=dropout, norm=norm
             )
-        # One weight set W_xy for all modalities, which are told apart below.
+        # One weight set W_xy for all modalities.
         conv = _make(f2l, attention, channels) if f2l else SimpleConv(aggr='mean')
-        self.f2l = Stage({schema.f2l(m): conv for m in modalities}, aggr=None)
-        self.f2l_update = LabelUpdate(
-            channels, dropout=dropout, norm=norm, mlp=bool(f2l)
+        self.f2l = Stage(
+            {schema.f2l(m): conv for m in modalities}, aggr=None, out_channels=channels
+        )
+        self.f2l_update = ResidualBlock(
+            channels, dropout=dropout, norm=norm, feed_forward=bool(f2l)
         )
         self.l2l: Stage | None = None
         if l2l:
-            self.l2l = Stage({schema.L2L: _make(l2l, attention, channels)})
-            self.l2l_update = LabelUpdate(channels, dropout=dropout, norm=norm)
-        conv = _make(m2l, readout, channels) if m2l else SimpleConv(aggr='sum')
-        self.m2l = Stage({schema.M2L: conv})
+            conv = _make(l2l, attention, channels)
+            self.l2l = Stage({schema.L2L: conv}, out_channels=channels)
+            self.l2l_update = ResidualBlock(channels, dropout=dropout, norm=norm)
+        conv = (
+            _make(m2l, lambda width, _: ReadoutConv(width), channels)
+            if m2l
+            else SimpleConv(aggr='sum')
+        )
+        self.m2l = Stage({schema.M2L: conv}, out_channels=channels)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for module in self.children():
             module.reset_parameters()  # type: ignore[operator]
 
     def forward(
-        self, v: dict[NodeType, Tensor], u: Tensor, num_labels: int, send: Send
-    ) -> tuple[dict[NodeType, Tensor], Tensor]:
-        """Next items, ``[ΣS, d]`` of each modality, and labels, ``[B·L, d]``."""
+        self,
+        v: dict[NodeType, Tensor],
+        u: Tensor,
+        relations: Relations,
+        return_attention: bool = False,
+    ) -> tuple[dict[NodeType, Tensor], Tensor, Attention]:
+        """Next items, ``[ΣS, d]`` of each modality, and labels, ``[B·L, d]``.
+
+        With ``return_attention=True`` also the weights of each relation, else none.
+        """
+        attention: Attention = {}
         if self.f2f is not None:  # Eq. 9, 10
-            g = send(self.f2f, v)
+            g, attention = send(self.f2f, v, relations, return_attention)
             v = {m: self.f2f_update(v[m], g[m]) for m in v}
-        # Every modality starts from the fused labels: [B·L, d] to [B·M·L, d].
-        cells = u.view(-1, 1, num_labels, u.size(-1))
-        cells = cells.expand(-1, len(v), -1, -1).reshape(-1, u.size(-1))
-        message = send(self.f2l, {**v, schema.MODALITY: cells})[schema.MODALITY]
-        cells = self.f2l_update(cells, _own(message, num_labels))  # Eq. 11, 12
+        # Every modality starts from the fused labels.
+        cells = u.view(-1, 1, self.num_labels, u.size(-1)).expand(-1, len(v), -1, -1)
+        message, f2l = send_to_cells(self.f2l, v, cells, relations, return_attention)
+        cells = self.f2l_update(cells, message).flatten(0, 2)  # Eq. 11, 12
+        attention |= f2l
         if self.l2l is not None:  # Eq. 13, 14
-            message = send(self.l2l, {schema.MODALITY: cells})[schema.MODALITY]
-            cells = self.l2l_update(cells, message)
-        # Eq. 15, 16
-        u = send(self.m2l, {schema.MODALITY: cells, schema.LABEL: u})[schema.LABEL]
-        return v, u
-
-
-def _own(message: Tensor, num_labels: int) -> Tensor:
-    """Of each cell's M messages ``[B·M·L, M, d]`` that of its own modality.
-
-    A layer with a bias or a root weight answers cells without edges too.
-    """
-    _, num_modalities, channels = message.shape
-    message = message.view(-1, num_modalities, num_labels, num_modalities, channels)
-    message = message.diagonal(dim1=1, dim2=3)  # [B, L, d, M]
-    return message.permute(0, 3, 1, 2).reshape(-1, channels)
+            x_dict = {schema.MODALITY: cells}
+            g, weights = send(self.l2l, x_dict, relations, return_attention)
+            cells = self.l2l_update(cells, g[schema.MODALITY])
+            attention |= weights
+        x_dict = {schema.MODALITY: cells, schema.LABEL: u}
+        g, weights = send(self.m2l, x_dict, relations, return_attention)  # Eq. 15, 16
+        return v, g[schema.LABEL], attention | weights
 
 
 def _make(

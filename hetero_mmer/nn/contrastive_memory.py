@@ -15,21 +15,21 @@ class ContrastiveMemory(Module):
     r"""Contrastive loss of cells against each other and those of past batches.
 
     CARAT (Peng et al., AAAI 2024), Eq. 6 and 7. A class is a (modality, label,
-    polarity), so cells of one modality and label are drawn together if they agree on
-    whether the label is there. In training, the queue then takes in the batch.
+    polarity), so cells of one modality and label attract each other if the label
+    has the same value in both. In training, the batch is then pushed to the queue.
 
     Args:
         channels: Width of an embedding.
         queue_size: Number of past embeddings.
         temperature: :math:`\tau`.
-        anchors: Whose losses are averaged: those of the batch (paper), or those of
-            the queue, too (authors' code).
+        anchors: Anchors whose losses are averaged: the batch (paper), or the batch and
+            the queue (authors' code).
 
     Shapes:
         - **x**: normalised embeddings of K levels, ``[B, K, M, L, D]``
         - **y**: labels, 0 or 1, ``[B, L]``
-        - **present**: whether a sample has a modality, ``[B, M]``; if not, its cells
-          are left out
+        - **mask**: which modalities a sample has, ``[B, M]``; cells of others are
+          left out
         - **output**: ``[]``
 
     Raises:
@@ -64,10 +64,10 @@ class ContrastiveMemory(Module):
         self.queue = Queue(queue_size, channels)
 
     def reset_parameters(self) -> None:
-        """Forgets everything."""
+        """Resets the queue."""
         self.queue.reset_parameters()
 
-    def forward(self, x: Tensor, y: Tensor, present: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
         """The loss of a batch."""
         num_modalities, num_labels = x.shape[2:4]
         modality = torch.arange(num_modalities, device=x.device).view(-1, 1)
@@ -75,7 +75,7 @@ class ContrastiveMemory(Module):
         polarity = y.long().unsqueeze(1)  # [B, 1, L]
         classes = num_labels * (2 * modality + 1 - polarity) + label  # [B, M, L]
         classes = classes.unsqueeze(1).expand(x.shape[:-1])
-        keep = present[:, None, :, None].expand(x.shape[:-1])
+        keep = mask[:, None, :, None].expand(x.shape[:-1])
         x, classes = x[keep], classes[keep]
         loss = supervised_contrastive_loss(
             x,

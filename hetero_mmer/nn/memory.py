@@ -1,4 +1,4 @@
-"""What a model remembers between steps, as buffers that are saved with it."""
+"""State that a model keeps between steps, as buffers that are saved with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Queue(Module):
 
     The memory of CARAT (Peng et al., AAAI 2024) for its contrastive loss. It starts
     as the authors' code does, with random vectors that only their variant of the loss
-    looks at, normalised over the slots, and with the class -1.
+    reads, normalised over the slots, and with the class -1.
 
     Args:
         size: Number of slots.
@@ -51,7 +51,7 @@ class Queue(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Forgets everything."""
+        """Resets the queue to its initial state."""
         self.values.copy_(F.normalize(torch.randn_like(self.values), dim=0))
         self.label.fill_(-1)
         self.position.zero_()
@@ -81,7 +81,7 @@ class Prototypes(Module):
         num_modalities: Number of modalities.
         num_labels: Number of labels.
         channels: Width of an embedding.
-        momentum: :math:`\phi`, what a prototype keeps of itself at each embedding.
+        momentum: :math:`\phi`, the share of a prototype kept at each embedding.
         normalize: Whether prototypes are normalised after each update.
 
     Shapes:
@@ -115,21 +115,20 @@ class Prototypes(Module):
         self.register_buffer('values', torch.zeros(shape))
 
     def reset_parameters(self) -> None:
-        """Forgets everything."""
+        """Resets the prototypes to zero."""
         self.values.zero_()
 
     @torch.no_grad()
-    def update_(self, x: Tensor, y: Tensor, present: Tensor) -> None:
-        """Takes in embeddings ``[B, M, L, D]`` of labels ``[B, L]``.
+    def update_(self, x: Tensor, y: Tensor, mask: Tensor) -> None:
+        """Averages in the embeddings ``[B, M, L, D]`` of labels ``[B, L]``.
 
-        Those of a modality that a sample lacks, by ``present`` ``[B, M]``, are left
-        out.
+        Those of modalities outside the mask ``[B, M]`` are left out.
         """
         new = update_prototypes(
             self.values,
             x.to(self.values.dtype),
             y,
-            present,
+            mask,
             momentum=self.momentum,
             normalize=self.normalize,
         )

@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from hetero_mmer.run.arrays import Prediction
     from hetero_mmer.run.inference import evaluate, predict
+    from hetero_mmer.run.options import TrainOptions
     from hetero_mmer.run.recipe import read_recipe, recipe_names
     from hetero_mmer.run.record import needs_trust
     from hetero_mmer.run.run import Run, load_run
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 #: Where each name lies; imported when it is asked for, since a list of recipes needs
 #: neither HDF5 nor NumPy.
 _PLACES: Final = {
+    'Prediction': 'arrays',
     'Run': 'run',
+    'TrainOptions': 'options',
     'evaluate': 'inference',
     'load_run': 'run',
     'needs_trust': 'record',
@@ -24,7 +28,9 @@ _PLACES: Final = {
 }
 
 __all__ = [
+    'Prediction',
     'Run',
+    'TrainOptions',
     'evaluate',
     'load_run',
     'needs_trust',

@@ -99,6 +99,15 @@ def with_loss(spec: Spec, loss: str | None) -> Spec:
     return {**spec, 'init_args': {**spec['init_args'], 'criterion': criterion}}
 
 
+def extras_of(model: Any) -> tuple[str, ...]:
+    """Names of other arrays of the store that a model, or its class, reads.
+
+    Args:
+        model: The model, its class or a partial of that.
+    """
+    return tuple(getattr(getattr(model, 'func', model), 'extras', ()))
+
+
 def build_model(
     spec: Mapping[str, Any],
     facts: Facts,

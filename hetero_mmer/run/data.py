@@ -42,7 +42,10 @@ class Splits:
 
 
 def load_splits(
-    store: Store, options: TrainOptions, label_graph: Tensor | None = None
+    store: Store,
+    options: TrainOptions,
+    label_graph: Tensor | None = None,
+    extras: Sequence[str] = (),
 ) -> Splits:
     """Checks a store and opens its three splits.
 
@@ -50,6 +53,7 @@ def load_splits(
         store: An open store with labels, which only test may lack.
         options: Those of the run.
         label_graph: Edges among the labels that came with the data, ``[2, E]``.
+        extras: Other arrays of the store that the model reads.
 
     Raises:
         InputError: For a store without labels, a sample of train or valid whose labels
@@ -76,6 +80,7 @@ def load_splits(
         ),
         label_graph,
         options.skip_empty,
+        extras,
     )
     datasets = {split: reading.samples(store, index) for split, index in rows.items()}
     for split, samples in datasets.items():

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import subprocess
-import warnings
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -68,29 +67,6 @@ def size_of_weights(path: Path) -> Size:
         )
     except (OSError, InputError, SafetensorError) as error:
         raise InputError(f"the weights in '{path}' do not load: {error}") from error
-
-
-def find_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """What the checkpoint of a run holds, if there is one.
-
-    Raises:
-        InputError: If it is damaged.
-    """
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return None
-    check_file(path)
-    import torch
-
-    try:
-        with warnings.catch_warnings(action='ignore'):  # Of what fails anyway.
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except (MemoryError, PermissionError):  # The file may be sound.
-        raise
-    except Exception as error:  # Each layer of the format has errors of its own.
-        raise InputError(
-            f"the checkpoint '{path}' is damaged; without it the run starts anew"
-        ) from error
 
 
 def read_config(path: str | Path) -> dict[str, Any]:

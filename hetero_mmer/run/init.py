@@ -10,7 +10,7 @@ from torch.nn import Module
 
 from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.run import files
-from hetero_mmer.weights import read_weights, resize_empty_buffers
+from hetero_mmer.weights import read_weights, resize_empty
 
 
 def init_weights(model: Module, run: str | Path) -> None:
@@ -28,7 +28,7 @@ def init_weights(model: Module, run: str | Path) -> None:
     """
     path = Path(run) / files.WEIGHTS
     found, own = read_weights(path), model.state_dict(keep_vars=True)
-    resize_empty_buffers(model, found)
+    resize_empty(model, found)
     copied = set()
     with torch.no_grad():
         for name, value in own.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,14 @@ class Reading:
         label_graph: Edges among the labels that came with the data, ``[2, E]``; all
             pairs if ``None``.
         skip_empty: Whether samples without an item are left out.
+        extras: Other arrays of the store that the model reads.
     """
 
     modalities: list[str]
     scale: Mapping[str, tuple[np.ndarray, np.ndarray]]
     label_graph: Tensor | None
     skip_empty: bool
+    extras: Sequence[str] = ()
 
     def samples(
         self,
@@ -56,4 +58,5 @@ class Reading:
             label_graph=self.label_graph,
             skip_empty=self.skip_empty if skip_empty is None else skip_empty,
             scale=self.scale,
+            extras=self.extras,
         )

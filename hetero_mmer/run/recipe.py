@@ -1,6 +1,7 @@
-"""Recipes: YAML files with the options of published settings, and how to find them.
+"""Recipes: the options of published settings as YAML, and how to find them.
 
-The first line of each says what it is for and where its values come from.
+Each is a file, or a variant of one in a study. The first line says what it is for and
+where its values come from.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 import hetero_mmer
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.files.unique_yaml import read_yaml
 from hetero_mmer.run.old import renewed_options
 from hetero_mmer.run.options import TrainOptions
+from hetero_mmer.run.study import variants
 from hetero_mmer.spec import PlainSpec, locate
 
 #: What a recipe may say.
@@ -27,11 +31,11 @@ FOLDER: Final = Path(hetero_mmer.__file__).with_name('recipes')
 
 def recipe_names() -> list[str]:
     """The recipes that come with the library."""
-    return sorted(path.stem for path in FOLDER.glob('*.yaml'))
+    return sorted([*(path.stem for path in FOLDER.glob('*.yaml')), *variants()])
 
 
-def recipe_file(name: str) -> Path:
-    """The file of a recipe that comes with the library.
+def recipe_text(name: str) -> str:
+    """The YAML of a recipe that comes with the library.
 
     Args:
         name: One of :func:`recipe_names`.
@@ -40,14 +44,16 @@ def recipe_file(name: str) -> Path:
         InputError: If there is none; names the nearest.
 
     Example:
-        >>> recipe_file('hhmpn_mosei').name
-        'hhmpn_mosei.yaml'
+        >>> print(recipe_text('hhmpn_mosei')[:20])
+        # HHMPN on CMU-MOSEI
     """
     names = recipe_names()
-    if name in names:
-        return FOLDER / f'{name}.yaml'
-    hint = did_you_mean(name, names) or '; `recipe_names()` lists them'
-    raise InputError(f"there is no recipe '{name}'{hint}")
+    if name not in names:
+        hint = did_you_mean(name, names) or '; `recipe_names()` lists them'
+        raise InputError(f"there is no recipe '{name}'{hint}")
+    if variant := variants().get(name):
+        return variant.text(recipe_text(variant.base))
+    return (FOLDER / f'{name}.yaml').read_text(encoding='utf-8')
 
 
 def recipe_lines() -> dict[str, str]:
@@ -57,27 +63,8 @@ def recipe_lines() -> dict[str, str]:
         >>> print(recipe_lines()['carat_mrm'])
         CARAT on CMU-MOSEI: table 3 (2) of the paper, MRM only
     """
-    texts = {n: recipe_file(n).read_text(encoding='utf-8') for n in recipe_names()}
-    lines = {name: text.split('\n', 1)[0] for name, text in texts.items()}
+    lines = {name: recipe_text(name).split('\n', 1)[0] for name in recipe_names()}
     return {name: line.removeprefix('# ').rstrip('.') for name, line in lines.items()}
-
-
-def find_recipe(name: str | Path) -> Path:
-    """The file of a recipe.
-
-    Args:
-        name: One of :func:`recipe_names`, or a path.
-
-    Raises:
-        InputError: If there is none; names the nearest.
-
-    Example:
-        >>> find_recipe('hhmpn_mosei').name
-        'hhmpn_mosei.yaml'
-    """
-    if str(name) not in recipe_names() and Path(name).is_file():
-        return Path(name)
-    return recipe_file(str(name))
 
 
 def read_recipe(name: str | Path, *, trust: bool = False) -> dict[str, Any]:
@@ -96,8 +83,11 @@ def read_recipe(name: str | Path, *, trust: bool = False) -> dict[str, Any]:
         >>> read_recipe('hhmpn_mosei')['epochs']
         50
     """
-    path = find_recipe(name)
-    recipe = read_yaml(path, 'the recipe ')
+    path = str(name)
+    if path not in recipe_names() and Path(name).is_file():
+        recipe = read_yaml(Path(name), 'the recipe ')
+    else:
+        recipe = yaml.safe_load(recipe_text(path))
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe '{path}' holds no options")
     recipe, known = renewed_options(recipe), OPTIONS

@@ -13,6 +13,7 @@ from hetero_mmer.errors import InputError, did_you_mean_path
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.run import files
 from hetero_mmer.run.build import Facts
+from hetero_mmer.run.old import renewed_model
 from hetero_mmer.run.reading import Reading
 from hetero_mmer.run.rows import rows_of
 from hetero_mmer.schema import Kind
@@ -119,7 +120,8 @@ def read_record(path: str | Path) -> Record:
     if not (path / files.MODEL).is_file():
         hint = '' if path.exists() else did_you_mean_path(path)
         raise InputError(f"there is no run in '{path}' (no {files.MODEL}){hint}")
-    return Record(path, read_about(path / files.MODEL))
+    about = read_about(path / files.MODEL)
+    return Record(path, {**about, 'model': renewed_model(about['model'])})
 
 
 def read_options(path: Path) -> dict[str, Any]:

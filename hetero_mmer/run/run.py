@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from hetero_mmer.run import files
 from hetero_mmer.run.arrays import Prediction, Sample, sample_graphs
-from hetero_mmer.run.build import build_model
+from hetero_mmer.run.build import build_model, extras_of
 from hetero_mmer.run.check import check_batch_size, check_device, check_threshold
 from hetero_mmer.run.record import Record, read_options, read_record
 from hetero_mmer.weights import load_weights
@@ -97,7 +97,8 @@ class Run(Record):
             skip_empty: Whether to leave out samples without an item in the run's
                 modalities; by default as in the run.
         """
-        return self.reading.samples(store, rows, skip_empty=skip_empty)
+        reading = replace(self.reading, extras=extras_of(self.model))
+        return reading.samples(store, rows, skip_empty=skip_empty)
 
     def predict_samples(
         self, samples: StoreDataset, batch_size: int, device: torch.device

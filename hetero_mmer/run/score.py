@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ from torch_geometric.data import HeteroData
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import claim
-from hetero_mmer.functional.multilabel import binarize
 from hetero_mmer.graph import without_targets
 from hetero_mmer.loader import StoreLoader
+from hetero_mmer.metrics import decide, tune_threshold, tune_thresholds_per_label
 from hetero_mmer.run import files
 from hetero_mmer.run.place import predictions_header
 from hetero_mmer.schema import UNKNOWN
@@ -31,7 +31,7 @@ class Predicted(NamedTuple):
 
     def decide(self, threshold: float | Tensor) -> Tensor:
         """Decisions ``[N, L]``, at a threshold where the model makes none."""
-        return binarize(self.probs, threshold) if self.pred is None else self.pred
+        return decide(self.probs, threshold, self.pred)
 
 
 def predicted(
@@ -81,13 +81,22 @@ def tune_both(probs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Any]:
         y: Their labels.
         names: Names of the labels.
     """
-    from hetero_mmer.metrics import tune_threshold, tune_thresholds_per_label
-
     per_label = tune_thresholds_per_label(probs, y).tolist()
     return {
         'tuned': tune_threshold(probs, y),
         'per-label': dict(zip(names, per_label, strict=True)),
     }
+
+
+def rounded(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Metrics as files hold them and epochs are compared by.
+
+    Example:
+        >>> rounded({'map': torch.tensor(2 / 3)})
+        {'map': 0.6666667}
+    """
+    # Seven digits is what float32 holds; adding zero makes 0 of -0.
+    return {name: round(float(value), 7) + 0.0 for name, value in values.items()}
 
 
 def score(
@@ -111,12 +120,12 @@ def score(
     written: Any = threshold if pred is None else None
     if isinstance(threshold, Tensor):
         written = dict(zip(names, threshold.tolist(), strict=True))
-    metrics = (
-        multilabel_metrics(probs, y, threshold=threshold, label_names=names)
-        if len(probs)
-        else {}
+    if not len(probs):
+        return {'threshold': written, 'metrics': {}}
+    metrics = multilabel_metrics(
+        probs, y, threshold=threshold, pred=pred, label_names=names
     )
-    return {'threshold': written, 'metrics': metrics}
+    return {'threshold': written, 'metrics': rounded(metrics)}
 
 
 def write_truth(

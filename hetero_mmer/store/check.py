@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Final, get_args
@@ -25,7 +26,7 @@ _SLACK: Final = 8 << 20
 _STRING_SLACK: Final = 192 << 20
 
 #: These are read in slices, never as a whole.
-_LARGE: Final = re.compile(r'features/[^/]+/(values|time|cleaned)')
+_LARGE: Final = re.compile(r'features/[^/]+/(values|time|cleaned|segment|names)')
 
 
 def check_sizes(
@@ -59,21 +60,21 @@ def check_sizes(
 
 
 def check_longest(
-    modality: str, ptr: NDArray[np.int64], values: h5py.Dataset, length: int
+    modality: str, ptr: NDArray[np.int64], items: h5py.Dataset, length: int
 ) -> None:
     """Refuses a sample or a row that alone takes far more memory than the file is long.
 
     Args:
         modality: Its name.
         ptr: Where its samples start, and where the last one ends, [N + 1].
-        values: Its items, which may be compressed.
+        items: Its items, or their names, which may be compressed.
         length: Size of the file.
 
     Raises:
         ValueError: Says what it would take.
     """
     rows = max(1, int(np.diff(ptr).max(initial=0)))
-    size = rows * values.shape[1] * values.dtype.itemsize
+    size = rows * math.prod(items.shape[1:]) * items.dtype.itemsize
     if size > length + _SLACK:
         raise ValueError(
             f"'{modality}' has a sample of {size} bytes, and the file has {length}"

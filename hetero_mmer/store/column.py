@@ -17,22 +17,23 @@ class Column:
     Args:
         group: The HDF5 group to write to.
         name: Name of the new dataset.
-        channels: Width of a row.
+        channels: Width of a row; None for single numbers.
         dtype: Type of the stored numbers.
     """
 
     def __init__(
-        self, group: h5py.Group, name: str, channels: int, dtype: DTypeLike
+        self, group: h5py.Group, name: str, channels: int | None, dtype: DTypeLike
     ) -> None:
-        row_bytes = channels * np.dtype(dtype).itemsize
+        row = () if channels is None else (channels,)
+        row_bytes = (channels or 1) * np.dtype(dtype).itemsize
         self.dataset = group.create_dataset(
             name,
-            shape=(0, channels),
-            maxshape=(None, channels),
-            chunks=(max(1, _CHUNK_BYTES // row_bytes), channels),
+            shape=(0, *row),
+            maxshape=(None, *row),
+            chunks=(max(1, _CHUNK_BYTES // row_bytes), *row),
             dtype=dtype,
         )
-        self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), channels), dtype)
+        self.buffer = np.empty((max(1, _BUFFER_BYTES // row_bytes), *row), dtype)
         self.num_buffered = 0
         #: The CRC-32 of each buffer that was written.
         self.crc32: list[int] = []
@@ -48,7 +49,7 @@ class Column:
         return Checksum(self.block_rows, self.crc32)
 
     def append(self, rows: NDArray) -> None:
-        """Adds rows, [n, F], to the end."""
+        """Adds rows, [n, F] or [n], to the end."""
         while len(rows):
             part = rows[: len(self.buffer) - self.num_buffered]
             self.buffer[self.num_buffered : self.num_buffered + len(part)] = part

@@ -21,6 +21,7 @@ MAX_PAIRED: Final = 1000
 class ModalityDescription:
     """Plain numbers about one modality; items are counted where it is present.
 
+    ``segmented`` and ``named`` say whether items belong to segments, and have names;
     ``fitted`` is the short hash of what its encoder learned, None where nothing is.
     """
 
@@ -38,6 +39,8 @@ class ModalityDescription:
     maximum: float | None
     non_finite: int | None
     fitted: str | None
+    segmented: bool
+    named: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Description:
     both labels) and ``without_labels`` are of the samples whose labels are known, None
     if there are none, and so is ``split_label_counts``: how many samples of each split
     have each label. ``split_labelled`` counts the samples of each split whose labels
-    are known. Nobody reads ``co_occurrence`` of more than 1000 labels, so it is None,
+    are known. ``extras`` are the names of other arrays with a row per sample. Nobody
+    reads ``co_occurrence`` of more than 1000 labels, so it is None,
     too.
     """
 
@@ -72,6 +76,8 @@ class Description:
     citation: str
     raw_sha256: dict[str, str]
     clean: str | None
+    intensities: bool
+    extras: tuple[str, ...]
     dropped: list[tuple[str, str]]
     attrs: dict[str, Any]
 
@@ -132,6 +138,8 @@ def describe(store: Store | str | os.PathLike[str]) -> Description:
         citation=store.citation,
         raw_sha256=store.raw_sha256,
         clean=store.clean,
+        intensities=store.intensities is not None,
+        extras=store.extras,
         dropped=store.dropped,
         attrs=store.attrs,
     )
@@ -204,4 +212,6 @@ def _describe_modality(store: Store, modality: str) -> ModalityDescription:
         maximum=float(bounds[1].max()) if bounds else None,
         non_finite=store.non_finite[modality],
         fitted=None if sha256 is None else short(sha256),
+        segmented=modality in store.segmented,
+        named=modality in store.named,
     )

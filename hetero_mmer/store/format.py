@@ -9,6 +9,12 @@ Dataset                                 Content
                                         ``ptr[i]:ptr[i + 1]``; none if missing
 ``features/<modality>/time``            [ΣS, 2] start and end in seconds
                                         (optional)
+``.../segment``                         [ΣS] int32: which segment of its sample
+                                        an item belongs to, such as the comment
+                                        of a word, from 0 (optional)
+``.../names``                           [ΣS] UTF-8 of at most 240 bytes: what an
+                                        item is called, such as the word
+                                        (optional)
 ``features/<modality>/minimum``,        [F] over the finite values
 ``.../maximum``, ``.../non_finite``     and the count of all others
 ``.../mean``, ``.../std``               [F] over the finite values of train, 0
@@ -34,7 +40,7 @@ Dataset                                 Content
                                         rows of samples with unknown labels
 ``ids``, ``groups``, ``split``          [N] UTF-8
 ``dropped/ids``, ``dropped/reasons``    what the converter left out, and why
-``extra/<name>``                        [N, ...] anything else per sample
+``extra/<name>``                        [N, ...] other numbers of each sample
 ``attrs``, ``about``                    JSON
 ``checksums``                           JSON: a CRC-32 of each block of rows of
                                         every dataset above (optional)

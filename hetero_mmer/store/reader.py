@@ -35,6 +35,7 @@ from hetero_mmer.store.format import (
     ModalitySpec,
     read_strings,
 )
+from hetero_mmer.store.items import check_item_facts, read_names
 from hetero_mmer.store.slices import SliceReader
 
 
@@ -127,11 +128,18 @@ class Store:
         self.ptr: dict[str, NDArray[np.int64]] = {}
         self.non_finite: dict[str, int | None] = {}
         self._dirty: dict[str, NDArray[np.int64]] = {}
+        #: The modalities whose items belong to segments, and those whose have names.
+        self.segmented: tuple[str, ...] = ()
+        self.named: tuple[str, ...] = ()
         for modality, spec in self.specs.items():
             group = file['features'][modality]
             self.ptr[modality] = self._read_ptr(group, modality, spec)
             counts = _array(group, 'non_finite')
             self.non_finite[modality] = None if counts is None else int(counts.sum())
+            if 'segment' in group:
+                self.segmented += (modality,)
+            if 'names' in group:
+                self.named += (modality,)
             if 'cleaned' in group:
                 self._dirty[modality] = self._read_dirty(group, modality)
         self._check_lengths(file)
@@ -374,6 +382,54 @@ class Store:
         with self._reading():
             return self._reader(modality).read(start, length)
 
+    def segment_slices(
+        self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """The segments of the items that are read likewise, [Σ length].
+
+        Args:
+            modality: Its name, one of :attr:`segmented`.
+            start: First item of each slice, [N].
+            length: Number of items of each slice, [N].
+
+        Raises:
+            InputError: If the store has none.
+        """
+        with self._reading():
+            return self._reader(modality, 'segment').read(start, length)
+
+    def item_names(self, modality: str, sample: int) -> list[str] | None:
+        """What the items of a sample are called, [S]; None where nothing says.
+
+        Args:
+            modality: Its name.
+            sample: Index of the sample.
+
+        Raises:
+            InputError: If the store has no such modality or sample.
+
+        Example:
+            >>> import tempfile
+            >>> from hetero_mmer.store import StoreWriter
+            >>> path = f'{tempfile.mkdtemp()}/toy.h5'
+            >>> specs = {'text': ModalitySpec(1)}
+            >>> with StoreWriter(path, specs, ['joy'], named=['text']) as w:
+            ...     w.add('a', {'text': [[1.0], [5.0]]}, [1],
+            ...           names={'text': ['so', 'good']})
+            >>> Store(path).item_names('text', 0)
+            ['so', 'good']
+        """
+        if not 0 <= sample < len(self):
+            raise InputError(
+                f"'{self.path}' has samples 0 to {len(self) - 1} (got {sample})"
+            )
+        with self._reading():
+            group = self._group(modality)
+            if 'names' not in group:
+                return None
+            start, stop = self.ptr[modality][sample : sample + 2].tolist()
+            return read_names(safe_h5.dataset_of(group, 'names'), start, stop)
+
     def records_cleaned(self, modality: str) -> bool:
         """Whether it is known where the conversion replaced values, if it did.
 
@@ -402,7 +458,7 @@ class Store:
             bits = self._reader(modality, 'cleaned').read(start, length)
         return bits, self._dirty[modality]
 
-    def announce_slices(
+    def prefetch_slices(
         self, modality: str, start: NDArray[np.int64], length: NDArray[np.int64]
     ) -> None:
         """Lets the disk fetch what :meth:`read_slices` is going to read.
@@ -416,7 +472,7 @@ class Store:
             InputError: If the store has no such modality.
         """
         with self._reading():
-            self._reader(modality).announce(start, length)
+            self._reader(modality).prefetch(start, length)
 
     def extra(self, name: str) -> NDArray:
         """Another array with one row per sample, [N, ...].
@@ -436,6 +492,12 @@ class Store:
                     f'{sorted(group)})'
                 )
             return array
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the arrays that :meth:`extra` reads."""
+        with self._reading():
+            return tuple(self._open()['extra'])
 
     @property
     def checksums(self) -> dict[str, Checksum] | None:
@@ -462,11 +524,11 @@ class Store:
             return checksum_of(dataset, rows), len(dataset) if dataset.ndim else 1
 
     def blocks(self, modality: str, name: str, rows: int) -> Iterator[NDArray]:
-        """All items of a modality, or their times, block by block.
+        """All items of a modality, or what is known of them, block by block.
 
         Args:
             modality: Its name.
-            name: ``values`` or ``time``.
+            name: ``values``, ``time``, ``segment`` or ``names``.
             rows: The rows of a block.
 
         Raises:
@@ -633,7 +695,10 @@ class Store:
                     f"'{modality}' has {shape[0]} items, but times of shape "
                     f'{list(times.shape)}'
                 )
-        check_longest(modality, ptr, values, self.path.stat().st_size)
+        check_item_facts(group, modality, shape[0])
+        for name in ('values', 'segment', 'names'):
+            if name in group:
+                check_longest(modality, ptr, group[name], self.path.stat().st_size)
         return ptr
 
     def _read_dirty(self, group: h5py.Group, modality: str) -> NDArray[np.int64]:

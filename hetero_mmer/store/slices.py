@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -18,7 +19,7 @@ class SliceReader:
     reads there. All else it leaves to HDF5.
 
     Args:
-        values: Rows of an open file, [S, F].
+        values: Rows of an open file, [S, F] or [S].
 
     Example:
         >>> import tempfile
@@ -64,7 +65,7 @@ class SliceReader:
             self.values.read_direct(out, np.s_[a : a + n], np.s_[to : to + n])
         return out
 
-    def announce(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
+    def prefetch(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
         """Lets the disk fetch slices while something else is done.
 
         Args:
@@ -91,7 +92,7 @@ class SliceReader:
         chunk = start[i] // rows + nth
         first = np.maximum(start[i], chunk * rows)
         last = np.minimum(stop[i], (chunk + 1) * rows)
-        row_bytes = self.values.dtype.itemsize * self.values.shape[1]
+        row_bytes = self.values.dtype.itemsize * math.prod(self.values.shape[1:])
         offset = self._chunk_start[chunk] + (first - chunk * rows) * row_bytes
         return _join(offset, (last - first) * row_bytes)
 

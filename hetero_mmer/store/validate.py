@@ -15,6 +15,7 @@ from hetero_mmer.io.safe_h5 import hint
 from hetero_mmer.store.checksum import Checksum, crc32_of
 from hetero_mmer.store.describe import duplicates, groups_across_splits
 from hetero_mmer.store.format import LARGEST, unseen
+from hetero_mmer.store.items import MAX_NAME
 from hetero_mmer.store.reader import Store
 from hetero_mmer.store.structure import check_structure
 
@@ -266,6 +267,19 @@ def _check_modality(
             yield Finding(
                 'warning', f"'{modality}' has {negative} items at negative times"
             )
+    if modality in store.segmented:
+        blocks = store.blocks(modality, 'segment', _BLOCK_BYTES // 4)
+        if below := sum(int((block < 0).sum()) for block in blocks):
+            yield Finding(
+                'error', f"'{modality}' has {below} items in segments below 0"
+            )
+    if modality in store.named:
+        blocks = store.blocks(modality, 'names', _BLOCK_BYTES // MAX_NAME)
+        names = (name for block in blocks for name in block.tolist())
+        if wrong := sum(not _is_text(name) for name in names):
+            yield Finding(
+                'error', f"'{modality}' has {wrong} items whose names are no UTF-8"
+            )
 
 
 def _check_rest(
@@ -392,6 +406,14 @@ def _check_labels(store: Store) -> Iterator[Finding]:
         if never:
             where = f"in split '{split}'" if split else 'in any sample without a split'
             yield Finding('warning', f'labels that never occur {where}: {_some(never)}')
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _some(names: list) -> str:

@@ -5,8 +5,9 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, get_args
@@ -35,6 +36,13 @@ from hetero_mmer.store.format import (
     ModalitySpec,
     unseen,
     write_strings,
+)
+from hetero_mmer.store.items import (
+    check_names,
+    check_segment,
+    check_span,
+    numbers,
+    write_names,
 )
 from hetero_mmer.store.like import Like
 from hetero_mmer.store.place import check_store_path
@@ -74,6 +82,8 @@ class StoreWriter:
         float16: Store features in half precision.
         labelled: Whether samples have labels, known or unknown.
         timed: The modalities whose items have a start and an end.
+        segmented: The modalities whose items belong to segments.
+        named: The modalities whose items have names.
         intensities: Whether samples have label intensities.
         strict: Whether to refuse the first sample that would be dropped.
         fitted: What the encoder of a modality learned, kept with the store.
@@ -108,6 +118,8 @@ class StoreWriter:
         float16: bool = False,
         labelled: bool = True,
         timed: Collection[str] = (),
+        segmented: Collection[str] = (),
+        named: Collection[str] = (),
         intensities: bool = False,
         strict: bool = False,
         fitted: Mapping[str, Fitted] | None = None,
@@ -120,8 +132,15 @@ class StoreWriter:
         check_label_names(names)
         if clean not in (None, *get_args(Clean)):
             raise InputError(f"'clean' is one of {get_args(Clean)} (got '{clean}')")
-        if unknown := sorted(set(timed) - set(modalities)):
-            raise InputError(f"'timed' names modalities of the store (got {unknown})")
+        for option, given in (
+            ('timed', timed),
+            ('segmented', segmented),
+            ('named', named),
+        ):
+            if unknown := sorted(set(given) - set(modalities)):
+                raise InputError(
+                    f"'{option}' names modalities of the store (got {unknown})"
+                )
         self.path = Path(path)
         self.fitted = dict(fitted or {})
         self.like = like
@@ -139,6 +158,8 @@ class StoreWriter:
         self.labelled = labelled
         self.has_intensities = intensities
         self.timed = tuple(m for m in modalities if m in set(timed))
+        self.segmented = tuple(m for m in modalities if m in set(segmented))
+        self.named = tuple(m for m in modalities if m in set(named))
         self.dtype = np.dtype(np.float16 if float16 else np.float32)
         self.raw_sha256 = dict(raw_sha256 or {})
         self.attrs: dict[str, Any] = {}
@@ -169,6 +190,8 @@ class StoreWriter:
         }
         self._values: dict[str, Column] = {}
         self._times: dict[str, Column] = {}
+        self._segments: dict[str, Column] = {}
+        self._names: dict[str, list[bytes]] = {m: [] for m in self.named}
         self._disk: Disk | None = None
         self._file: h5py.File | None = None
         self._entered = False
@@ -193,6 +216,9 @@ class StoreWriter:
                 )
                 if modality in self.timed:
                     self._times[modality] = Column(group, 'time', 2, np.float64)
+                if modality in self.segmented:
+                    column = Column(group, 'segment', None, np.int32)
+                    self._segments[modality] = column
         except OSError as error:
             self._abort()
             raise InputError(f"cannot write '{self.path}': {error}") from error
@@ -227,6 +253,8 @@ class StoreWriter:
         split: str = '',
         intensities: ArrayLike | None = None,
         times: Mapping[str, ArrayLike | None] | None = None,
+        segments: Mapping[str, ArrayLike | None] | None = None,
+        names: Mapping[str, Sequence[str] | None] | None = None,
     ) -> None:
         """Adds one sample; after a refusal the writer is as it was before.
 
@@ -242,6 +270,10 @@ class StoreWriter:
             intensities: The intensity of each label, [L]; None where labels are
                 unknown.
             times: Start and end of the items in seconds, [S, 2], for timed modalities.
+            segments: The segment of each item, [S] from 0, for segmented modalities:
+                the comment that a word belongs to.
+            names: What each item is called, [S], for named modalities: the word, the
+                comment, the frame. The first 240 bytes of each are kept.
 
         Raises:
             InputError: For anything in the sample that contradicts the store.
@@ -261,7 +293,10 @@ class StoreWriter:
                 f"sample '{sample_id}', in '{split}'"
             )
         arrays = self._check_features(sample_id, features)
-        spans = self._check_times(sample_id, arrays, times or {})
+        check = partial(self._per_item, sample_id, arrays)
+        spans = check('times', times, self.timed, check_span)
+        parts = check('segments', segments, self.segmented, check_segment)
+        called = check('names', names, self.named, check_names)
         y = self._check_labels(sample_id, labels)
         known = y is None or bool((y != UNKNOWN).all())
         strength = self._check_intensities(sample_id, intensities, known)
@@ -287,6 +322,10 @@ class StoreWriter:
             self._non_finite[modality].append(count)
         for modality, span in spans.items():
             self._times[modality].append(span)
+        for modality, part in parts.items():
+            self._segments[modality].append(part)
+        for modality, some in called.items():
+            self._names[modality] += some
         if self._disk is not None:
             with writing(self.path):
                 self._disk.check()
@@ -358,7 +397,7 @@ class StoreWriter:
         for modality, data in features.items():
             if data is None:
                 continue
-            array = _numbers(data, f"'{modality}' of sample '{sample_id}'")
+            array = numbers(data, f"'{modality}' of sample '{sample_id}'")
             if array.size == 0 and array.shape[:1] == (0,):
                 continue
             if self.modalities[modality].num_embeddings is not None:
@@ -403,31 +442,30 @@ class StoreWriter:
             )
         return array.reshape(-1, 1).astype(np.int32)
 
-    def _check_times(
+    def _per_item(
         self,
         sample_id: str,
         arrays: Mapping[str, NDArray],
-        times: Mapping[str, ArrayLike | None],
-    ) -> dict[str, NDArray]:
-        if unknown := [m for m in times if m not in self.timed]:
+        what: str,
+        given: Mapping[str, Any] | None,
+        modalities: Sequence[str],
+        check: Callable[[Any, int, str], Any],
+    ) -> dict[str, Any]:
+        """Facts of each item, checked, of those modalities that the sample has."""
+        if unknown := [m for m in given or () if m not in modalities]:
             raise InputError(
-                f"'times' are for {list(self.timed)} (got '{unknown[0]}' in sample "
+                f"'{what}' are for {list(modalities)} (got '{unknown[0]}' in sample "
                 f"'{sample_id}')"
             )
-        spans = {}
-        for modality in self.timed:
-            if modality not in arrays:
-                continue
-            expected = (len(arrays[modality]), 2)
-            where = f"times of '{modality}' in sample '{sample_id}'"
-            span = _numbers(times.get(modality), where)
-            if span.shape != expected or not np.isfinite(span).all():
-                raise InputError(
-                    f'the {where} are finite numbers of shape {list(expected)} '
-                    f'(got shape {list(span.shape)})'
-                )
-            spans[modality] = span
-        return spans
+        return {
+            m: check(
+                (given or {}).get(m),
+                len(arrays[m]),
+                f"{what} of '{m}' in sample '{sample_id}'",
+            )
+            for m in modalities
+            if m in arrays
+        }
 
     def _check_labels(
         self, sample_id: str, labels: ArrayLike | None
@@ -440,7 +478,7 @@ class StoreWriter:
                 f'a sample {expected} labels in this store (got {got} for '
                 f"'{sample_id}')"
             )
-        y = _numbers(labels, f"labels of sample '{sample_id}'")
+        y = numbers(labels, f"labels of sample '{sample_id}'")
         right = y.shape == (len(self.label_names),)
         right = right and bool(((y == 0) | (y == 1)).all() or (y == UNKNOWN).all())
         if not right:
@@ -464,7 +502,7 @@ class StoreWriter:
                 f"sample '{sample_id}', whose labels are unknown, has no intensities "
                 f'(got {np.array2string(np.asarray(intensities), threshold=12)})'
             )
-        strength = _numbers(intensities, f"intensities of sample '{sample_id}'")
+        strength = numbers(intensities, f"intensities of sample '{sample_id}'")
         with np.errstate(over='ignore'):  # What is too large is not finite then.
             strength = strength.astype(np.float32)
         if (
@@ -497,8 +535,10 @@ class StoreWriter:
         for modality, column in self._values.items():
             column.flush()
             self._finish_modality(file['features'][modality], modality, column)
-        for column in self._times.values():
+        for column in (*self._times.values(), *self._segments.values()):
             column.flush()
+        for modality, names in self._names.items():
+            write_names(file['features'][modality], names)
         known = self._known()
         if self.labelled and known.any():
             file['labels'] = np.stack(self._labels)
@@ -526,6 +566,7 @@ class StoreWriter:
         write_text(file, 'about', _json('about', about))
         values = {f'features/{m}/values': c for m, c in self._values.items()}
         values |= {f'features/{m}/time': c for m, c in self._times.items()}
+        values |= {f'features/{m}/segment': c for m, c in self._segments.items()}
         write_checksums(file, {name: c.checksum for name, c in values.items()})
         some = known.any() and not known.all()
         write_format(file, FORMAT, VERSION_WITH_UNKNOWN if some else VERSION)
@@ -667,18 +708,6 @@ def _unknown(splits: NDArray[np.str_]) -> str:
     counts = {split: int((splits == split).sum()) for split in SPLITS}
     found = ', '.join(f'{n} in {s or "no split"}' for s, n in counts.items() if n)
     return f'labels of {len(splits)} samples are unknown: {found}'
-
-
-def _numbers(data: ArrayLike | None, where: str) -> NDArray:
-    refuse_masked(data, f'the {where}')
-    try:
-        array = np.asarray(data)
-    except (TypeError, ValueError, RuntimeError) as error:  # Two of them of PyTorch.
-        raise InputError(f'the {where} form an array of numbers ({error})') from None
-    if array.dtype.kind not in 'biuf':
-        got = 'none' if data is None else f"type '{array.dtype}'"
-        raise InputError(f'the {where} are numbers (got {got})')
-    return array
 
 
 def _json(name: str, value: Any) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hetero_mmer.training.begin import check_early, check_resumable, resume, train
+from hetero_mmer.training.begin import resume, train
 
 if TYPE_CHECKING:
     from hetero_mmer.training.multilabel_module import MultilabelModule
 
-__all__ = ['MultilabelModule', 'check_early', 'check_resumable', 'resume', 'train']
+__all__ = ['MultilabelModule', 'resume', 'train']
 
 
 def __getattr__(name: str) -> Any:

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from hetero_mmer.datasets import resolve_data
-from hetero_mmer.datasets.catalog import SYNTHETIC
 from hetero_mmer.errors import InputError
-from hetero_mmer.files.plain import check_plain
 from hetero_mmer.run import files
+from hetero_mmer.run.begin import lasting_name, read_unfinished, with_lasting_paths
 from hetero_mmer.run.build import with_loss
-from hetero_mmer.run.check import check_device_name, check_folder
-from hetero_mmer.run.config import Config, read_plain
+from hetero_mmer.run.checkpoint import find_checkpoint, recorded
+from hetero_mmer.run.config import Config
 from hetero_mmer.run.folder import held
-from hetero_mmer.run.options import TrainOptions, check_types
-from hetero_mmer.run.rows import rows_of
-from hetero_mmer.run.start import MAY_DIFFER, check_resumed, start_of
+from hetero_mmer.run.options import TrainOptions
+from hetero_mmer.run.start import check_resumed, start_of
 from hetero_mmer.spec import FACTS, from_spec, to_spec
 from hetero_mmer.store import Store
 from hetero_mmer.typing import ModelFactory
@@ -68,7 +66,9 @@ def train(
                 f"'{found[0]}' of a model comes from the data, so it is left out"
             )
         spec = with_loss(spec, options.loss)
-        config = Config(spec, _lasting(data, options.root), _absolute(options))
+        config = Config(
+            spec, lasting_name(data, options.root), with_lasting_paths(options)
+        )
         with Store(resolve_data(config.data, config.options.root)) as store:
             from hetero_mmer.training.fit import run
 
@@ -101,16 +101,14 @@ def resume(
             is not trusted.
     """
     folder = Path(folder)
-    _unfinished(folder, data)  # Where there is no such run, nothing is touched.
+    read_unfinished(folder, data)  # Where there is no such run, nothing is touched.
     with held(folder, fresh=False):
-        plain = _unfinished(folder, data)  # It may have ended or gone meanwhile.
+        plain = read_unfinished(folder, data)  # It may have ended or gone meanwhile.
         with Store(resolve_data(plain['data'], plain['root'])) as store:
             where = f"'{folder / files.CONFIG}'"
             from_spec(plain['model'], trust=trust, kind='model', where=where)
 
-            from hetero_mmer.training.recorder import recorded
-
-            checkpoint = files.find_checkpoint(folder)
+            checkpoint = find_checkpoint(folder)
             kept = None if checkpoint is None else recorded(checkpoint)
             start = start_of(plain, store.sha256())
             check_resumed(folder, start, kept, TrainOptions().to_plain())
@@ -128,74 +126,3 @@ def resume(
                 callbacks=callbacks,
                 trust=trust,
             )
-
-
-def check_early(data: str | Path, out: str | Path, options: TrainOptions) -> None:
-    """Refuses what can be refused before torch is imported, let alone a model.
-
-    Args:
-        data: As in :func:`train`.
-        out: Likewise.
-        options: Likewise.
-
-    Raises:
-        InputError: If that is bad.
-    """
-    folder = Path(out)
-    if folder.is_file() or (folder / files.CONFIG).is_file():
-        check_folder(folder)
-    if str(data) != SYNTHETIC:  # Which may have to be made first.
-        with Store(resolve_data(data, options.root)) as store:
-            store.chosen(options.modalities)
-            rows_of(store, options.split_file, options.fold)
-
-
-def check_resumable(folder: str | Path, data: str | Path | None = None) -> None:
-    """Refuses a run that cannot go on, as far as that can be told without torch.
-
-    Args:
-        folder: As in :func:`resume`.
-        data: Likewise.
-
-    Raises:
-        InputError: If there is none, or it has finished, or its data are not there.
-    """
-    plain = _unfinished(Path(folder), data)
-    Store(resolve_data(plain['data'], plain['root'])).close()
-
-
-def _unfinished(folder: Path, data: str | Path | None) -> dict[str, Any]:
-    """The options of a run that has not finished, as its file has them."""
-    plain = read_plain(folder)
-    if (folder / files.METRICS).exists():
-        raise InputError(f"the run in '{folder}' has finished; nothing is left to do")
-    # Others are compared with what the run started with.
-    where = f"'{folder / files.CONFIG}'"
-    check_plain(plain['data'], str, where, 'data')
-    check_types({n: plain[n] for n in MAY_DIFFER if n != 'data'}, where)
-    if data is not None:
-        plain['data'] = _lasting(data, plain['root'])
-    elif not (path := resolve_data(plain['data'], plain['root'])).exists():
-        raise InputError(
-            f"the data of the run in '{folder}', '{path}', are not there; if they lie "
-            f'elsewhere now, `resume({str(folder)!r}, data=PATH)` goes on'
-        )
-    check_device_name(plain['device'])
-    return plain
-
-
-def _absolute(options: TrainOptions) -> TrainOptions:
-    """Options whose files are found from every working directory."""
-    names = ('root', 'split_file', 'label_vectors', 'label_relations', 'init')
-    paths: dict[str, Any] = {
-        name: str(Path(path).absolute())
-        for name in names
-        if (path := getattr(options, name)) is not None
-    }
-    return replace(options, **paths)
-
-
-def _lasting(data: str | Path, root: str | Path | None) -> str:
-    """A path that holds in every working directory; a name stays a name."""
-    path = resolve_data(data, root)
-    return str(path.absolute()) if path == Path(data) else str(data)

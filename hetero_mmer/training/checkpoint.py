@@ -22,12 +22,6 @@ class CheckpointFile(TorchCheckpointIO):
         path: str | os.PathLike[str],
         storage_options: Any = None,
     ) -> None:
-        """Writes a checkpoint.
-
-        Args:
-            checkpoint: What it holds.
-            path: The file.
-            storage_options: None here.
-        """
+        """Writes a checkpoint."""
         with open(path, 'wb') as file:
             torch.save(checkpoint, file)

@@ -14,25 +14,27 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch.nn import Module
 
 from hetero_mmer.errors import InputError, reason, undisguised
-from hetero_mmer.loader import StoreLoader
+from hetero_mmer.loader import StoreDataset, StoreLoader
+from hetero_mmer.loader.seed import EpochSampler, derive_seed, seed_everything
 from hetero_mmer.loader.workers import as_if_here
 from hetero_mmer.run import files
-from hetero_mmer.run.build import build_model
+from hetero_mmer.run.build import build_model, extras_of
 from hetero_mmer.run.check import check_device
 from hetero_mmer.run.check_model import check_model
+from hetero_mmer.run.checkpoint import recorded
 from hetero_mmer.run.config import Config
 from hetero_mmer.run.data import Splits, facts_of, load_splits
 from hetero_mmer.run.encoders import keep_encoders
 from hetero_mmer.run.finish import Trained, finish
 from hetero_mmer.run.init import init_weights
 from hetero_mmer.run.options import PRECISIONS
+from hetero_mmer.spec import from_spec
 from hetero_mmer.store import Store
 from hetero_mmer.training.checkpoint import CheckpointFile
-from hetero_mmer.training.learn import learn
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.quiet import quiet
-from hetero_mmer.training.recorder import Recorder, recorded
-from hetero_mmer.training.seed import EpochSampler, derive_seed, seed_everything
+from hetero_mmer.training.recorder import Recorder
+from hetero_mmer.typing import Fits
 from hetero_mmer.weights import load_state, load_weights, save_weights
 
 
@@ -64,14 +66,15 @@ def run(
     where = f"'{folder / files.CONFIG}'"
     with isolate_rng():
         facts, label_graph = facts_of(store, options)
-        splits = load_splits(store, options, label_graph)
+        factory = from_spec(config.model, trust=trust, kind='model', where=where)
+        splits = load_splits(store, options, label_graph, extras_of(factory))
         seed_everything(options.seed)
         network = build_model(config.model, facts, trust=trust, where=where)
         kept = None if checkpoint is None else recorded(checkpoint)
         if checkpoint is not None:
             _restore(network, checkpoint, folder)
         else:
-            learn(network, splits.train, options.batch_size)
+            _learn(network, splits.train, options.batch_size)
             if options.init is not None:
                 init_weights(network, options.init)
         first = range(min(options.batch_size, len(splits.train)))
@@ -96,6 +99,13 @@ def run(
             trained = Trained(0, 0, 0.0)
         load_weights(network, folder / files.WEIGHTS)
         return finish(network, config, store, splits, facts, folder, device, trained)
+
+
+def _learn(model: Module, samples: StoreDataset, batch_size: int) -> None:
+    """Lets a model and its criterion fit the whole train split, if they can."""
+    for part in (model, getattr(model, 'criterion', None)):
+        if isinstance(part, Fits):
+            part.fit(StoreLoader(samples, batch_size))
 
 
 def _fit(

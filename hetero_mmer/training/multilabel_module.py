@@ -15,10 +15,11 @@ from torch_geometric.data import Batch
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import targets, without_targets
+from hetero_mmer.loader.seed import seed_everything
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
 from hetero_mmer.run.options import TrainOptions, monitored
+from hetero_mmer.run.score import rounded
 from hetero_mmer.training.optim import make_optimizer, make_schedule
-from hetero_mmer.training.seed import seed_everything
 from hetero_mmer.typing import Steps
 
 #: Steps after which losses on a GPU are looked at, all at once.
@@ -38,9 +39,9 @@ class MultilabelModule(LightningModule):
     Args:
         model: The model.
         options: How it is trained.
+        label_names: Names in the metrics ``wa_<label>``.
         threshold: Above which a label counts as positive in ``valid/<metric>``; a word
             for the one that is tuned on valid in each epoch.
-        label_names: Names in the metrics ``wa_<label>``.
     """
 
     model: Any
@@ -50,15 +51,17 @@ class MultilabelModule(LightningModule):
         model: Module,
         options: TrainOptions,
         *,
+        label_names: Sequence[str],
         threshold: Threshold = 0.5,
-        label_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.options = options
         self.automatic_optimization = not isinstance(model, Steps)
         self._losses: list[tuple[Tensor, int, Sequence[str]]] = []
-        self.metrics = MultilabelMetrics(threshold=threshold, label_names=label_names)
+        self.metrics = MultilabelMetrics(
+            len(label_names), threshold=threshold, label_names=label_names
+        )
 
     def configure_optimizers(self) -> Any:
         """The optimiser with its schedule."""
@@ -130,11 +133,12 @@ class MultilabelModule(LightningModule):
                 f'training diverged in epoch {self.current_epoch + 1}: probabilities '
                 'are NaN; lower the learning rate or the gradient clip'
             )
-        self.metrics.update(out.probs.float(), targets(batch))
+        pred = getattr(out, 'pred', None)
+        self.metrics.update(out.probs.float(), targets(batch), pred=pred)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics of the epoch."""
-        values = self.metrics.compute()
+        values = rounded(self.metrics.compute())
         self.metrics.reset()
         values = {k: v for k, v in values.items() if v == v}  # Without NaN.
         self.log_dict({f'valid/{name}': value for name, value in values.items()})

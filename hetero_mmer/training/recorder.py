@@ -4,31 +4,18 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import replacing
-from hetero_mmer.files.plain import Within, check_plain
 from hetero_mmer.run import files
 from hetero_mmer.run.events import Events
 from hetero_mmer.run.options import Monitor, monitored
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.weights import save_weights
-
-
-class Recorded(TypedDict):
-    """What a checkpoint keeps of a recorder; older ones keep less."""
-
-    rows: list[dict[str, float]]
-    best_epoch: Annotated[int, Within(0)]
-    best: float
-    monitored_at: NotRequired[float | str]
-    sha256: str
-    split_sha256: NotRequired[str]
-    options: NotRequired[dict[str, Any]]
 
 
 class Recorder(Checkpoint):
@@ -156,25 +143,3 @@ class Recorder(Checkpoint):
         self.rows = list(state['rows'])
         self.best_epoch = state['best_epoch']
         self.best = state['best']
-
-
-def recorded(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """What the recorder of a run kept in a checkpoint.
-
-    Args:
-        checkpoint: As :func:`hetero_mmer.run.files.find_checkpoint` reads it.
-
-    Raises:
-        InputError: If it is no checkpoint of a run.
-    """
-    try:
-        kept = checkpoint['callbacks'][Recorder.__name__]
-    except (KeyError, TypeError) as error:
-        raise InputError('the checkpoint is none of a run') from error
-    check_plain(kept, Recorded, 'the checkpoint')
-    if kept['best_epoch'] > len(kept['rows']):
-        raise InputError(
-            f"'best_epoch' in the checkpoint is one of {len(kept['rows'])} epochs "
-            f'(got {kept["best_epoch"]})'
-        )
-    return kept

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score, f1_score, jaccard_score
+from sklearn import metrics as sk
 
 from hetero_mmer.functional.multilabel import (
     best_threshold,
     binarize,
-    f1_per_sample,
-    jaccard_per_sample,
+    confusion_counts,
+    exact_match,
+    f1_score,
+    hamming_loss,
+    jaccard_index,
+    precision,
+    recall,
     weighted_accuracy,
 )
 
@@ -30,32 +33,78 @@ def test_samples_of_the_toy_table():
     # By hand: {0}/{0}, {0}/{0,1}, empty, {}/{0}, {1}/{0,1}.
     jaccard = [1, 0.5, 0, 0, 0.5]
     f1 = [1, 2 / 3, 0, 0, 2 / 3]
-    torch.testing.assert_close(jaccard_per_sample(P, Y), torch.tensor(jaccard))
-    torch.testing.assert_close(f1_per_sample(P, Y), torch.tensor(f1))
-    assert jaccard_per_sample(P, Y, empty=1.0)[2] == 1
-    assert f1_per_sample(P, Y, empty=1.0)[2] == 1
+    counts = confusion_counts(P, Y, dim=1)
+    torch.testing.assert_close(jaccard_index(counts), torch.tensor(jaccard))
+    torch.testing.assert_close(f1_score(counts), torch.tensor(f1))
+    assert jaccard_index(counts, zero_division=1)[2] == 1
+    assert f1_score(counts, zero_division=1)[2] == 1
+    assert exact_match(counts).tolist() == [1, 0, 1, 0, 0]
 
 
-@pytest.mark.parametrize('empty', [0.0, 1.0])
-def test_samples_agree_with_sklearn(cells, empty):
+@pytest.mark.parametrize('dtype', [torch.bool, torch.uint8, torch.long, torch.float])
+def test_counts_are_those_of_a_loop(cells, dtype):
     pred, y = cells
-    kwargs = {'average': 'samples', 'zero_division': empty}
-    ours = jaccard_per_sample(pred, y, empty=empty).mean().item()
-    assert ours == pytest.approx(jaccard_score(y, pred, **kwargs))
-    ours = f1_per_sample(pred, y, empty=empty).mean().item()
-    assert ours == pytest.approx(f1_score(y, pred, **kwargs))
+    expected = torch.zeros(4, 40, 5, dtype=torch.long)
+    row = {(1, 1): 0, (1, 0): 1, (0, 1): 2, (0, 0): 3}
+    for i in range(40):
+        for j in range(5):
+            expected[row[int(pred[i, j]), int(y[i, j])], i, j] = 1
+    for dim in (0, 1):
+        counts = confusion_counts(pred.to(dtype), y.to(dtype), dim=dim)
+        assert counts.dtype == torch.long
+        assert counts.equal(expected.sum(1 + dim))
+
+
+@pytest.mark.parametrize('zero_division', [0, 1])
+@pytest.mark.parametrize('empty', [False, True])
+@pytest.mark.parametrize(
+    ('score', 'reference'),
+    [
+        (precision, sk.precision_score),
+        (recall, sk.recall_score),
+        (f1_score, sk.f1_score),
+        (jaccard_index, sk.jaccard_score),
+    ],
+)
+def test_all_averages_agree_with_sklearn(cells, score, reference, zero_division, empty):
+    pred, y = cells
+    if empty:  # Labels that nothing has, or of which nothing is right.
+        pred[:, :2] = y[:, 1:3] = False
+    labels, samples = (confusion_counts(pred, y, dim=dim) for dim in (0, 1))
+    kwargs = {'zero_division': zero_division}
+    ours = {
+        'micro': score(labels.sum(1), **kwargs),
+        'macro': score(labels, **kwargs).mean(),
+        'samples': score(samples, **kwargs).mean(),
+    }
+    for average, value in ours.items():
+        expected = reference(y, pred, average=average, **kwargs)
+        assert value.item() == pytest.approx(expected, abs=1e-6), average
+    expected = reference(y, pred, average=None, **kwargs)
+    assert score(labels, **kwargs).tolist() == pytest.approx(expected.tolist())
+
+
+def test_wrong_cells_and_exact_samples_agree_with_sklearn(cells):
+    pred, y = cells
+    labels, samples = (confusion_counts(pred, y, dim=dim) for dim in (0, 1))
+    expected = sk.hamming_loss(y, pred)
+    assert hamming_loss(labels.sum(1)).item() == pytest.approx(expected, abs=1e-6)
+    assert hamming_loss(samples).mean().item() == pytest.approx(expected, abs=1e-6)
+    accuracy = sk.accuracy_score(y, pred)
+    assert exact_match(samples).mean().item() == pytest.approx(accuracy)
 
 
 def test_weighted_accuracy_is_balanced_accuracy(cells):
     pred, y = cells
-    expected = [balanced_accuracy_score(y[:, i], pred[:, i]) for i in range(5)]
-    assert weighted_accuracy(pred, y).tolist() == pytest.approx(expected)
+    expected = [sk.balanced_accuracy_score(y[:, i], pred[:, i]) for i in range(5)]
+    ours = weighted_accuracy(confusion_counts(pred, y))
+    assert ours.tolist() == pytest.approx(expected)
 
 
 def test_weighted_accuracy_of_one_class_is_nan():
     pred = torch.tensor([[1, 1], [0, 1]])
     y = torch.tensor([[0, 1], [0, 1]])
-    assert all(math.isnan(value) for value in weighted_accuracy(pred, y))
+    assert weighted_accuracy(confusion_counts(pred, y)).isnan().all()
 
 
 def test_binarize_is_strict_and_per_label():
@@ -81,7 +130,7 @@ def test_best_threshold_beats_every_other(seed):
     y = torch.rand(30, generator=g) < 0.3
 
     def f1(threshold):
-        return f1_score(y, probs.double() > threshold, zero_division=0.0)
+        return sk.f1_score(y, probs.double() > threshold, zero_division=0.0)
 
     grid = [i / 100 for i in range(100)]
     assert f1(best_threshold(probs, y)) >= max(f1(t) for t in grid) - 1e-12

@@ -22,18 +22,18 @@ def draw(batch=7, modalities=3, labels=4, width=5, seed=0):
 
     x = F.normalize(rand(batch, modalities, labels, width) - 0.5, dim=-1)
     y = (rand(batch, labels) > 0.5).double()
-    present = rand(batch, modalities) > 0.3
-    present[:, 0] |= ~present.any(dim=1)
-    return rand(modalities, labels, 2, width), x, y, present
+    mask = rand(batch, modalities) > 0.3
+    mask[:, 0] |= ~mask.any(dim=1)
+    return rand(modalities, labels, 2, width), x, y, mask
 
 
-def loop(prototypes, x, y, present, momentum):
+def loop(prototypes, x, y, mask, momentum):
     """Eq. 8: sample by sample, label by label."""
     out = prototypes.clone()
     for b in range(x.size(0)):
         for m in range(x.size(1)):
             for i in range(x.size(2)):
-                if present[b, m]:
+                if mask[b, m]:
                     mu = out[m, i, int(y[b, i])]
                     out[m, i, int(y[b, i])] = (
                         momentum * mu + (1 - momentum) * x[b, m, i]
@@ -50,29 +50,29 @@ def test_closed_form_equals_sequential_loop(momentum):
 
 
 def test_two_batches_are_one_after_the_other():
-    prototypes, x, y, present = draw()
-    whole = update_prototypes(prototypes, x, y, present)
-    half = update_prototypes(prototypes, x[:3], y[:3], present[:3])
-    half = update_prototypes(half, x[3:], y[3:], present[3:])
+    prototypes, x, y, mask = draw()
+    whole = update_prototypes(prototypes, x, y, mask)
+    half = update_prototypes(prototypes, x[:3], y[:3], mask[:3])
+    half = update_prototypes(half, x[3:], y[3:], mask[3:])
     torch.testing.assert_close(half, whole)
 
 
 def test_class_that_does_not_occur_stays():
-    prototypes, x, _, present = draw()
-    new = update_prototypes(prototypes, x, torch.zeros(7, 4), present, momentum=0.5)
+    prototypes, x, _, mask = draw()
+    new = update_prototypes(prototypes, x, torch.zeros(7, 4), mask, momentum=0.5)
     assert torch.equal(new[:, :, 1], prototypes[:, :, 1])
     assert not torch.equal(new[:, :, 0], prototypes[:, :, 0])
-    nobody = torch.zeros_like(present)
+    nobody = torch.zeros_like(mask)
     same = update_prototypes(prototypes, x, torch.zeros(7, 4), nobody, momentum=0.5)
     assert torch.equal(same, prototypes)
 
 
 def test_normalised_prototypes_have_length_one_or_zero():
-    _, x, y, present = draw()
+    _, x, y, mask = draw()
     zero = torch.zeros(3, 4, 2, 5).double()
     y[:, 0] = 1  # Nothing is negative for the first label.
-    new = update_prototypes(zero, x, y, present, normalize=True)
-    plain = update_prototypes(zero, x, y, present)
+    new = update_prototypes(zero, x, y, mask, normalize=True)
+    plain = update_prototypes(zero, x, y, mask)
     torch.testing.assert_close(new[0, 0, 1], plain[0, 0, 1] / plain[0, 0, 1].norm())
     assert torch.equal(new[:, 0, 0], zero[:, 0, 0])
 
@@ -107,9 +107,9 @@ def test_hard_vector_by_hand(x, expected):
 
 def test_missing_modality_is_as_similar_as_the_others():
     prototypes, x, _, _ = draw(batch=1)
-    present = torch.tensor([[True, False, True]])
+    mask = torch.tensor([[True, False, True]])
     x[0, 1] = torch.nan  # What a missing modality holds means nothing.
-    similarity = prototype_similarity(x, prototypes, present)
+    similarity = prototype_similarity(x, prototypes, mask)
     for i in range(4):
         for p in range(2):
             own = [x[0, m, i] @ prototypes[m, i, p] for m in (0, 2)]

@@ -32,6 +32,8 @@ def write_good(path: Path, num_samples: int = 8) -> Path:
         ['joy', 'anger'],
         clean='mean',
         timed=['text'],
+        segmented=['words'],
+        named=['words'],
         intensities=True,
         fitted={'text': Fitted('toy-1', ('a',), {'mean': np.ones(4)})},
     ) as writer:
@@ -45,6 +47,8 @@ def write_good(path: Path, num_samples: int = 8) -> Path:
                 split=['train', 'valid', 'test'][i % 3],
                 intensities=[0, 1],
                 times={'text': [[0, 1], [1, 2], [2, 3]]},
+                segments={'words': [0, 0, 1, 1, 2]},
+                names={'words': ['so', 'good', 'é', '', f'end {i}']},
             )
         writer.extra('score', np.arange(num_samples))
         writer.note('a note')

@@ -11,7 +11,13 @@ from torch_geometric.loader import DataLoader
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
-from hetero_mmer.graph import AllPairs, SampleGraph, build_graph, explicit
+from hetero_mmer.graph import (
+    AllPairs,
+    SampleGraph,
+    build_graph,
+    explicit,
+    validate,
+)
 
 WIDTHS = {'text': 4, 'audio': 3, 'visual': 2}
 LENGTHS = [
@@ -400,3 +406,72 @@ def test_what_is_no_id_is_refused(ids, message):
 def test_a_vocabulary_without_its_modality_is_refused():
     with pytest.raises(InputError, match=r"'num_embeddings' names \['lyrics'\]"):
         build_graph({'words': [3]}, [1], num_embeddings={'lyrics': 4})
+
+
+FACTS = {
+    'intensities': [0.5, 3],
+    'segments': {'text': np.array([0, 1, 1], np.int32)},
+    'extras': {'pair': np.array([1, 2]), 'score': np.float64(0.5)},
+}
+SAMPLE = {'text': np.ones((3, 2)), 'audio': np.ones((2, 2))}
+
+
+def test_facts_of_a_sample():
+    graph = build_graph(SAMPLE, [1, 0], **FACTS)
+    assert graph['label'].intensity.tolist() == [0.5, 3]
+    assert torch.equal(graph['text'].segment, torch.tensor([0, 1, 1]))
+    assert 'segment' not in graph['audio']
+    assert torch.equal(graph['pair'], torch.tensor([[1.0, 2.0]]))
+    assert torch.equal(graph['score'], torch.tensor([0.5]))
+    graph.validate()
+    validate(graph)
+    assert torch.equal(explicit(graph)['pair'], graph['pair'])
+
+
+def test_facts_of_a_batch_come_back():
+    graphs = [build_graph(SAMPLE, [1, 0], sample_id=s, **FACTS) for s in 'ab']
+    batch = Batch.from_data_list(graphs)
+    assert batch['text'].segment.tolist() == [0, 1, 1] * 2
+    for data in (batch, explicit(batch)):
+        assert data['pair'].tolist() == [[1, 2], [1, 2]]
+        assert data['score'].tolist() == [0.5, 0.5]
+        assert torch.equal(data[1]['pair'], graphs[1]['pair'])
+    with pytest.raises(InputError, match="sample 'b' has no 'pair', which others"):
+        Batch.from_data_list([graphs[0], build_graph(SAMPLE, [1, 0], sample_id='b')])
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'message'),
+    [
+        ('intensities', [1, 2, 3], r'finite numbers of shape \[2\]'),
+        ('intensities', [1, np.nan], 'finite numbers'),
+        ('segments', {'text': [0, 1]}, r'each of 3 items \(got \[2\]'),
+        ('segments', {'text': [0, 1, -1]}, 'numbers from 0'),
+        ('segments', {'text': [0.0, 1.0, 1.0]}, 'float'),
+        ('segments', {'voice': [0]}, r"'segments' names \['voice'\]"),
+        ('extras', {'text': [0]}, "cannot be called 'text'"),
+        ('extras', {'modality': [0]}, "cannot be called 'modality'"),
+        ('extras', {'l2l': [0]}, "cannot be called 'l2l'"),
+        ('extras', {'my_batch': [0]}, "cannot be called 'my_batch'"),
+        ('extras', {'pair': ['a']}, "values of 'pair' of sample 'clip-7' are numbers"),
+    ],
+)
+def test_facts_that_do_not_fit_are_refused(name, value, message):
+    with pytest.raises(InputError, match=message):
+        build_graph(SAMPLE, [1, 0], sample_id='clip-7', **{name: value})
+
+
+@pytest.mark.parametrize('lacking', [0, 1, 2])
+@pytest.mark.parametrize(
+    'make', [lambda graph: graph, explicit], ids=['pairs', 'edges']
+)
+@pytest.mark.parametrize(
+    'edge_type', [('text', 'f2f', 'audio'), ('text', 'f2l', 'modality'), schema.L2L]
+)
+def test_a_relation_that_a_sample_lacks_is_seen(lacking, make, edge_type):
+    graphs = [make(build_graph(SAMPLE, [1, 0])) for _ in range(3)]
+    del graphs[lacking][edge_type]
+    first = next(graph for graph in graphs if edge_type in graph.edge_types)
+    graphs.sort(key=lambda graph: graph is not first)
+    with pytest.raises(InputError, match='3 samples of the batch'):
+        validate(Batch.from_data_list(graphs))

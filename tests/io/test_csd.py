@@ -195,6 +195,26 @@ def test_roles_by_root(folder):
     assert find_roles(sorted(folder.glob('*')), NOTHING) == (wanted, [])
 
 
+def test_words_are_read_where_they_are_wanted(folder):
+    words = np.array([['so'], ['well'], ['yes']], 'S4')[: len(TIMES)]
+    path = write(folder / '7.csd', 'words', {'v': (words, TIMES)})
+    roles, unused = find_roles([folder], {**NOTHING, 'words': None})
+    assert (roles['words'], unused) == (path, [])
+    with CsdFile(path, words=True) as file:
+        said, times = file.read_words('v')
+        assert said == [word.encode() for word in words[:, 0].astype(str)]
+        assert times.tolist() == TIMES.tolist()
+        with pytest.raises(InputError, match='holds numbers'):
+            file.read('v')
+    with pytest.raises(InputError, match='a table of numbers'):
+        CsdFile(path)
+    with (
+        CsdFile(folder / '1.csd', words=True) as file,
+        pytest.raises(InputError, match='holds numbers'),
+    ):
+        file.read_words('v')
+
+
 def test_roles_that_were_chosen(folder):
     write(folder / '5.csd', 'OpenFace_2', {'v': (VALUES, TIMES)})
     write(folder / '6.csd', 'words', {'v': (VALUES, TIMES)})

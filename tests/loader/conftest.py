@@ -31,15 +31,30 @@ def make_store(tmp_path):
     """Writes a store with these numbers of items, and opens it."""
     opened = []
 
-    def make(lengths=RAGGED, num_labels=3, *, labelled=True, float16=False, seed=0):
+    def make(
+        lengths=RAGGED,
+        num_labels=3,
+        *,
+        labelled=True,
+        float16=False,
+        facts=False,
+        seed=0,
+    ):
         rng = np.random.default_rng(seed)
         path = tmp_path / f'store-{len(opened)}.h5'
         names = [f'label-{i}' for i in range(num_labels)]
         specs = {m: SPECS[m] for m in lengths}
         with StoreWriter(
-            path, specs, names, labelled=labelled, float16=float16
+            path,
+            specs,
+            names,
+            labelled=labelled,
+            float16=float16,
+            intensities=facts,
+            segmented=['text', 'visual'] if facts else [],
         ) as writer:
-            for i in range(len(next(iter(lengths.values())))):
+            num_samples = len(next(iter(lengths.values())))
+            for i in range(num_samples):
                 writer.add(
                     f'clip-{i}',
                     {
@@ -49,7 +64,16 @@ def make_store(tmp_path):
                         for m, n in lengths.items()
                     },
                     rng.integers(0, 2, num_labels) if labelled else None,
+                    intensities=rng.normal(size=num_labels) if facts else None,
+                    segments={
+                        m: np.sort(rng.integers(0, 3, lengths[m][i]))
+                        for m in ('text', 'visual')
+                        if facts
+                    },
                 )
+            if facts:
+                writer.extra('score', rng.normal(size=num_samples))
+                writer.extra('pair', rng.integers(0, 9, (num_samples, 2)))
         opened.append(Store(path))
         return opened[-1]
 

@@ -14,7 +14,9 @@ WIDTHS = {'text': 2, 'audio': 3}
 KINDS = {'text': 'sequence', 'audio': 'set'}
 
 
-def both(lengths, num_labels, label_graph=None, labelled=True, kinds=KINDS):
+def both(
+    lengths, num_labels, label_graph=None, labelled=True, kinds=KINDS, facts=False
+):
     """The batch of :func:`assemble`, and PyG's of the same samples."""
     rng = np.random.default_rng(0)
     names = list(WIDTHS)
@@ -27,12 +29,21 @@ def both(lengths, num_labels, label_graph=None, labelled=True, kinds=KINDS):
     ]
     y = rng.integers(0, 2, (len(samples), num_labels)) if labelled else None
     ids = [f'sample-{i}' for i in range(len(samples))]
+    segments, intensities, extras = {}, None, {}
+    if facts:
+        segments = {'text': [rng.integers(0, 9, len(s['text'])) for s in samples]}
+        intensities = rng.normal(size=(len(samples), num_labels))
+        extras = {'score': rng.normal(size=len(samples))}
+        extras['pair'] = rng.normal(size=(len(samples), 2, 3))
     batch = assemble(
         {m: torch.from_numpy(np.concatenate([s[m] for s in samples])) for m in names},
         {m: torch.tensor([len(s[m]) for s in samples]) for m in names},
         kinds=kinds,
         num_labels=num_labels,
         y=torch.from_numpy(y).float() if labelled else None,
+        intensities=None if intensities is None else torch.tensor(intensities).float(),
+        segments={m: torch.from_numpy(np.concatenate(x)) for m, x in segments.items()},
+        extras={name: torch.from_numpy(x).float() for name, x in extras.items()},
         label_graph=label_graph,
         sample_ids=ids,
     )
@@ -42,6 +53,9 @@ def both(lengths, num_labels, label_graph=None, labelled=True, kinds=KINDS):
             y[i] if labelled else None,
             num_labels=num_labels,
             kinds=kinds,
+            intensities=None if intensities is None else intensities[i],
+            segments={m: x[i] for m, x in segments.items()},
+            extras={name: x[i] for name, x in extras.items()},
             label_graph=label_graph,
             sample_id=ids[i],
         )
@@ -59,14 +73,17 @@ def test_random_batches_equal_those_of_pyg(assert_same_batch):
         lengths=st.lists(SAMPLE, min_size=1, max_size=5),
         num_labels=st.integers(1, 3),
         labelled=st.booleans(),
+        facts=st.booleans(),
         edges=st.none() | st.lists(st.integers(0, 8), max_size=5),
     )
-    def check(lengths, num_labels, labelled, edges):
+    def check(lengths, num_labels, labelled, facts, edges):
         label_graph = None
         if edges is not None:
             pairs = [(e // 3 % num_labels, e % 3 % num_labels) for e in edges]
             label_graph = torch.tensor(pairs, dtype=torch.long).view(-1, 2).T
-        assert_same_batch(*both(lengths, num_labels, label_graph, labelled))
+        assert_same_batch(
+            *both(lengths, num_labels, label_graph, labelled, facts=facts)
+        )
 
     check()
 
@@ -91,3 +108,14 @@ def test_batch_by_hand():
         [0, 0, 1, 1, 2, 3],
     ]
     assert batch.sample_id == ['sample-0', 'sample-1']
+
+
+def test_facts_of_a_batch_by_hand():
+    batch, _ = both([(2, 1), (0, 2), (1, 0)], num_labels=2, facts=True)
+    assert batch['text'].segment.dtype == torch.long
+    assert batch['text'].segment.shape == (3,)
+    assert 'segment' not in batch['audio']
+    assert batch['label'].intensity.shape == (6,)
+    assert batch['score'].shape == (3,)
+    assert batch['pair'].shape == (3, 2, 3)
+    assert torch.equal(batch[1]['pair'], batch['pair'][1:2])

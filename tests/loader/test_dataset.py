@@ -180,13 +180,15 @@ def test_loader_takes_parts_and_joins_of_datasets(make_store, assert_same_batch)
     assert_same_batch(next(iter(StoreLoader(joined, 3))), expected)
 
 
-def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
+def test_loader_prefetches_a_batch_ahead(make_store, monkeypatch):
     dataset = StoreDataset(make_store(), in_memory=False)
-    announced = []
+    prefetched = []
     monkeypatch.setattr(
         dataset.store,
-        'announce_slices',
-        lambda m, start, length: announced.append((m, start.tolist(), length.tolist())),
+        'prefetch_slices',
+        lambda m, start, length: prefetched.append(
+            (m, start.tolist(), length.tolist())
+        ),
     )
     part = Subset(dataset, [5, 4, 3, 2, 1])
     batches = iter(StoreLoader(part, 2, sampler=[0, 1, 2, 3, 4]))
@@ -195,8 +197,8 @@ def test_loader_announces_a_batch_ahead(make_store, monkeypatch):
         following = {(5, 4): [3, 2], (3, 2): [1], (1,): None}[tuple(chosen)]
         ahead = [] if following is None else slices_of(dataset, following)
         # Its own again: whoever calls `batch` alone needs them.
-        assert announced == ahead + slices_of(dataset, chosen)
-        announced.clear()
+        assert prefetched == ahead + slices_of(dataset, chosen)
+        prefetched.clear()
 
 
 @pytest.mark.parametrize(('in_memory', 'drawn'), [(True, 2), (False, 4)])
@@ -401,3 +403,60 @@ def test_ids_that_a_file_does_not_have_are_refused(make_store, in_memory, wrong)
         file['features/words/values'][0] = wrong
     with pytest.raises(InputError, match=r"'words' of .* has ids from 0 to 6 \(got"):
         StoreDataset(Store(store.path), in_memory=in_memory).batch([0])
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+@pytest.mark.parametrize('make', [DataLoader, StoreLoader])
+def test_facts_of_the_store_are_in_the_batch(
+    make_store, assert_same_batch, in_memory, make
+):
+    store, rows = make_store(facts=True), [5, 0, 2, 4]
+    dataset = StoreDataset(store, rows, in_memory=in_memory, extras=('pair', 'score'))
+    batch = next(iter(make(dataset, batch_size=4)))
+    assert_same_batch(batch, Batch.from_data_list([dataset[i] for i in range(4)]))
+    expected = store.intensities[rows].ravel()
+    assert batch['label'].intensity.tolist() == expected.tolist()
+    for name in ('pair', 'score'):
+        expected = torch.from_numpy(store.extra(name)[rows]).float()
+        assert torch.equal(batch[name], expected)
+    ptr = store.ptr['text']
+    with h5py.File(store.path) as file:
+        segment = file['features/text/segment'][()]
+    expected = np.concatenate([segment[ptr[i] : ptr[i + 1]] for i in rows])
+    assert batch['text'].segment.tolist() == expected.tolist()
+    assert 'segment' not in batch['audio']
+    assert 'pair' not in StoreDataset(store)[0]
+
+
+@pytest.mark.parametrize(
+    ('extras', 'message'),
+    [
+        (['valence'], r"no extra array 'valence' \(it has \['pair', 'score'\]\)$"),
+        (['label'], "cannot be called 'label'"),
+        (['text'], "cannot be called 'text'"),
+        (['batch_size'], "cannot be called 'batch_size'"),
+    ],
+)
+def test_extras_that_cannot_be_had(make_store, extras, message):
+    with pytest.raises(InputError, match=message):
+        StoreDataset(make_store(facts=True), extras=extras)
+
+
+def test_intensities_are_there_where_all_are_known(tmp_path):
+    path = tmp_path / 'a.h5'
+    with StoreWriter(path, {'a': ModalitySpec(1)}, ['x', 'y'], intensities=True) as w:
+        w.add('0', {'a': [[1.0]]}, [1, 0], intensities=[2, 0])
+        w.add('1', {'a': [[1.0]]}, [255, 255])
+    store = Store(path)
+    assert StoreDataset(store, [0])[0]['label'].intensity.tolist() == [2, 0]
+    assert 'intensity' not in StoreDataset(store).batch([0, 1])['label']
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_segments_that_are_damaged_are_told(make_store, in_memory):
+    store = make_store(facts=True)
+    store.close()
+    with h5py.File(store.path, 'r+') as file:
+        file['features/visual/segment'][0] = -1
+    with pytest.raises(InputError, match=r"'visual' of .* from 0 on \(got -1"):
+        StoreDataset(store, in_memory=in_memory).batch([0])

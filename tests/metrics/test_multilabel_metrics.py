@@ -9,13 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
-from torchmetrics import MetricCollection
 
+from hetero_mmer import metrics as mm
 from hetero_mmer.errors import InputError
-from hetero_mmer.metrics import MultilabelMetrics, multilabel_metrics
+from hetero_mmer.metrics import MultilabelMetrics
 
 Y = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]])
 P = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0], [1, 1, 0]])
+
+
+def multilabel_metrics(*args, **kwargs):
+    values = mm.multilabel_metrics(*args, **kwargs)
+    assert all(v.shape == () and v.is_floating_point() for v in values.values())
+    return {name: value.item() for name, value in values.items()}
 
 
 def test_toy_table():
@@ -38,7 +44,7 @@ def test_toy_table():
     swapped = multilabel_metrics(Y.float(), P)
     assert swapped['precision_micro'] == pytest.approx(0.75)
     assert swapped['recall_micro'] == pytest.approx(0.6)
-    other = multilabel_metrics(P.float(), Y, empty='one')
+    other = multilabel_metrics(P.float(), Y, zero_division=1)
     assert other['acc_jaccard'] == pytest.approx(0.6)
     assert other['f1_samples'] == pytest.approx(0.6667, abs=1e-4)
 
@@ -121,26 +127,20 @@ def test_labels_of_any_type(dtype):
     assert multilabel_metrics(P.double(), Y.to(dtype))['recall_micro'] == 0.75
 
 
-def test_stream_agrees_with_all_at_once():
-    g = torch.Generator().manual_seed(0)
-    probs = torch.rand(20, 3, generator=g)
-    y = (torch.rand(20, 3, generator=g) < 0.4).float()
-    stream = MultilabelMetrics(label_names='abc', empty='one', threshold=0.4)
-    for p, t in zip(probs.split(7), y.split(7), strict=True):
-        stream.update(p, t)
-    expected = multilabel_metrics(
-        probs, y, label_names='abc', empty='one', threshold=0.4
+def test_decisions_of_a_model_take_no_threshold():
+    """Whatever the probabilities are; `map` is of them."""
+    g = torch.Generator().manual_seed(1)
+    probs, y = torch.rand(9, 3, generator=g), torch.rand(9, 3, generator=g) < 0.4
+    pred = torch.rand(9, 3, generator=g) < 0.5
+    ours, by_probs = (
+        multilabel_metrics(probs, y, threshold=0.2, pred=p) for p in (pred, None)
     )
-    assert stream.compute() == expected
-    stream.reset()
-    stream.update(probs[:1], y[:1])
-    assert stream.compute()['acc_subset'] in (0.0, 1.0)
-
-
-def test_stream_takes_part_in_a_collection():
-    collection = MetricCollection({'zero': MultilabelMetrics()})
-    collection.update(P.float(), Y)
-    assert collection.compute()['acc_jaccard'] == pytest.approx(0.4)
+    expected = multilabel_metrics(pred.float(), y)
+    assert {k: v for k, v in ours.items() if k != 'map'} == pytest.approx(
+        {k: v for k, v in expected.items() if k != 'map'}, nan_ok=True
+    )
+    assert ours['map'] == by_probs['map'] != expected['map']
+    assert ours['f1_micro'] != by_probs['f1_micro']
 
 
 @pytest.mark.parametrize(
@@ -160,14 +160,17 @@ def test_refuses(probs, y, message):
     with pytest.raises(InputError, match=message):
         multilabel_metrics(probs, y)
     with pytest.raises(InputError, match=message):
-        MultilabelMetrics().update(probs, y)
+        MultilabelMetrics(1).update(probs, y)
 
 
-@pytest.mark.filterwarnings('ignore:The ``compute`` method')
 def test_refuses_wrong_options():
-    with pytest.raises(InputError, match='as many names'):
-        multilabel_metrics(P.float(), Y, label_names=['a'])
-    with pytest.raises(InputError, match="'zero', 'one'"):
-        multilabel_metrics(P.float(), Y, empty='drop')
+    for refuses in (
+        lambda **options: multilabel_metrics(P.float(), Y, **options),
+        lambda **options: MultilabelMetrics(3, **options),
+    ):
+        with pytest.raises(InputError, match='3 labels need as many names'):
+            refuses(label_names=['a'])
+        with pytest.raises(InputError, match="'zero_division' is 0 or 1"):
+            refuses(zero_division=0.5)
     with pytest.raises(InputError, match='at least one sample'):
-        MultilabelMetrics().compute()
+        MultilabelMetrics(3).compute()

@@ -19,6 +19,7 @@ from torch_geometric.data import Batch
 
 from hetero_mmer.graph import build_graph
 from hetero_mmer.models import CARAT
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.fusion import LatentSpace
 
 MODALITIES = ('text', 'visual', 'audio')
@@ -160,8 +161,7 @@ def make_model(file, heads, momentum):
         dropout=0.0,
         max_positions=len(positions),
         space=partial(LatentSpace, latent_channels=latent_channels, momentum=momentum),
-        queue_size=queue_size,
-        anchors='pool',
+        contrast=partial(ContrastiveMemory, queue_size=queue_size, anchors='pool'),
     )
     state = ours(file, 'state0') | buffers(file, 'state0')
     assert set(state) == set(model.state_dict())
@@ -203,7 +203,7 @@ def steps(reference):
         batch = make_batch(reference, step)
         y = reference[f'step{step}/in/y']
         perms = shuffles(reference, step)
-        model.draw_permutations = lambda present, perms=perms: perms
+        model.aggregation.draw_permutations = lambda mask, perms=perms: perms
         shuffled = []
         hook = model.aggregation.register_forward_hook(
             lambda *args, shuffled=shuffled: shuffled.append(args[-1][0])
@@ -246,7 +246,7 @@ def test_label_attention(reference, steps, step):
     num_labels = reference[f'step{step}/in/y'].size(1)
     place = mask.nonzero()  # Sample and place of each item.
     for k, m in enumerate(MODALITIES):
-        (item, cell), alpha = out.attention[m, 'f2l', 'modality']
+        (item, cell), alpha = out.attention[0][m, 'f2l', 'modality']
         b, t = place[item].T
         assert torch.equal(b, cell // (3 * num_labels))
         i = cell - (3 * b + k) * num_labels

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_model, save_model
 from torch import Tensor
 from torch.nn import Linear, Parameter
 from torch_geometric.data import Batch, HeteroData
@@ -18,6 +18,7 @@ from hetero_mmer import schema
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph, explicit
 from hetero_mmer.models import HHMPN
+from hetero_mmer.testing import MODEL_CHECKS, check_model
 
 IN_CHANNELS = {'text': 3, 'visual': 4, 'audio': 2}  # visual is a set.
 LENGTHS = {'text': [3, 0, 2, 1], 'visual': [2, 3, 0, 1], 'audio': [4, 1, 0, 1]}
@@ -94,59 +95,37 @@ VARIANTS = {
     'paper': {},
     'heads': {'heads': 2, 'norm': True},
     'bare': dict.fromkeys(STAGES, False),
+    'prior': {'label_graph': 'prior'},
 }
 
 
-@pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_batch_equals_single_samples(graphs, options):
-    model = make_model(**options)
-    together = logits_of(model, graphs)
-    assert together.shape == (2, 4, NUM_LABELS)
-    alone = torch.cat([logits_of(model, [graph]) for graph in graphs], dim=1)
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+def relabel(model, order):
+    for weight in (model.label_embedding.weight, model.out_weight):
+        weight.copy_(weight[order])
+    if model.label_edges is not None:
+        model.label_edges = order.argsort()[model.label_edges]
 
 
-def test_one_graph_equals_a_batch_of_one(graphs):
-    model = make_model().float()
-    with torch.no_grad():
-        graph = model(graphs[0])
-        batch = model(Batch.from_data_list(graphs[:1]))
-    assert graph.probs.shape == (1, NUM_LABELS)
-    torch.testing.assert_close(graph.logits, batch.logits)
+#: Without layers that attend there are no weights; no label graph but one is taken.
+EXCEPTIONS = {'bare': {'attention'}, 'prior': {'explicit_edges'}}
 
 
-@pytest.mark.parametrize('options', VARIANTS.values(), ids=VARIANTS)
-def test_appended_sample_changes_no_other(graphs, make_samples, make_graphs, options):
-    model = make_model(**options)
-    before = logits_of(model, graphs)
-    lengths = {'text': [9], 'visual': [0], 'audio': [7]}
-    (other,) = make_samples(lengths, seed=1)
-    (other,) = make_graphs([{m: 1e3 * x for m, x in other.items()}], NUM_LABELS)
-    for appended in ([*graphs, other], [other, *graphs]):
-        after = logits_of(model, appended)
-        at = appended.index(graphs[0])
-        torch.testing.assert_close(after[:, at : at + 4], before, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize('order', [[3, 1, 0, 2], [1, 0, 3, 2]])
-def test_order_of_samples_is_the_order_of_outputs(graphs, order):
-    model = make_model()
-    permuted = logits_of(model, [graphs[i] for i in order])
-    torch.testing.assert_close(permuted, logits_of(model, graphs)[:, order])
+@pytest.mark.parametrize('name', VARIANTS)
+def test_passes_the_checks_of_models(name):
+    except_for = EXCEPTIONS.get(name, set())
+    made = check_model(
+        partial(HHMPN, hidden_channels=8, num_steps=2, **VARIANTS[name]),
+        except_for=except_for,
+        relabel=relabel,
+        dtype=torch.double,
+        tolerance=1e-12,
+    )
+    lacks = {'step', 'parameter_groups', 'label_facts'}
+    assert set(made) == set(MODEL_CHECKS) - lacks - except_for
 
 
 def shuffled(samples, modality):
     return [{**s, modality: s[modality][::-1].copy()} for s in samples]
-
-
-def test_order_of_the_items_of_a_set_means_nothing(samples, make_graphs):
-    model = make_model()
-    torch.testing.assert_close(
-        logits_of(model, make_graphs(shuffled(samples, 'visual'), NUM_LABELS)),
-        logits_of(model, make_graphs(samples, NUM_LABELS)),
-        rtol=0,
-        atol=1e-12,
-    )
 
 
 @pytest.mark.parametrize('positional', [True, False])
@@ -158,17 +137,6 @@ def test_order_of_the_items_of_a_sequence_counts_if_positional(
     after = logits_of(model, make_graphs(shuffled(samples, 'audio'), NUM_LABELS))
     changed = ((after - before).abs() > 1e-6).any(dim=-1).all(dim=0)
     assert changed.tolist() == [positional, False, False, False]  # 4, 1, 0, 1 items
-
-
-def test_relabelling_permutes_the_outputs(samples, make_graphs):
-    model = make_model()
-    before = logits_of(model, make_graphs(samples, NUM_LABELS))
-    order = torch.tensor([2, 0, 1])
-    with torch.no_grad():
-        model.label_embedding.weight.copy_(model.label_embedding.weight[order])
-        model.out_weight.copy_(model.out_weight[order])
-    after = logits_of(model, make_graphs(samples, NUM_LABELS))
-    torch.testing.assert_close(after, before[..., order], rtol=0, atol=1e-12)
 
 
 def test_relabelling_permutes_the_outputs_with_the_label_graph(samples, make_graphs):
@@ -204,15 +172,6 @@ def test_features_of_a_missing_modality_mean_nothing(samples, make_graphs):
     assert changed.tolist() == [True, False, True, True]
 
 
-@pytest.mark.parametrize('names', [['text'], ['audio', 'text'], ['visual', 'audio']])
-def test_any_modalities_do(make_samples, make_graphs, names):
-    samples = make_samples({m: [2, 1, 3] for m in names})
-    model = make_model({m: IN_CHANNELS[m] for m in names})
-    out = model(collate(make_graphs(samples, NUM_LABELS)))
-    assert out.probs.shape == (3, NUM_LABELS)
-    assert ((out.probs > 0) & (out.probs < 1)).all()
-
-
 def test_position_in_a_long_sequence_is_exact_in_float64(make_graphs):
     model = make_model({'text': 3}, f2f=False, num_steps=1, hidden_channels=16)
     seen = []
@@ -226,17 +185,6 @@ def test_position_in_a_long_sequence_is_exact_in_float64(make_graphs):
 
 
 # Learning.
-
-
-def test_every_parameter_gets_a_gradient(graphs):
-    model = make_model(heads=2, norm=True).train()
-    batch = collate(graphs)
-    y = batch['label'].y.view(-1, NUM_LABELS)
-    model.loss(model(batch), y)['total'].backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.abs().sum() > 0, name
 
 
 def test_number_of_parameters_is_that_of_the_equations():
@@ -300,25 +248,8 @@ def test_dropout_reaches_the_embeddings_of_items_and_labels(graphs):
     seen = []
     model.rounds[0].f2l.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     model(collate(graphs))
-    for name in ('text', 'visual', 'audio', 'modality'):
+    for name in (*IN_CHANNELS, *map(schema.f2l, IN_CHANNELS)):
         assert 0.3 < (seen[0][name] == 0).double().mean() < 0.7, name
-
-
-def test_loss_of_labels_that_are_all_zero(graphs):
-    model = make_model()
-    loss = model.loss(model(collate(graphs)), torch.zeros(4, NUM_LABELS).double())
-    assert set(loss) >= {'total'}
-    assert all(value.isfinite() and value.dim() == 0 for value in loss.values())
-
-
-def test_one_label(make_samples, make_graphs):
-    graphs = make_graphs(make_samples(LENGTHS), num_labels=1)
-    model = make_model(num_labels=1).train()
-    out = model(collate(graphs))
-    assert out.probs.shape == (4, 1)
-    model.loss(out, torch.ones(4, 1).double())['total'].backward()
-    grads = [p.grad for p in model.parameters() if p.grad is not None]
-    assert all(grad.isfinite().all() for grad in grads)
 
 
 def test_half_precision_gives_finite_gradients(graphs):
@@ -333,52 +264,7 @@ def test_half_precision_gives_finite_gradients(graphs):
         assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_forward_changes_nothing_in_the_batch(graphs):
-    batch = collate(graphs)
-    before = copy.deepcopy(batch)
-    make_model()(batch, return_attention=True)
-    for store, old in zip(batch.stores, before.stores, strict=True):
-        assert list(store.keys()) == list(old.keys())
-        for key, value in store.items():
-            if isinstance(value, Tensor):
-                assert torch.equal(value, old[key])
-
-
 # Weights on disk, and drawing them.
-
-
-def test_weights_survive_a_file(graphs, tmp_path):
-    model = make_model(heads=2, norm=True)
-    path = tmp_path / 'model.safetensors'
-    save_model(model, str(path))
-    other = make_model(heads=2, norm=True)
-    other.reset_parameters()
-    assert not torch.equal(logits_of(other, graphs), logits_of(model, graphs))
-    load_model(other, str(path))
-    assert torch.equal(logits_of(other, graphs), logits_of(model, graphs))
-
-
-def test_state_dict_loads(graphs):
-    model, other = make_model(), make_model()
-    other.reset_parameters()
-    other.load_state_dict(model.state_dict())
-    assert torch.equal(logits_of(other, graphs), logits_of(model, graphs))
-
-
-def test_resetting_draws_every_weight_anew():
-    model = make_model(heads=2, norm=True)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(7.0)
-    model.reset_parameters()
-    for name, parameter in model.named_parameters():
-        assert (parameter != 7.0).all(), name
-    torch.manual_seed(3)
-    model.reset_parameters()
-    drawn = [p.clone() for p in model.parameters()]
-    torch.manual_seed(3)
-    model.reset_parameters()
-    assert all(map(torch.equal, drawn, model.parameters()))
 
 
 # Attention.

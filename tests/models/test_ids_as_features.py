@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import build_graph
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.fusion import LatentSpace
 
 SIZE = 7
@@ -27,7 +28,7 @@ MODELS = {
         num_layers=1,
         heads=2,
         space=partial(LatentSpace, latent_channels=8),
-        queue_size=50,
+        contrast=partial(ContrastiveMemory, queue_size=50),
         input_norm=False,
     ),
 }

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from hetero_mmer.nn.contrastive_memory import ContrastiveMemory
 
-PRESENT = torch.tensor([[True, False], [True, True]])
+MASK = torch.tensor([[True, False], [True, True]])
 Y = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
 
 
@@ -21,7 +21,7 @@ def cells():
         for k in range(3):
             for m in range(2):
                 for i in range(3):
-                    if PRESENT[b, m]:
+                    if MASK[b, m]:
                         yield b, k, m, i
 
 
@@ -41,16 +41,16 @@ def loop(x, temperature):
 
 def test_cells_are_alike_if_modality_label_and_polarity_are():
     memory, x = ContrastiveMemory(4, queue_size=7, temperature=0.5), draw()
-    torch.testing.assert_close(memory(x, Y, PRESENT), loop(x, 0.5))
+    torch.testing.assert_close(memory(x, Y, MASK), loop(x, 0.5))
 
 
 def test_queue_takes_in_the_batch_in_training_only():
     memory, x = ContrastiveMemory(4, queue_size=50).double(), draw()
     memory.eval()
-    memory(x, Y, PRESENT)
+    memory(x, Y, MASK)
     assert memory.queue.position == 0
     memory.train()
-    memory(x, Y, PRESENT)
+    memory(x, Y, MASK)
     names = list(cells())
     assert memory.queue.position == len(names) == 27
     stored = torch.stack([x[c] for c in names])
@@ -62,15 +62,15 @@ def test_queue_takes_in_the_batch_in_training_only():
 
 def test_batch_larger_than_the_queue():
     memory, x = ContrastiveMemory(4, queue_size=10).double(), draw()
-    before = memory(x, Y, PRESENT)
+    before = memory(x, Y, MASK)
     assert memory.queue.position == 27 % 10
-    after = memory(draw(1), Y, PRESENT)
+    after = memory(draw(1), Y, MASK)
     assert before.isfinite()
     assert after.isfinite()
 
 
 def test_reset_forgets():
     memory = ContrastiveMemory(4, queue_size=10).double()
-    memory(draw(), Y, PRESENT)
+    memory(draw(), Y, MASK)
     memory.reset_parameters()
     assert (memory.queue.label == -1).all()

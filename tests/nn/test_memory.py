@@ -57,12 +57,10 @@ def test_prototypes_are_updated_in_place(normalize):
     prototypes = Prototypes(2, 3, 4, momentum=0.5, normalize=normalize)
     values, before = prototypes.values, copy.deepcopy(prototypes.values)
     x, y = torch.randn(6, 2, 3, 4), torch.randint(2, (6, 3)).float()
-    present = torch.ones(6, 2, dtype=torch.bool)
-    prototypes.update_(x, y, present)
+    mask = torch.ones(6, 2, dtype=torch.bool)
+    prototypes.update_(x, y, mask)
     assert prototypes.values is values
-    expected = update_prototypes(
-        before, x, y, present, momentum=0.5, normalize=normalize
-    )
+    expected = update_prototypes(before, x, y, mask, momentum=0.5, normalize=normalize)
     assert torch.equal(values, expected)
 
 

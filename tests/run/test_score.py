@@ -13,6 +13,7 @@ from hetero_mmer.run import load_run
 from hetero_mmer.run.place import check_predictions_path
 from hetero_mmer.run.score import (
     predicted,
+    rounded,
     score,
     tune_both,
     write_predictions,
@@ -42,6 +43,21 @@ def test_tuned_thresholds_by_hand():
     assert thresholds['tuned'] == pytest.approx(0.15)
     assert thresholds['per-label']['a'] == pytest.approx(0.25)
     assert thresholds['per-label']['b'] == pytest.approx(0.1)
+
+
+def test_files_hold_what_a_float32_holds():
+    values = {'a': torch.tensor(0.1), 'b': torch.tensor(-0.0), 'c': torch.tensor(1 / 3)}
+    assert repr(rounded(values)) == "{'a': 0.1, 'b': 0.0, 'c': 0.3333333}"
+    assert score(PROBS[:0], Y[:0], ['a', 'b'], 0.5)['metrics'] == {}
+
+
+def test_score_takes_the_decisions_of_a_model():
+    pred = torch.tensor([[1, 0], [1, 0], [0, 0]])
+    result = score(PROBS, Y, ['a', 'b'], 0.5, pred)
+    assert result['threshold'] is None
+    expected = f1_score(Y, pred, average='micro')
+    assert result['metrics']['f1_micro'] == pytest.approx(expected, abs=1e-6)
+    assert result['metrics']['map'] == score(PROBS, Y, 'ab', 0.5)['metrics']['map']
 
 
 def test_score_takes_a_threshold_for_each_label():

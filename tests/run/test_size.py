@@ -8,9 +8,13 @@ from torch.nn import Linear, Module, Parameter
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.run.size import Size, check_size, machine_size
 
 WIDTHS = {'text': 5, 'audio': 4}
+
+
+HUGE = partial(ContrastiveMemory, queue_size=10**11)
 
 
 @pytest.mark.parametrize('model', [HHMPN, CARAT])
@@ -30,7 +34,7 @@ def test_bytes_are_those_of_the_model(model):
         (HHMPN, {'hidden_channels': 10**8}, 'bytes of weights'),
         (HHMPN, {'num_steps': 10**9, 'hidden_channels': 1}, '500 layers and tensors'),
         (CARAT, {'num_layers': 10**9, 'hidden_channels': 8}, '500 layers and tensors'),
-        (CARAT, {'queue_size': 10**11, 'num_layers': 1}, 'bytes of weights'),
+        (CARAT, {'contrast': HUGE, 'num_layers': 1}, 'bytes of weights'),
     ],
 )
 def test_what_is_too_large_is_never_made(model, args, message):

@@ -13,10 +13,11 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.metrics import MultilabelMetrics
 from hetero_mmer.models import HHMPN
 from hetero_mmer.run import files
+from hetero_mmer.run.checkpoint import recorded
 from hetero_mmer.run.start import MAY_DIFFER, check_resumed, start_of
 from hetero_mmer.store import ModalitySpec, StoreWriter
 from hetero_mmer.training import MultilabelModule, recorder, resume, train
-from hetero_mmer.training.recorder import Recorder, recorded
+from hetero_mmer.training.recorder import Recorder
 
 
 def stop(monkeypatch, epoch):

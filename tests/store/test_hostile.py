@@ -59,6 +59,9 @@ def content(path):
             parts += [start, store.read_slices(m, start, length), store.value_range(m)]
             parts += [store.moments(m), store.cleaned_slices(m, start, length)]
             parts += [None if store.times(m) is None else store.times(m)[()]]
+            parts += [store.item_names(m, i) for i in range(len(store))]
+            if m in store.segmented:
+                parts += [store.segment_slices(m, start, length)]
         with np.printoptions(threshold=10**9, floatmode='unique'):
             return repr(parts)
 

@@ -118,22 +118,22 @@ def test_rows_that_are_not_there(tmp_path, start, length, layout):
 
 @pytest.mark.skipif(not hasattr(os, 'posix_fadvise'), reason='a call of Linux')
 @pytest.mark.parametrize('layout', ['chunks', 'contiguous'])
-def test_what_is_announced_is_what_is_read(tmp_path, layout, monkeypatch):
-    announced, read, preadv = [], [], os.preadv
+def test_what_is_prefetched_is_what_is_read(tmp_path, layout, monkeypatch):
+    prefetched, read, preadv = [], [], os.preadv
 
     def keep(file, buffers, offset):
         read.append((offset, len(buffers[0])))
         return preadv(file, buffers, offset)
 
     monkeypatch.setattr(
-        os, 'posix_fadvise', lambda file, offset, n, _: announced.append((offset, n))
+        os, 'posix_fadvise', lambda file, offset, n, _: prefetched.append((offset, n))
     )
     monkeypatch.setattr(os, 'preadv', keep)
     values = np.arange(40, dtype=np.float32).reshape(20, 2)
     start, length = np.array([9, 0, 4]), np.array([5, 0, 3])
     with make_file(tmp_path / 'x.h5', values, **LAYOUTS[layout]) as file:
         reader = SliceReader(file['x'])
-        reader.announce(start, length)
+        reader.prefetch(start, length)
         reader.read(start, length)
-    assert len(announced) >= 2
-    assert announced == read
+    assert len(prefetched) >= 2
+    assert prefetched == read

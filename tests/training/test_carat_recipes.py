@@ -17,33 +17,30 @@ NAMES = [name for name in recipe_names() if name.startswith('carat_')]
 
 # What each ablation changes; of its rest nothing may differ from the paper's.
 CHANGES = {
-    'mrm_agg': {
-        *('space', 'fusion', 'aggregation', 'shuffle_samples', 'shuffle_modalities'),
-        *('bce_weights', 'reconstruction_weight', 'contrastive_weight'),
-    },
-    'no_contrastive': {'contrastive_weight'},
-    'no_latent': {'space', 'contrastive_weight'},
-    'no_reconstruction_loss': {'reconstruction_weight'},
-    'no_frr': {'fusion', 'bce_weights'},
-    'no_srr': {'fusion', 'bce_weights'},
-    'no_frr_srr': {'fusion', 'bce_weights'},
-    'no_sample_shuffle': {'shuffle_samples'},
-    'no_modality_shuffle': {'shuffle_modalities'},
-    'no_shuffle': {'shuffle_samples', 'shuffle_modalities'},
-    'weight_lsr': {'bce_weights'},
-    'weight_frr': {'bce_weights'},
-    'weight_srr': {'bce_weights'},
-    'weight_reconstruction': {'reconstruction_weight'},
-    'weight_contrastive': {'contrastive_weight'},
-    'weight_shuffle': {'shuffle_weight'},
+    'mrm_agg': {'space', 'fusion', 'aggregation', 'contrast', 'losses'},
+    'no_contrastive': {'contrast'},
+    'no_latent': {'space', 'contrast'},
+    'no_reconstruction_loss': {'losses'},
+    'no_frr': {'fusion', 'losses'},
+    'no_srr': {'fusion', 'losses'},
+    'no_frr_srr': {'fusion', 'losses'},
+    'no_sample_shuffle': {'aggregation'},
+    'no_modality_shuffle': {'aggregation'},
+    'no_shuffle': {'aggregation'},
+    'weight_lsr': {'losses'},
+    'weight_frr': {'losses'},
+    'weight_srr': {'losses'},
+    'weight_reconstruction': {'losses'},
+    'weight_contrastive': {'losses'},
+    'weight_shuffle': {'losses'},
     'mosei_unaligned': {'align_to'},
     'm3ed': {'max_positions'},
 }
 CHANGES['mrm'] = CHANGES['mrm_agg']
-CHANGES['agg'] = CHANGES['mrm_agg'] - {'bce_weights'} | {'max_pooling'}
-CHANGES['fusion_alignment'] = CHANGES['mrm_agg'] - {'reconstruction_weight'}
-CHANGES['fusion_aggregation'] = CHANGES['fusion_alignment']
-CHANGES['fusion_reconstruction'] = CHANGES['fusion_alignment']
+CHANGES['agg'] = CHANGES['mrm_agg'] | {'max_pooling'}
+CHANGES['fusion_alignment'] = CHANGES['mrm_agg']
+CHANGES['fusion_aggregation'] = CHANGES['mrm_agg']
+CHANGES['fusion_reconstruction'] = CHANGES['mrm_agg']
 
 
 def options(name):
@@ -87,6 +84,7 @@ def test_there_is_a_recipe_for_every_row():
 def test_ablation_changes_what_it_is_named_after(name):
     paper, protocol = options('carat_mosei_aligned')
     model, other_protocol = options(f'carat_{name}')
+    assert model.keys() == paper.keys()
     changed = {key for key in paper if model[key] != paper[key]}
     assert changed == CHANGES[name]
     assert other_protocol == protocol
@@ -127,16 +125,18 @@ def test_every_argument_can_be_given_on_the_command_line(data, tmp_path):
         'fusion': 'hetero_mmer.nn.fusion.Reconstruction',
         'fusion.first_level': 'false',
         'max_pooling': 'true',
-        'aggregation': 'null',
-        'shuffle_samples': 'false',
-        'shuffle_modalities': 'false',
-        'queue_size': '100',
-        'temperature': '0.1',
-        'anchors': 'pool',
-        'bce_weights': '[0.1, 1.0]',
-        'reconstruction_weight': '0.5',
-        'contrastive_weight': '0.5',
-        'shuffle_weight': '0.5',
+        'aggregation': 'hetero_mmer.nn.fusion.LabelAggregation',
+        'aggregation.shuffle_samples': 'false',
+        'aggregation.shuffle_modalities': 'false',
+        'contrast': 'hetero_mmer.nn.ContrastiveMemory',
+        'contrast.queue_size': '100',
+        'contrast.temperature': '0.1',
+        'contrast.anchors': 'pool',
+        'losses': 'hetero_mmer.nn.CARATLoss',
+        'losses.bce_weights': '[0.1, 1.0]',
+        'losses.reconstruction_weight': '0.5',
+        'losses.contrastive_weight': '0.5',
+        'losses.shuffle_weight': '0.5',
     }
     arguments = list(signature(CARAT).parameters)[2:]
     arguments.remove('num_embeddings')  # A fact of the data.
@@ -163,3 +163,18 @@ def test_every_argument_can_be_given_on_the_command_line(data, tmp_path):
         for folder in ('run', 'again')
     ]
     assert weights[0] == weights[1]
+
+
+def test_parts_need_no_name_to_get_an_argument(data, tmp_path):
+    words = ['train', '--recipe', 'carat_mosei_aligned', '--data', str(data)]
+    words += ['--model.num_layers', '1', '--model.hidden_channels', '8']
+    words += ['--model.losses.contrastive_weight', '0.5', '--model.contrast', 'null']
+    words += ['--model.aggregation.shuffle_samples', 'false', '--epochs', '1']
+    assert main([*words, '--device', 'cpu', '--out', str(tmp_path / 'run')]) == 0
+    config = yaml.safe_load((tmp_path / 'run' / 'config.yaml').read_text())
+    stored = config['model']['init_args']
+    assert stored['contrast'] is None
+    assert stored['losses']['init_args']['contrastive_weight'] == 0.5
+    assert stored['losses']['init_args']['shuffle_weight'] == 0.1
+    shuffles = {'shuffle_samples': False, 'shuffle_modalities': True}
+    assert stored['aggregation']['init_args'] == shuffles

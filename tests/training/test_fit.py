@@ -364,7 +364,7 @@ def test_some_modalities_and_the_prior_graph(tmp_path, options):
         if k == i
         or (y[:, k] @ y[:, i]) / math.sqrt(y[:, k].sum() * y[:, i].sum()) >= 0.2
     }
-    assert set(zip(*run.model.label_edges.tolist(), strict=True)) == edges
+    assert set(zip(*run.model.prior.label_graph().tolist(), strict=True)) == edges
     before = json.loads((folder / 'metrics.json').read_text())['metrics']
     assert evaluate(folder)['metrics'] == pytest.approx(before, nan_ok=True)
 
@@ -530,5 +530,5 @@ def test_prior_graph_comes_from_training_labels_alone(data, tmp_path, options):
     for path in (data, changed):
         model = partial(HHMPN, hidden_channels=4, num_steps=1, label_graph='prior')
         train(model, path, tmp_path / path.stem, epochs=1, **options)
-        graphs.append(load_run(tmp_path / path.stem).model.label_edges)
+        graphs.append(load_run(tmp_path / path.stem).model.prior.label_graph())
     assert graphs[0].equal(graphs[1])

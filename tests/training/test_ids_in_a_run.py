@@ -17,6 +17,7 @@ from torch.nn import Linear, Module
 from hetero_mmer.cli import main
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.fusion import LatentSpace
 from hetero_mmer.run import evaluate, load_run, predict
 from hetero_mmer.store import ModalitySpec, StoreWriter
@@ -32,7 +33,7 @@ MODELS = {
         heads=2,
         dropout=0.0,
         space=partial(LatentSpace, latent_channels=4),
-        queue_size=20,
+        contrast=partial(ContrastiveMemory, queue_size=20),
     ),
 }
 

@@ -19,7 +19,7 @@ from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.models import CARAT, HHMPN
 from hetero_mmer.nn.criterion import Focal, WeightedBCE
 from hetero_mmer.run import evaluate, load_run, predict
-from hetero_mmer.store import Store
+from hetero_mmer.store import Store, StoreWriter
 from hetero_mmer.training import MultilabelModule, resume, train
 from hetero_mmer.training.optim import parameter_groups
 
@@ -350,3 +350,26 @@ def test_from_the_command_line(tmp_path, data, capsys):
     assert main([*words[:9], '--optimizer', 'torch.optim.SGD', '--optimizer.lr=3']) == 2
     assert "'lr' from 'learning_rate'" in capsys.readouterr().err
     assert main([*words[:9], '--optimizer', 'os.system']) == 2
+
+
+def test_other_arrays_of_the_store(tmp_path, data, options, monkeypatch):
+    path = tmp_path / 'b.h5'
+    with Store(data) as old:
+        hint = np.where(old.labels > 0, 1.0, -1.0).astype(np.float32)
+        specs = {m: old.specs[m] for m in old.modalities}
+        names = list(old.label_names)
+        with StoreWriter(path, specs, names, intensities=True) as writer:
+            for i in range(len(old)):
+                items = {m: old.read(m, i) for m in old.modalities}
+                writer.add(
+                    old.ids[i],
+                    {m: x for m, x in items.items() if len(x)},
+                    labels=old.labels[i],
+                    split=old.split[i],
+                    intensities=old.labels[i] * 2.0,
+                )
+            writer.extra('hint', hint)
+    _, result = everything(toys.Helped, path, tmp_path, options, monkeypatch)
+    assert result['metrics']['f1_micro'] == 1
+    with pytest.raises(InputError, match='hint'):
+        train(toys.Helped, data, tmp_path / 'without', epochs=1, **options)

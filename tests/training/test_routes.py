@@ -11,13 +11,19 @@ import torch
 from hetero_mmer.graph import explicit
 from hetero_mmer.loader import StoreDataset
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.nn.conv import AttentionConv, stage
 from hetero_mmer.training import train
 
 MODELS = {
     'hhmpn': partial(HHMPN, hidden_channels=16, num_steps=2, dropout=0.0),
     'carat': partial(
-        CARAT, hidden_channels=16, num_layers=1, heads=2, dropout=0.0, queue_size=64
+        CARAT,
+        hidden_channels=16,
+        num_layers=1,
+        heads=2,
+        dropout=0.0,
+        contrast=partial(ContrastiveMemory, queue_size=64),
     ),
 }
 

@@ -12,6 +12,7 @@ import torch
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import CARAT, HHMPN
+from hetero_mmer.nn import ContrastiveMemory
 from hetero_mmer.run import load_run, predict
 from hetero_mmer.store import ModalitySpec, StoreWriter
 from hetero_mmer.training import train
@@ -51,7 +52,12 @@ def run(request, tmp_path_factory):
     write_store(folder / 'data.h5', 40, seed=0)
     model = {
         'HHMPN': partial(HHMPN, hidden_channels=8, label_graph='prior'),
-        'CARAT': partial(CARAT, hidden_channels=8, num_layers=1, queue_size=16),
+        'CARAT': partial(
+            CARAT,
+            hidden_channels=8,
+            num_layers=1,
+            contrast=partial(ContrastiveMemory, queue_size=16),
+        ),
     }[request.param]
     options = {'standardize': True, 'threshold': 'per-label'}
     train(model, folder / 'data.h5', folder / 'run', epochs=2, **options)

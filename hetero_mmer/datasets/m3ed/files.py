@@ -31,6 +31,7 @@ from hetero_mmer.io.pickle.load import load_pickle
 from hetero_mmer.io.split_names import find_splits, split_of
 from hetero_mmer.io.text_file import read_text
 from hetero_mmer.schema import UNKNOWN
+from hetero_mmer.store.items import as_name
 
 #: Something by dialogue, for each part of the pickle.
 _Parts = Mapping[int, Mapping[str, Any]]
@@ -66,6 +67,7 @@ class Dialogue(NamedTuple):
     name: str
     split: str
     utterances: list[str]
+    sentences: list[str]  # What is said, the utterances' names where unknown.
     labels: NDArray[np.uint8]  # [U, 7]
     features: dict[str, list[NDArray]]  # [S, F] for each utterance
     spans: NDArray[np.float64]  # [U, 2] in seconds, NaN where unknown
@@ -191,6 +193,8 @@ def _by_dialogue(data: Any, path: Path) -> tuple[_Parts, list[str]]:
                 f"0 lacks, such as '{others[0]}': they are left out"
             )
         notes += found.notes
+    spoken = data[6] if isinstance(data[6], dict) else {}
+    parts[6] = {str(name): value for name, value in spoken.items() if is_list(value)}
     if len(data) > 10:
         notes.append(f"parts of '{path}' that are not read: {len(data) - 10}, from 10")
     return parts, notes
@@ -255,6 +259,8 @@ def _dialogue(
             f"each part of '{path}' has all {len(utterances)} utterances of dialogue "
             f"'{name}' (got {sizes})"
         )
+    spoken = list(data[6].get(name, ()))
+    spoken = spoken if len(spoken) == len(utterances) else utterances
     kept: list[int] = []
     labels: list[NDArray[np.uint8]] = []
     spans: list[tuple[float, float]] = []
@@ -281,6 +287,7 @@ def _dialogue(
         name,
         split[name],
         [utterances[i] for i in kept],
+        [as_name(spoken[i]) for i in kept],
         np.array(labels, np.uint8).reshape(-1, len(EMOTIONS)),
         {m: [parts[i] for i in kept] for m, parts in features.items()},
         np.array(spans, np.float64).reshape(-1, 2),

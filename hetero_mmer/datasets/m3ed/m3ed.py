@@ -104,6 +104,7 @@ def convert(
         raw_sha256=sha256_of(files.paths),
         clean=default_clean(clean, strict, pattern),
         timed=list(widths) if timed else [],
+        named=['text'],
         strict=strict,
         like=pattern,
     )
@@ -148,6 +149,7 @@ def _add_utterances(writer: StoreWriter, dialogue: Dialogue) -> None:
                 for m, x in features.items()
                 if m in writer.timed
             },
+            names={'text': [dialogue.sentences[i]] * len(features.get('text', ()))},
         )
 
 
@@ -166,6 +168,13 @@ def _add_dialogue(
             m: dialogue.spans[:max_items].repeat([len(part) for part in x], axis=0)
             for m, x in parts.items()
             if m in writer.timed
+        },
+        names={
+            'text': [
+                sentence
+                for sentence, x in zip(dialogue.sentences, parts['text'], strict=False)
+                for _ in x
+            ]
         },
     )
 

@@ -40,6 +40,7 @@ from hetero_mmer.io.split_names import split_of
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.store.items import as_name
 from hetero_mmer.typing import Track, untracked
 
 NUM_DIALOGUES: Final = 1432
@@ -154,6 +155,7 @@ def convert(
         clean=default_clean(clean, strict, pattern),
         labelled=labelled,
         timed=MODALITIES,
+        named=['text'],
         strict=strict,
         fitted=encoders.fitted,
         like=pattern,
@@ -169,6 +171,7 @@ def convert(
                 _labels(rows[a:b]) if labelled else None,
                 split=SPLITS.get(rows[a].part, 'test' if labelled else ''),
                 times=dict.fromkeys(MODALITIES, spans[a:b]),
+                names={'text': [as_name(row.text) for row in rows[a:b]]},
             )
         for note in (
             *(count_notes(rows, first) if pattern is None else ()),

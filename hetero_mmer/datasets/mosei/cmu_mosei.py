@@ -77,6 +77,7 @@ def convert(
     visual: str | None = None,
     audio: str | None = None,
     labels: str | None = None,
+    words: str | None = None,
     collapse: Collapse = 'mean',
     impute: bool = True,
     sequence_length: int | None = None,
@@ -110,6 +111,8 @@ def convert(
         visual: Root or path of the visual file.
         audio: Root or path of the audio file.
         labels: Root or path of the label file.
+        words: Root or path of the file of the words themselves, which become the names
+            of text's items, where it is given.
         collapse: What the frames of one word become (word-aligned).
         impute: Whether words without frames get zeros (word-aligned), or segments
             without frames of a modality stay without it (unaligned). Otherwise such
@@ -145,6 +148,7 @@ def convert(
     aligns = mode == 'word-aligned'
     _check_options(aligns, sequence_length, rates)
     chosen = {'text': text, 'visual': visual, 'audio': audio, 'labels': labels}
+    chosen['words'] = words
     paths, unused = find_roles(sources, chosen)
     _check_roles(paths)
     split_of = None if folds is None else read_folds(folds)
@@ -156,12 +160,19 @@ def convert(
             if role in paths
         }
         label_file = files.pop('labels')
+        word_file = None
+        if 'words' in paths:
+            word_file = stack.enter_context(CsdFile(paths['words'], words=True))
         found = {
             m: match(label_file.videos, file.videos, f"'{file.path}'")
             for m, file in files.items()
         }
         for m, file in files.items():
             file.rename(found[m])
+        if word_file is not None:
+            word_file.rename(
+                match(label_file.videos, word_file.videos, f"'{word_file.path}'")
+            )
         if split_of is not None:
             found['folds'] = match(label_file.videos, split_of, f"'{folds}'")
             split_of = found['folds'].rename(split_of)
@@ -178,6 +189,7 @@ def convert(
             citation=mosei_facts.CITATION,
             clean=default_clean(clean, strict, pattern),
             timed=tuple(files),
+            named=() if word_file is None else ('text',),
             intensities=True,
             strict=strict,
             like=pattern,
@@ -196,6 +208,7 @@ def convert(
             length=sequence_length,
             keep=keep,
             unknown=_unlabelled(label_file, columns.names, split_of),
+            words=word_file,
         )
         hashes = hash_beside(raw)
         with writer:

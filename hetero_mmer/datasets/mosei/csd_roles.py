@@ -17,13 +17,14 @@ ROLES: Final = {
     'visual': ('facet', 'openface'),
     'audio': ('covarep', 'opensmile'),
     'labels': ('labels',),
+    'words': ('words',),
 }
 
 
 def find_roles(
     sources: Sequence[Source], chosen: Mapping[str, str | None]
 ) -> tuple[dict[str, Path], list[str]]:
-    """Which file is the text, which the visual, the audio and the labels.
+    """Which file is the text, which the visual, the audio, the labels, the words.
 
     Args:
         sources: Files, or folders of ``.csd`` files.
@@ -39,10 +40,11 @@ def find_roles(
     paths, listed = _files(sources)
     by_name = [Path(v) for v in chosen.values() if v is not None and Path(v).is_file()]
     check_structure([*paths, *by_name])
-    roots = {}
+    roots, of_words = {}, set()
     for path in paths:
-        with CsdFile(path) as file:
+        with CsdFile(path, words=True) as file:
             roots[path] = file.root
+            of_words |= {path} if file.holds_words else set()
     found: dict[str, Path] = {}
     for role, value in chosen.items():
         if value is not None:
@@ -54,6 +56,7 @@ def find_roles(
             continue
         plain = plain_name(root)
         role = next((r for r in ROLES if any(name in plain for name in ROLES[r])), '')
+        role = '' if role == 'words' and path not in of_words else role
         if not role and path in listed:
             raise InputError(
                 f"the root '{root}' of '{path}' is not known: say what it is with "

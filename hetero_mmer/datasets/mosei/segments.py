@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,19 @@ from numpy.typing import NDArray
 
 from hetero_mmer.datasets.intensity import Presence
 from hetero_mmer.datasets.mosei.facts import SENTIMENT
-from hetero_mmer.features.alignment import Aligned, Keep, hard_unify, long_enough, trim
+from hetero_mmer.features.alignment import (
+    Aligned,
+    Keep,
+    hard_unify,
+    long_enough,
+    overlap,
+    trim,
+)
+from hetero_mmer.io.csd import CsdFile
 from hetero_mmer.io.csd_entries import Segments
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import StoreWriter
+from hetero_mmer.store.items import as_name
 from hetero_mmer.store.like import POSITIVE_ABOVE
 
 #: The items of a video (or its parts) become the items of each of its segments.
@@ -40,6 +50,7 @@ class SegmentWriter:
         keep: Which items stay where there are more.
         unknown: The split whose labels are unknown, if there is one; others without
             labels are dropped.
+        words: The words themselves, if they are known.
     """
 
     def __init__(
@@ -54,7 +65,9 @@ class SegmentWriter:
         length: int | None = None,
         keep: Keep = 'last',
         unknown: str | None = None,
+        words: CsdFile | None = None,
     ) -> None:
+        self.words = words
         self.unknown = unknown
         self.writer = writer
         self.arrange = arrange
@@ -88,6 +101,9 @@ class SegmentWriter:
                 if the store is strict.
         """
         aligned = self.arrange(items, segments)
+        words = None
+        if self.words is not None and video in self.words:
+            words = self.words.read_words(video)
         whole = hard_unify(*aligned.values())
         for rows in items.values():
             self._counts['untimed'] += int(_untimed(rows.intervals).sum())
@@ -111,6 +127,8 @@ class SegmentWriter:
                 if is_known
                 else np.full(len(strength), UNKNOWN)
             )
+            times = {m: self._cut(aligned[m].intervals[parts[m]]) for m in aligned}
+            names = {m: _names(times[m], words) for m in self.writer.named}
             self.writer.add(
                 sample_id,
                 {m: self._cut(aligned[m].features[parts[m]]) for m in aligned},
@@ -118,7 +136,8 @@ class SegmentWriter:
                 group=video,
                 split=split,
                 intensities=strength if is_known else None,
-                times={m: self._cut(aligned[m].intervals[parts[m]]) for m in aligned},
+                times=times,
+                names=names,
             )
             self.splits.append(split)
             self._intervals.append(interval)
@@ -183,6 +202,21 @@ class SegmentWriter:
         if not is_whole and (self.complete or len(empty) == len(parts)):
             return f'it has no {" and no ".join(empty)} between {between}'
         return ''
+
+
+def _names(
+    times: NDArray[np.float64], words: tuple[list[bytes], NDArray] | None
+) -> list[str]:
+    """The word that lasts longest while an item does, for each; empty without any."""
+    names = [''] * len(times)
+    if words is not None:
+        found = overlap(times, words[1])
+        lasts = np.abs(np.diff(found.intervals, axis=1)[:, 0])
+        for i, (start, stop) in enumerate(pairwise(found.ptr.tolist())):
+            if start < stop:
+                row = found.rows[start + int(lasts[start:stop].argmax())]
+                names[i] = as_name(words[0][row])
+    return names
 
 
 def _untimed(intervals: NDArray) -> NDArray[np.bool_]:

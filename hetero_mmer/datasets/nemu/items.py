@@ -32,6 +32,27 @@ def flat_ids(value: Any) -> NDArray[np.int64]:
     return parts[parts != 0]
 
 
+def id_segments(value: Any) -> NDArray[np.int64]:
+    """Which line or comment each of :func:`flat_ids` is from, counted from 0.
+
+    Args:
+        value: As there; ids in one list are of one segment.
+
+    Example:
+        >>> id_segments([[5, 9], [0, 0], [7, 0]]).tolist(), id_segments([5, 9]).tolist()
+        ([0, 0, 1], [0, 0])
+    """
+    while len(value) == 1 and np.ndim(value[0]):
+        value = value[0]
+    rows = value if all(map(_is_row, value)) else [value]
+    lengths = [n for n in map(len, map(flat_ids, rows)) if n]
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray)
+
+
 def holds_ids(values: Iterable[Any]) -> bool:
     """Whether songs have token ids rather than vectors; the first tells that has any.
 

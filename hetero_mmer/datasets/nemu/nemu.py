@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetero_mmer.datasets.common import default_clean, name_counts, only_source
-from hetero_mmer.datasets.nemu.items import filled, flat_ids, holds_ids, item_rows
+from hetero_mmer.datasets.nemu.items import (
+    filled,
+    flat_ids,
+    holds_ids,
+    id_segments,
+    item_rows,
+)
 from hetero_mmer.datasets.padded import (
     column,
     find_keys,
@@ -137,6 +143,10 @@ def convert(
         m: flat_ids if m in sizes else partial(item_rows, side=sides.get(m))
         for m in MODALITIES
     }
+    segments = {
+        m: {song.name: song.read(m, id_segments) for song in having[m]} for m in sizes
+    }
+    segments = {m: s for m, s in segments.items() if any(map(np.any, s.values()))}
     writer = StoreWriter(
         output,
         {m: _spec(m, some, sizes.get(m)) for m, some in having.items() if some},
@@ -147,6 +157,7 @@ def convert(
         raw_sha256=sha256_of([path]),
         clean=default_clean(clean, strict, pattern),
         strict=strict,
+        segmented=list(segments),
         like=pattern,
     )
     total = len(songs)
@@ -157,9 +168,17 @@ def convert(
             if not any(map(len, features.values())):
                 writer.drop(song.name, 'it has neither words nor sound nor picture')
                 continue
-            writer.add(song.name, features, labels, split=song.split)
+            writer.add(
+                song.name,
+                features,
+                labels,
+                split=song.split,
+                segments={m: s.get(song.name) for m, s in segments.items()},
+            )
         splits = [song.split for song in songs]
         writer.note(name_counts(splits, {'the HHMPN paper': (15_125, 1_891, 1_891)}))
+        for m in segments:
+            writer.note(f'{m}: items of one list of the file are one segment')
         for m, size in sizes.items():
             how = (
                 'as given' if num_embeddings or pattern else 'the greatest of the file'

@@ -6,15 +6,10 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
 from hetero_mmer.errors import InputError
-from hetero_mmer.functional.attention import (
-    block_attention,
-    edge_attention,
-    sparse_attention,
-)
-from hetero_mmer.functional.dropout import dropout as drop
+from hetero_mmer.functional.attention import edge_attention
 from hetero_mmer.functional.joint_attention import JointLayout, joint_attention
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
+from hetero_mmer.nn.conv.route import Weights, attend
 
 
 class AttentionConv(MessagePassing):
@@ -62,6 +57,12 @@ class AttentionConv(MessagePassing):
     #: Tells :class:`~hetero_mmer.nn.conv.Stage` to hand over complete relations.
     supports_all_pairs = True
 
+    # What PyG's templates would look for in calls in this class.
+    propagate_type = {'value': Tensor, 'alpha': Tensor}
+    edge_updater_type = {'query': Tensor, 'key': Tensor}
+
+    scale: float | None = None  # of scores, 1 / √C by default
+
     def __init__(
         self,
         in_channels: int | tuple[int, int],
@@ -89,7 +90,7 @@ class AttentionConv(MessagePassing):
             self.lin_out = Linear(out_channels, out_channels, bias=False)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         super().reset_parameters()
         for lin in (self.lin_query, self.lin_key, self.lin_value, self.lin_out):
             if lin is not None:
@@ -100,7 +101,7 @@ class AttentionConv(MessagePassing):
         x: Tensor | PairTensor,
         edge_index: Adj | AllPairs,
         return_attention_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
+    ) -> Tensor | tuple[Tensor, Weights]:
         """Sums the messages that reach each target."""
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         return self.attend(
@@ -111,63 +112,39 @@ class AttentionConv(MessagePassing):
         )
 
     def query(self, x_dst: Tensor) -> Tensor:
-        """What targets ask for, ``[N_t, heads, d / heads]``."""
+        """Projects targets to queries, ``[N_t, heads, d / heads]``."""
         return self._split(self.lin_query(x_dst))
 
     def key_value(self, x_src: Tensor) -> PairTensor:
-        """What sources offer, twice ``[N_s, heads, d / heads]``."""
+        """Projects sources to keys and values, ``[N_s, heads, d / heads]`` each."""
         return self._split(self.lin_key(x_src)), self._split(self.lin_value(x_src))
 
     def attend(
         self,
         query: Tensor,
-        key_value: PairTensor,
+        key_value: tuple[Tensor, Tensor],
         edge_index: Adj | AllPairs,
         return_attention_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The part of :meth:`forward` behind the projections.
+    ) -> Tensor | tuple[Tensor, Weights]:
+        """The part of :meth:`forward` after the projections.
 
-        Apart, so that relations which share a layer share its projections too.
+        Relations that share a layer and a node type need each projection once.
         """
-        key, value = key_value
-        dropout = self.dropout if self.training else 0.0
-        if isinstance(edge_index, AllPairs) and (
-            return_attention_weights or looks_at_messages(self, AttentionConv)
-        ):
-            edge_index = edge_index.edge_index()
-        if isinstance(edge_index, AllPairs):
-            out = block_attention(
-                query,
-                key,
-                value,
-                edge_index.source_rows(key.size(0)),
-                edge_index.target_rows(query.size(0)),
-                loops=edge_index.loops,
-                dropout=dropout,
-            )
-            return self._merge(out)
-        if is_plain(self, AttentionConv, edge_index, query):
-            out, alpha = sparse_attention(
-                query, key, value, edge_index, dropout=dropout
-            )
-            out = self._merge(out)
-            return (out, (edge_index, alpha)) if return_attention_weights else out
-        size = (key.size(0), query.size(0))
-        alpha = self.edge_updater(edge_index, size=size, query=query, key=key)
-        out = self._merge(
-            self.propagate(
-                edge_index,
-                size=size,
-                value=value,
-                alpha=drop(alpha, dropout),
-            )
+        out, weights = attend(
+            self, AttentionConv, query, *key_value, edge_index, return_attention_weights
         )
-        return (out, (edge_index, alpha)) if return_attention_weights else out
+        out = self._merge(out)
+        return (out, weights) if return_attention_weights else out  # type: ignore
 
     def attend_jointly(self, x: Tensor, layout: JointLayout) -> list[Tensor]:
-        """:meth:`forward` for all pairs of M node types at once.
+        """:meth:`forward` of the relations between all pairs of M node types.
 
-        From their nodes ``[N, F]``, type after type, to ``[N, M, d]`` of each type.
+        Args:
+            x: Nodes of all types ``[N, F]``, concatenated.
+            layout: Their blocks.
+
+        Returns:
+            Messages ``[N, M, d]`` to each type.
         """
         x = layout.arrange(x)
         key, value = self.key_value(x)
@@ -184,7 +161,9 @@ class AttentionConv(MessagePassing):
         size_i: int,
     ) -> Tensor:
         """Attention weight of each edge, ``[E, heads]``."""
-        return edge_attention(query_i, key_j, index, ptr=ptr, num_nodes=size_i)
+        return edge_attention(
+            query_i, key_j, index, ptr=ptr, num_nodes=size_i, scale=self.scale
+        )
 
     def message(self, value_j: Tensor, alpha: Tensor) -> Tensor:
         """Weighted value along each edge, ``[E, heads, d / heads]``."""

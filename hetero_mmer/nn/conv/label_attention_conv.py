@@ -5,14 +5,9 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
 from hetero_mmer.errors import InputError
-from hetero_mmer.functional.attention import (
-    block_attention,
-    edge_attention,
-    sparse_attention,
-)
-from hetero_mmer.functional.dropout import dropout as drop
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.route import is_plain, looks_at_messages
+from hetero_mmer.nn.conv.attention_conv import AttentionConv
+from hetero_mmer.nn.conv.route import Weights, attend
 
 
 class LabelAttentionConv(MessagePassing):
@@ -49,6 +44,11 @@ class LabelAttentionConv(MessagePassing):
     #: Tells :class:`~hetero_mmer.nn.conv.Stage` to hand over complete relations.
     supports_all_pairs = True
 
+    propagate_type = AttentionConv.propagate_type
+    edge_updater_type = AttentionConv.edge_updater_type
+    edge_update, message = AttentionConv.edge_update, AttentionConv.message
+    scale = 1.0
+
     def __init__(
         self,
         in_channels: int,
@@ -70,56 +70,20 @@ class LabelAttentionConv(MessagePassing):
         x: PairTensor,
         edge_index: Adj | AllPairs,
         return_attention_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Gathers the items of each label."""
-        items, labels = x
-        dropout = self.dropout if self.training else 0.0
-        if isinstance(edge_index, AllPairs) and (
-            return_attention_weights or looks_at_messages(self, LabelAttentionConv)
-        ):
-            edge_index = edge_index.edge_index()
-        if isinstance(edge_index, AllPairs):
-            value = items.unsqueeze(1)
-            return block_attention(
-                labels.unsqueeze(1),
-                value,
-                value,
-                edge_index.source_rows(len(items)),
-                edge_index.target_rows(len(labels)),
-                loops=edge_index.loops,
-                dropout=dropout,
-                scale=1.0,
-            ).squeeze(1)
-        if is_plain(self, LabelAttentionConv, edge_index, items):
-            query, value = labels.unsqueeze(1), items.unsqueeze(1)
-            out, alpha = sparse_attention(
-                query, value, value, edge_index, dropout=dropout, scale=1.0
-            )
-            out = out.squeeze(1)
-            return (out, (edge_index, alpha)) if return_attention_weights else out
-        size = (len(items), len(labels))
-        alpha = self.edge_updater(edge_index, size=size, x=(items, labels))
-        out = self.propagate(
-            edge_index, size=size, x=(items, labels), alpha=drop(alpha, dropout)
+    ) -> Tensor | tuple[Tensor, Weights]:
+        """Averages the items of each label."""
+        value, query = (part.unsqueeze(1) for part in x)  # [N, 1, d]
+        out, weights = attend(
+            self,
+            LabelAttentionConv,
+            query,
+            value,
+            value,
+            edge_index,
+            return_attention_weights,
         )
-        return (out, (edge_index, alpha)) if return_attention_weights else out
-
-    def edge_update(
-        self, x_j: Tensor, x_i: Tensor, index: Tensor, ptr: Tensor | None, size_i: int
-    ) -> Tensor:
-        """Weight of each edge, ``[E, 1]``."""
-        return edge_attention(
-            x_i.unsqueeze(1),
-            x_j.unsqueeze(1),
-            index,
-            ptr=ptr,
-            num_nodes=size_i,
-            scale=1.0,
-        )
-
-    def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
-        """Weighted item along each edge, ``[E, d]``."""
-        return x_j * alpha
+        out = out.squeeze(1)
+        return (out, weights) if return_attention_weights else out  # type: ignore
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}({self.in_channels})'

@@ -6,6 +6,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 from torch_geometric.utils import softmax
 
+from hetero_mmer.nn.conv.route import Weights
+
 
 class ReadoutConv(MessagePassing):
     r"""Weighted mean of the sources, with weights that depend on the sources alone.
@@ -43,7 +45,7 @@ class ReadoutConv(MessagePassing):
         self.lin = Linear(in_channels, 1, bias=False)
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew."""
+        """Resets the parameters."""
         super().reset_parameters()
         self.lin.reset_parameters()
 
@@ -52,7 +54,7 @@ class ReadoutConv(MessagePassing):
         x: Tensor | PairTensor,
         edge_index: Adj,
         return_attention_weights: bool = False,
-    ) -> Tensor | tuple[Tensor, tuple[Adj, Tensor]]:
+    ) -> Tensor | tuple[Tensor, Weights]:
         """Reads out each target's sources."""
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         size = (x_src.size(0), x_dst.size(0))

@@ -13,38 +13,46 @@ from torch_geometric.nn.conv.hetero_conv import group
 from torch_geometric.typing import Adj, EdgeType, NodeType
 
 from hetero_mmer.errors import InputError
-from hetero_mmer.functional.joint_attention import JointLayout
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv.joint import joint_relations, shares_projections
+from hetero_mmer.nn.conv.attention_conv import AttentionConv
+from hetero_mmer.nn.conv.relations import Relations
+from hetero_mmer.nn.conv.route import Weights, joint_relations, shares_projections
+
+#: Attention weights of the relations of a stage, or of several stages.
+Attention = dict[EdgeType, Weights]
 
 
 class Stage(HeteroConv):
     """A ``HeteroConv`` for complete relations that insists on its relations.
 
-    Differs from PyG's in four ways: a relation that the graph lacks is an error, not
-    a silent gap; a layer that knows no :class:`~hetero_mmer.graph.AllPairs` gets the
-    explicit edges instead, so every PyG layer fits; relations that share an
-    :class:`AttentionConv` share its projections, or are computed as one; and attention
-    weights can be returned.
+    Differs from PyG's in four ways: a relation that the graph lacks is an error; a
+    layer without support for :class:`~hetero_mmer.graph.AllPairs` gets explicit edges
+    instead, so every PyG layer fits; relations that share an :class:`AttentionConv`
+    share its projections, or are computed as one; and attention weights can be
+    returned.
 
-    A layer of one's own takes part in the first two as it is. To receive
-    ``AllPairs``, it sets ``supports_all_pairs = True``; to return weights, its
-    ``forward`` takes ``return_attention_weights`` as PyG's do.
+    A custom layer takes part in the first two as it is. To receive ``AllPairs``, it
+    sets ``supports_all_pairs = True``; to return weights, its ``forward`` takes
+    ``return_attention_weights`` as PyG's do.
 
     Args:
         convs: The layer of each relation; the same layer may serve several.
         aggr: How the results of several relations are joined at a target:
-            ``sum``, ``mean``, ``min``, ``max``, or ``cat`` in the order of ``convs``.
+            ``sum``, ``mean``, ``min``, ``max``, or ``cat`` in the order of ``convs``;
+            ``None`` stacks them.
+        out_channels: Width of each layer's messages, if others are to be refused.
 
     Shapes:
-        - **x_dict**: ``[N, F]`` for each node type
-        - **edge_index_dict**: ``[2, E]`` or ``AllPairs`` for each relation
+        - **x_dict**: ``[N, F]`` for each node type; or for a relation, whose targets
+          then have these states and not those of their type
+        - **edge_index_dict**: ``[2, E]`` or ``AllPairs`` for each relation, or
+          :class:`Relations` of them that several stages share
         - **output**: ``[N_t, d]`` for each target type; with
           ``return_attention_weights=True`` also a dictionary from relations to
           ``(edge_index [2, E], alpha [E, heads])``, for the layers that have weights
 
     Raises:
-        InputError: If the graph lacks a relation.
+        InputError: If the graph lacks a relation, or messages have another width.
 
     Example:
         >>> import torch
@@ -57,82 +65,94 @@ class Stage(HeteroConv):
     """
 
     def __init__(
-        self, convs: Mapping[EdgeType, Module], *, aggr: str | None = 'sum'
+        self,
+        convs: Mapping[EdgeType, Module],
+        *,
+        aggr: str | None = 'sum',
+        out_channels: int | None = None,
     ) -> None:
-        with warnings.catch_warnings():  # One-way stages are meant to be.
+        with warnings.catch_warnings():  # Types that are only sources are intended.
             warnings.filterwarnings('ignore', 'There exist node types')
             super().__init__(dict(convs), aggr)
+        self.out_channels = out_channels
 
     def forward(
         self,
-        x_dict: Mapping[NodeType, Tensor],
+        x_dict: Mapping[Any, Tensor],
         edge_index_dict: Mapping[EdgeType, Adj | AllPairs],
         return_attention_weights: bool = False,
     ) -> Any:
         """Passes messages along every relation of the stage."""
-        missing = set(self.convs.keys()) - set(edge_index_dict)
-        if missing:
+        relations = Relations.of(edge_index_dict)
+        if missing := self.convs.keys() - relations.keys():
             raise InputError(
                 f'the graph lacks the relations {sorted(missing)} of this stage'
             )
-        if not return_attention_weights:
-            joint = joint_relations(self.convs, x_dict, edge_index_dict)
-            if joint is not None:
-                return self._all_at_once(x_dict, *joint)
-        outs: dict[NodeType, list[Tensor]] = {}
-        attention: dict[EdgeType, tuple[Tensor, Tensor]] = {}
-        projected: dict[tuple[str, int, NodeType], Any] = {}
+        if not return_attention_weights and (
+            joint := joint_relations(self.convs, AttentionConv, x_dict, relations)
+        ):
+            conv, types, layout = joint
+            outs = conv.attend_jointly(torch.cat([x_dict[n] for n in types]), layout)
+            self._check_width(outs[0], types[0])
+            parts = [_join(out, self.aggr) for out in outs]
+            return dict(zip(types, parts, strict=True))
+        messages: dict[NodeType, list[Tensor]] = {}
+        attention: Attention = {}
+        projections: dict[Any, Any] = {}
         for edge_type, conv in self.convs.items():
             src, _, dst = edge_type
-            relation = edge_index_dict[edge_type]
-            if isinstance(relation, AllPairs) and not _supports_all_pairs(conv):
-                relation = relation.edge_index()
-            kwargs = {}
-            if return_attention_weights and _returns_attention(conv):
-                kwargs['return_attention_weights'] = True
-            if shares_projections(conv):
-                query_key, key_key = ('q', id(conv), dst), ('k', id(conv), src)
-                if query_key not in projected:
-                    projected[query_key] = conv.query(x_dict[dst])
-                if key_key not in projected:
-                    projected[key_key] = conv.key_value(x_dict[src])
-                out: Any = conv.attend(
-                    projected[query_key], projected[key_key], relation, **kwargs
+            target = edge_type if edge_type in x_dict else dst
+            layer: Any = conv
+            x = x_dict[src] if src == target else (x_dict[src], x_dict[target])
+            inputs: list[Any] = [x]
+            if shares_projections(conv, AttentionConv):
+                layer, inputs = conv.attend, []
+                for project, name in ((conv.query, target), (conv.key_value, src)):
+                    if (project, name) not in projections:
+                        projections[project, name] = project(x_dict[name])
+                    inputs.append(projections[project, name])
+            relation = relations[edge_type]
+            if not getattr(conv, 'supports_all_pairs', False):
+                relation = relations.edge_index(edge_type)
+            if return_attention_weights and _returns_weights(conv):
+                out, attention[edge_type] = layer(
+                    *inputs, relation, return_attention_weights=True
                 )
             else:
-                x = x_dict[src] if src == dst else (x_dict[src], x_dict[dst])
-                out = conv(x, relation, **kwargs)
-            if kwargs:
-                out, attention[edge_type] = out
-            outs.setdefault(dst, []).append(out)
-        x_out = {node_type: group(xs, self.aggr) for node_type, xs in outs.items()}
+                out = layer(*inputs, relation)
+            self._check_width(out, dst)
+            messages.setdefault(dst, []).append(out)
+        x_out = {n: group(outs, self.aggr) for n, outs in messages.items()}
         return (x_out, attention) if return_attention_weights else x_out
 
-    def _all_at_once(
-        self,
-        x_dict: Mapping[NodeType, Tensor],
-        types: list[NodeType],
-        layout: JointLayout,
-    ) -> dict[NodeType, Tensor]:
-        conv: Any = next(iter(self.convs.values()))
-        outs = conv.attend_jointly(torch.cat([x_dict[n] for n in types]), layout)
-        parts = [_join(out, self.aggr) for out in outs]
-        return dict(zip(types, parts, strict=True))
+    def _check_width(self, message: Tensor, node_type: NodeType) -> None:
+        if self.out_channels not in (None, message.size(-1)):
+            raise InputError(
+                f"a layer's messages to '{node_type}' have the width of the states, "
+                f'{self.out_channels} (got {message.size(-1)})'
+            )
 
 
-def _supports_all_pairs(conv: Module) -> bool:
-    return getattr(conv, 'supports_all_pairs', False)
+def send(
+    stage: Stage,
+    x_dict: Mapping[Any, Tensor],
+    edge_index_dict: Mapping[EdgeType, Adj | AllPairs],
+    return_attention_weights: bool,
+) -> tuple[dict[NodeType, Tensor], Attention]:
+    """Messages of a stage, and weights, which are none if they are not needed."""
+    out = stage(x_dict, edge_index_dict, return_attention_weights)
+    return out if return_attention_weights else (out, {})
+
+
+def _returns_weights(conv: Module) -> bool:
+    return 'return_attention_weights' in inspect.signature(conv.forward).parameters
 
 
 def _join(messages: Tensor, aggr: str | None) -> Tensor:
-    """As ``HeteroConv`` joins the messages of M relations ``[N, M, d]``."""
+    """Joins the messages of M relations ``[N, M, d]`` as ``HeteroConv`` does."""
     if aggr is None:
         return messages
     if aggr == 'cat':
         return messages.flatten(1)
     out = getattr(torch, aggr)(messages, dim=1)
     return out[0] if isinstance(out, tuple) else out
-
-
-def _returns_attention(conv: Module) -> bool:
-    return 'return_attention_weights' in inspect.signature(conv.forward).parameters

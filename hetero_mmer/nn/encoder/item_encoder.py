@@ -36,7 +36,7 @@ class ItemEmbedding(Embedding):
 def item_encoder(
     in_channels: int, out_channels: int, num_embeddings: int | None = None
 ) -> Module:
-    """What takes items to states: a linear map of features, a vector for each id.
+    """Encodes items: a linear map of features, or an embedding of ids.
 
     Args:
         in_channels: Width of an item's features; 1 for ids.
@@ -70,7 +70,7 @@ def check_num_embeddings(
         modalities: All modalities.
 
     Raises:
-        InputError: For a modality that is not there.
+        InputError: For an unknown modality.
 
     Example:
         >>> check_num_embeddings(None, ['text'])

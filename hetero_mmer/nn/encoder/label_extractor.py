@@ -9,26 +9,22 @@ from torch import Tensor
 from torch.nn import Identity, LayerNorm, Module, Parameter
 from torch_geometric.data import HeteroData
 from torch_geometric.nn.module_dict import ModuleDict
-from torch_geometric.typing import EdgeType
 
 from hetero_mmer import schema
 from hetero_mmer.errors import InputError
-from hetero_mmer.graph import AllPairs
+from hetero_mmer.graph import AllPairs, ptr_of
 from hetero_mmer.graph.validate import check_relations
-from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.nn.conv import Attention, LabelAttentionConv, Stage, send_to_cells
 from hetero_mmer.nn.encoder.ctc_aligner import CTCAligner
 from hetero_mmer.nn.encoder.item_encoder import check_num_embeddings
 from hetero_mmer.nn.encoder.transformer_encoder import EPS, TransformerEncoder
-
-#: For each relation ``(edge_index [2, E], alpha [E, heads])``.
-Attention = dict[EdgeType, tuple[Tensor, Tensor]]
 
 
 class Extracted(NamedTuple):
     """What :class:`LabelExtractor` returns."""
 
     u: Tensor  # [B, M, L, d], 0 where a modality is missing
-    present: Tensor  # [B, M], whether a sample has a modality
+    mask: Tensor  # [B, M], which modalities a sample has
     attention: Attention | None  # if asked for
 
 
@@ -37,29 +33,29 @@ class LabelExtractor(Module):
 
     The first part of CARAT (Peng et al., AAAI 2024): a layer norm and a Transformer
     over the items of each modality, to which each label attends with a vector
-    :math:`\mathbf{w}_i^m` of its own (:class:`~hetero_mmer.nn.conv.
-    LabelAttentionConv`, Eq. 1).
+    :math:`\mathbf{w}_i^m` of its own
+    (:class:`~hetero_mmer.nn.conv.LabelAttentionConv`, Eq. 1).
 
     Args:
         in_channels: Feature width of each modality, in the order of the graph.
         num_labels: Number of labels :math:`L`.
         out_channels: Width :math:`d` of all states.
-        num_layers: Transformer layers of all modalities, or of each by its name. By
-            default those of the paper: 6 for one called ``text``, 4 for others.
+        num_layers: Transformer layers of all modalities, or of each by its name, with
+            ``'*'`` for all others.
         heads: Attention heads of the Transformers.
         dropout: Dropout in the Transformers.
-        max_positions: Number of places in a sequence with an embedding of their own.
-        input_norm: Whether a layer norm comes first. It takes away how large an item's
-            features are, which may be what counts where columns are standardised.
+        max_positions: Number of position embeddings; later positions share the last.
+        input_norm: Whether a layer norm comes first. It removes the scale of an item's
+            features, which may matter where columns are standardised.
         align_to: Number of items that a :class:`CTCAligner` makes of each sequence, by
-            the name of the modality; others than those that are there do nothing.
+            the name of the modality; names of other modalities are ignored.
         num_embeddings: Size of the vocabulary of each modality whose items are ids;
             these get a learned embedding instead of layer norm and linear map.
         f2l: Makes the feature-to-label layer of a modality from two widths.
 
     Shapes:
         - **data**: one sample's graph, or a batch of :math:`B`
-        - **output**: states ``[B, M, L, d]``, and whether a modality is there
+        - **output**: states ``[B, M, L, d]`` and mask ``[B, M]``
 
     Raises:
         InputError: If ``num_layers`` lacks a modality, a layer's messages are of
@@ -70,7 +66,7 @@ class LabelExtractor(Module):
         >>> graph = build_graph({'text': torch.randn(3, 8), 'audio': torch.randn(0, 4)},
         ...                     labels=[1, 0])
         >>> out = LabelExtractor({'text': 8, 'audio': 4}, 2, 16)(graph)
-        >>> out.u.shape, out.present
+        >>> out.u.shape, out.mask
         (torch.Size([1, 2, 2, 16]), tensor([[ True, False]]))
     """
 
@@ -80,7 +76,7 @@ class LabelExtractor(Module):
         num_labels: int,
         out_channels: int,
         *,
-        num_layers: int | dict[str, int] | None = None,
+        num_layers: int | dict[str, int] = 4,
         heads: int = 8,
         dropout: float = 0.3,
         max_positions: int = 512,
@@ -127,50 +123,40 @@ class LabelExtractor(Module):
         self.f2l = Stage(
             {schema.f2l(m): _layer(f2l, out_channels) for m in in_channels},
             aggr=None,
+            out_channels=out_channels,
         )
-        self._draw_label_weight()
+        self._reset_label_weight()
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for parts in (self.norms, self.aligners, self.encoders):
             for part in parts.values():
                 if not isinstance(part, Identity):
                     part.reset_parameters()
         self.f2l.reset_parameters()
-        self._draw_label_weight()
+        self._reset_label_weight()
 
     def forward(self, data: HeteroData, return_attention: bool = False) -> Extracted:
         """The label states of all samples."""
         relations = dict(data.edge_index_dict)
         check_relations(data, relations)
-        x_dict, there = {}, []
-        for k, m in enumerate(self.encoders):
-            x, ptr, pos = self.norms[m](data[m].x), _ptr(data, m), data[m].get('pos')
-            there.append(ptr.diff() > 0)
+        x_dict, masks = {}, []
+        for k, m in enumerate(self.encoders.keys()):
+            x, ptr, pos = self.norms[m](data[m].x), ptr_of(data, m), data[m].get('pos')
+            masks.append(ptr.diff() > 0)
             if m in self.aligners:
                 x, ptr = self.aligners[m](x, ptr)
                 pos = torch.arange(len(x), device=x.device) % self.aligners[m].num_items
                 relations[schema.f2l(m)] = self._relation(k, ptr)
             x_dict[m] = self.encoders[m](x, ptr, pos)
-        present = torch.stack(there, dim=-1)
+        mask = torch.stack(masks, dim=-1)
 
-        M, L, d = self.label_weight.shape
-        cells = self.label_weight.expand(len(present), M, L, d)
-        x_dict[schema.MODALITY] = cells.reshape(-1, d)
-        out, attention = self.f2l(x_dict, relations, return_attention), None
-        if return_attention:
-            out, attention = out
-        message = out[schema.MODALITY]  # [B·M·L, M, d]
-        if message.size(-1) != d:
-            raise InputError(
-                f"a layer's messages to '{schema.MODALITY}' have the width of the "
-                f'states, {d} (got {message.size(-1)})'
-            )
-        # Of each cell's M messages that of its own modality: a layer with a bias
-        # answers cells without edges, too.
-        u = message.view(-1, M, L, M, d).diagonal(dim1=1, dim2=3)
-        u = u.movedim(-1, 1) * present[:, :, None, None]
-        return Extracted(u, present, attention)
+        cells = self.label_weight.expand(len(mask), -1, -1, -1)
+        u, attention = send_to_cells(
+            self.f2l, x_dict, cells, relations, return_attention
+        )
+        u = u * mask[:, :, None, None]
+        return Extracted(u, mask, attention if return_attention else None)
 
     def _relation(self, modality: int, ptr: Tensor) -> AllPairs:
         """All new items of a modality to its cells."""
@@ -182,37 +168,27 @@ class LabelExtractor(Module):
             torch.stack([first, first + num_labels], dim=-1),
         )
 
-    def _draw_label_weight(self) -> None:
+    def _reset_label_weight(self) -> None:
         bound = 1 / math.sqrt(self.label_weight.size(-1))
         torch.nn.init.uniform_(self.label_weight, -bound, bound)
 
 
 def _layer(f2l: Callable[[int, int], Module], channels: int) -> Module:
-    """A layer without self-loops of its own, which are the graph's business."""
+    """A layer that adds no self-loops: the edges are those of the graph."""
     layer: Any = f2l(channels, channels)
     if getattr(layer, 'add_self_loops', False):
         layer.add_self_loops = False
     return layer
 
 
-def _ptr(data: HeteroData, modality: str) -> Tensor:
-    """Where each sample's items start, ``[B + 1]``."""
-    store = data[modality]
-    if 'ptr' in store:
-        return store.ptr
-    return torch.tensor([0, len(store.x)], device=store.x.device)
-
-
 def _layers(
-    num_layers: int | dict[str, int] | None, in_channels: dict[str, int]
+    num_layers: int | dict[str, int], in_channels: dict[str, int]
 ) -> dict[str, int]:
-    if num_layers is None:
-        return {m: 6 if m == 'text' else 4 for m in in_channels}
     if isinstance(num_layers, int):
         return dict.fromkeys(in_channels, num_layers)
-    missing = [m for m in in_channels if m not in num_layers]
-    if missing:
+    layers = {m: num_layers.get(m, num_layers.get('*', -1)) for m in in_channels}
+    if missing := [m for m in in_channels if layers[m] < 0]:
         raise InputError(
             f"'num_layers' is one number, or one for each modality (none for {missing})"
         )
-    return num_layers
+    return layers

@@ -10,7 +10,7 @@ from hetero_mmer.functional.attention import BlockRows, block_attention, block_r
 from hetero_mmer.nn.dropout import Dropout
 from hetero_mmer.nn.encoder.item_encoder import item_encoder
 
-#: What keeps a layer norm from dividing by zero, as in the authors' code.
+#: Epsilon of the layer norms, as in the authors' code.
 EPS = 1e-12
 
 
@@ -18,11 +18,10 @@ class TransformerEncoder(Module):
     r"""Transformer over the items of each sample, one modality at a time.
 
     The extractor of CARAT (Peng et al., AAAI 2024): a linear map (of ids: a learned
-    embedding), a learned embedding of the place in the sequence, and layers with their
-    norm behind each residual sum, as of Vaswani et al. (NeurIPS 2017). Items attend to
-    all items of their own sample, themselves included. Samples of different length are
-    no trouble: everything but attention works on the items alone, and no padding is
-    ever attended.
+    embedding), a learned embedding of the position, and layers with a norm
+    after each residual sum, as of Vaswani et al. (NeurIPS 2017). Items attend to
+    all items of their sample, themselves included. Samples of different length need no
+    padding: everything but attention works on single items.
 
     Args:
         in_channels: Width of an item's features.
@@ -30,19 +29,19 @@ class TransformerEncoder(Module):
         num_layers: Number of layers.
         heads: Number of attention heads.
         dropout: Dropout on embeddings, attention weights and both parts of a layer.
-        max_positions: Number of places with an embedding of their own; later ones
-            share the last. With 0 there are none at all.
+        max_positions: Number of position embeddings; later positions share the last.
+            With 0 there are none.
         num_embeddings: Size of the vocabulary, if items are ids; ``in_channels`` is 1.
 
     Shapes:
         - **x**: ``[N, in_channels]``, sample after sample
         - **ptr**: ``[B + 1]``, where the items of each sample start
-        - **pos**: ``[N]``, place of each item, or ``None`` for a set
+        - **pos**: ``[N]``, position of each item, or ``None`` for a set
         - **output**: ``[N, out_channels]``
 
     Raises:
         InputError: If ``heads`` does not divide ``out_channels``, ids are wider than
-            1, or ``ptr`` leaves items out.
+            1, or ``ptr`` does not cover all items.
 
     Example:
         >>> encoder = TransformerEncoder(3, 8, num_layers=1)
@@ -75,7 +74,7 @@ class TransformerEncoder(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for module in (self.lin, self.norm, *self.layers):
             module.reset_parameters()
         if self.position is not None:  # As in the authors' code.
@@ -87,11 +86,11 @@ class TransformerEncoder(Module):
         if self.position is not None and pos is not None:
             x = x + self.position(pos.clamp(max=self.position.num_embeddings - 1))
         x = self.dropout(self.norm(x))
-        rows = block_rows(torch.stack([ptr[:-1], ptr[1:]], dim=-1), x.size(0))
-        if not rows.ordered:
+        rows = block_rows(torch.stack([ptr[:-1], ptr[1:]], dim=-1))
+        if rows.num_rows != x.size(0):
             raise InputError(
-                f"'ptr' does not lead through all {x.size(0)} items: make the batch "
-                'after items were added or taken away, not before'
+                f"'ptr' does not cover all {x.size(0)} items: make the batch after "
+                'items were added or removed, not before'
             )
         for layer in self.layers:
             x = layer(x, rows)
@@ -117,14 +116,14 @@ class TransformerLayer(Module):
         self.dropout = Dropout(dropout)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for module in (self.lin_in, self.lin_out, self.lin_up, self.lin_down):
             module.reset_parameters()
         self.attention_norm.reset_parameters()
         self.norm.reset_parameters()
 
     def forward(self, x: Tensor, rows: BlockRows) -> Tensor:
-        """The next states ``[N, d]``; ``rows`` tell which items are of one sample."""
+        """The next states ``[N, d]``; ``rows`` are the items of each sample."""
         size = (len(x), 3, self.heads, x.size(1) // self.heads)
         query, key, value = self.lin_in(x).view(size).unbind(1)
         dropout = self.dropout.p if self.training else 0.0

@@ -1,8 +1,8 @@
 """Exchangeable parts that join the modalities.
 
-A *space* turns the states of the (modality, label) cells into what they mean, their
-semantics. A *fusion* makes levels of fused states of these, and an *aggregation* logits
-of the last level.
+A *space* maps the states of the (modality, label) cells to semantics, a *fusion* maps
+both to levels of fused states, and an *aggregation* maps the last level to logits. The
+protocols :class:`Space`, :class:`Fusion` and :class:`Aggregation` say what each has.
 
 ================================ =================================================
 Space                            For
@@ -33,16 +33,30 @@ from hetero_mmer.nn.fusion.label_aggregation import LabelAggregation
 from hetero_mmer.nn.fusion.latent_space import LatentSpace
 from hetero_mmer.nn.fusion.mean_space import MeanSpace
 from hetero_mmer.nn.fusion.modality_aggregation import ModalityAggregation
+from hetero_mmer.nn.fusion.parts import (
+    Aggregation,
+    Contrast,
+    EmbeddingSpace,
+    Fusion,
+    Space,
+    check_part,
+)
 from hetero_mmer.nn.fusion.reconstruction import Reconstruction
 from hetero_mmer.nn.fusion.semantics import Semantics
 
 __all__ = [
+    'Aggregation',
     'AggregationFusion',
     'AlignmentFusion',
+    'Contrast',
+    'EmbeddingSpace',
+    'Fusion',
     'LabelAggregation',
     'LatentSpace',
     'MeanSpace',
     'ModalityAggregation',
     'Reconstruction',
     'Semantics',
+    'Space',
+    'check_part',
 ]

@@ -17,15 +17,15 @@ class AggregationFusion(Module):
 
     Shapes:
         - **u**: states ``[B, M, L, d]``
-        - **present**: whether a sample has a modality, ``[B, M]``
+        - **mask**: which modalities a sample has, ``[B, M]``
         - **output**: states of the level ``aggregated``, ``[B, 1, L, d]``
 
     Example:
         >>> import torch
         >>> from hetero_mmer.nn.fusion import MeanSpace
-        >>> u, present = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
-        >>> semantics = MeanSpace(3, 6, 16)(u, present)
-        >>> AggregationFusion(3, 16)(u, semantics, present)['aggregated'].shape
+        >>> u, mask = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
+        >>> semantics = MeanSpace(3, 6, 16)(u, mask)
+        >>> AggregationFusion(3, 16)(u, semantics, mask)['aggregated'].shape
         torch.Size([2, 1, 6, 16])
     """
 
@@ -37,16 +37,16 @@ class AggregationFusion(Module):
         self.lin = Linear(num_modalities * channels, channels)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         self.lin.reset_parameters()
 
     def forward(
-        self, u: Tensor, semantics: Semantics, present: Tensor
+        self, u: Tensor, semantics: Semantics, mask: Tensor
     ) -> dict[str, Tensor]:
         """The states of all labels."""
         joined = semantics.semantic.transpose(1, 2).flatten(2)  # [B, L, M·d]
         return {'aggregated': self.lin(joined).unsqueeze(1)}
 
-    def loss(self, levels: dict[str, Tensor], present: Tensor) -> Tensor:
-        """Nothing: no state has to be like another."""
-        return present.new_zeros((), dtype=levels['aggregated'].dtype)
+    def loss(self, levels: dict[str, Tensor], mask: Tensor) -> Tensor:
+        """Zero: there is no target for the states."""
+        return mask.new_zeros((), dtype=levels['aggregated'].dtype)

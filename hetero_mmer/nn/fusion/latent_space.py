@@ -20,25 +20,25 @@ class LatentSpace(Module):
     r"""Latent vectors of the cells, and the prototypes among them.
 
     CARAT (Peng et al., AAAI 2024), Eq. 8 to 10. Each modality has an encoder and a
-    decoder of two layers. What a cell says is the decoded latent vector, what cells
-    of its kind are like the decoded mean of both prototypes of its modality and label
-    (in training), or the nearer one (in evaluation).
+    decoder of two layers. The semantic vector of a cell is its decoded latent vector,
+    the intrinsic vector the decoded weighted mean of both prototypes of its modality
+    and label (in training), or the decoded nearest one (in evaluation).
 
-    A cell whose modality is missing has no latent vector. Both of its places are
-    filled by the decoded prototype that is nearer, as seen from the label's cells of
-    the other modalities.
+    A cell whose modality is missing has no latent vector. Both of its vectors are the
+    decoded nearest prototype, by the mean similarity of the label's cells of the other
+    modalities.
 
     Args:
         num_modalities: Number of modalities :math:`M`.
         num_labels: Number of labels :math:`L`.
         channels: Width :math:`d` of a state.
         latent_channels: Width :math:`d_z` of a latent vector.
-        momentum: :math:`\phi`, what a prototype keeps of itself at each embedding.
+        momentum: :math:`\phi`, the share of a prototype kept at each embedding.
         normalize_prototypes: Whether prototypes are normalised, as in the paper.
 
     Shapes:
         - **u**: states ``[B, M, L, d]``
-        - **present**: whether a sample has a modality, ``[B, M]``
+        - **mask**: which modalities a sample has, ``[B, M]``
 
     Deviations:
         Prototypes are not normalised by default, as in the authors' code; if they
@@ -75,34 +75,34 @@ class LatentSpace(Module):
         )
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew and forgets the prototypes."""
+        """Resets all parameters and the prototypes."""
         for mlp in (*self.encoders, *self.decoders):
             mlp[0].reset_parameters()
             mlp[2].reset_parameters()
         self.prototypes.reset_parameters()
 
-    def forward(self, u: Tensor, present: Tensor) -> Semantics:
+    def forward(self, u: Tensor, mask: Tensor) -> Semantics:
         """The semantics of all cells."""
         z = _each(self.encoders, u)
         latent = F.normalize(z, dim=-1)
-        # Written to before the backward pass, which needs them as they are now.
+        # A copy: they are updated before the backward pass, which needs these values.
         prototypes = self.prototypes.values.clone()
-        similarity = prototype_similarity(latent, prototypes, present)
+        similarity = prototype_similarity(latent, prototypes, mask)
         hard = hard_intrinsic(similarity, prototypes)
         soft = soft_intrinsic(similarity, prototypes) if self.training else hard
-        there = present[:, :, None, None]
-        intrinsic = _each(self.decoders, torch.where(there, soft, hard))
-        semantic = torch.where(there, _each(self.decoders, z), intrinsic)
+        cells = mask[:, :, None, None]
+        intrinsic = _each(self.decoders, torch.where(cells, soft, hard))
+        semantic = torch.where(cells, _each(self.decoders, z), intrinsic)
         return Semantics(semantic, intrinsic, latent)
 
     def embed(self, states: Tensor) -> Tensor:
         """Normalised latent vectors of any states ``[*, M, L, d]``."""
         return F.normalize(_each(self.encoders, states), dim=-1)
 
-    def update_(self, u: Tensor, out: Semantics, y: Tensor, present: Tensor) -> None:
+    def update_(self, u: Tensor, out: Semantics, y: Tensor, mask: Tensor) -> None:
         """Moves the prototypes towards the latent vectors of a batch."""
         assert out.latent is not None
-        self.prototypes.update_(out.latent, y, present)
+        self.prototypes.update_(out.latent, y, mask)
 
 
 def _mlp(in_channels: int, hidden_channels: int, out_channels: int) -> Sequential:
@@ -114,6 +114,6 @@ def _mlp(in_channels: int, hidden_channels: int, out_channels: int) -> Sequentia
 
 
 def _each(modules: Iterable[Module], x: Tensor) -> Tensor:
-    """To each modality its own module, ``[*, M, L, d]``."""
+    """Applies the module of each modality, ``[*, M, L, d]``."""
     parts = zip(modules, x.unbind(-3), strict=True)
     return torch.stack([module(part) for module, part in parts], dim=-3)

@@ -3,15 +3,15 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import Linear, Module
 
-from hetero_mmer.functional.masked import masked_mean
+from hetero_mmer.functional.masked import masked_bce, masked_mean
 
 
 class ModalityAggregation(Module):
     """A label's logit from its states in all modalities.
 
     CARAT (Peng et al., AAAI 2024), appendix C.1: "AGG" of the ablations, the states of
-    a label side by side through two layers. The place of a missing modality holds the
-    mean of the others.
+    a label side by side through two layers. A missing modality is filled with the mean
+    of the others.
 
     Args:
         num_states: Number of states of each label, one for each modality.
@@ -20,8 +20,8 @@ class ModalityAggregation(Module):
 
     Shapes:
         - **states**: ``[B, M, L, d]``
-        - **present**: whether a sample has a modality, ``[B, M]``
-        - **output**: logits ``[B, 1, L]`` and which of them are there ``[B, 1]``, all
+        - **mask**: which modalities a sample has, ``[B, M]``
+        - **output**: logits ``[B, 1, L]`` and their mask ``[B, 1]``
 
     Deviations:
         What follows the concatenation is not given; it has the layers of the paper's
@@ -29,13 +29,10 @@ class ModalityAggregation(Module):
 
     Example:
         >>> import torch
-        >>> states, present = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
-        >>> ModalityAggregation(3, 6, 16)(states, present)[0].shape
+        >>> states, mask = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
+        >>> ModalityAggregation(3, 6, 16)(states, mask)[0].shape
         torch.Size([2, 1, 6])
     """
-
-    #: Whether states may come from several samples and modalities.
-    shuffles = False
 
     def __init__(self, num_states: int, num_labels: int, channels: int) -> None:
         super().__init__()
@@ -43,15 +40,23 @@ class ModalityAggregation(Module):
         self.lin_out = Linear(channels, num_labels)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         self.lin_in.reset_parameters()
         self.lin_out.reset_parameters()
 
-    def forward(self, states: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Aggregates the modalities."""
-        there = present[:, :, None, None]
-        mean = masked_mean(states, present).unsqueeze(1)
-        filled = states.where(there, mean).transpose(1, 2).flatten(2)  # [B, L, M·d]
+        mean = masked_mean(states, mask).unsqueeze(1)
+        filled = (
+            states.where(mask[:, :, None, None], mean).transpose(1, 2).flatten(2)
+        )  # [B, L, M·d]
         logits = self.lin_out(self.lin_in(filled).relu())  # [B, L, L]
-        logits = logits.diagonal(dim1=1, dim2=2)  # Of each label its own.
-        return logits.unsqueeze(1), present.any(dim=1, keepdim=True)
+        logits = logits.diagonal(dim1=1, dim2=2)  # The logit of label i from row i.
+        return logits.unsqueeze(1), mask.any(dim=1, keepdim=True)
+
+    def loss(
+        self, logits: Tensor, states: Tensor, y: Tensor, mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Eq. 14 without shuffles: ``bce_agg``."""
+        rows = mask.any(dim=1, keepdim=True)
+        return {'bce_agg': masked_bce(logits, y.unsqueeze(1), rows)}

@@ -19,31 +19,31 @@ class Reconstruction(Module):
         \Vert \hat{\mathbf{u}}^M), \qquad
         \beta^m = R^m(\alpha^1 \Vert \dots \Vert \alpha^M)
 
-    where :math:`\hat{\mathbf{u}}` is what a cell says, and :math:`\mathbf{d}` what
-    cells of its kind are like.
+    where :math:`\hat{\mathbf{u}}` are semantic and :math:`\mathbf{d}` intrinsic
+    vectors.
 
     Args:
         num_modalities: Number of modalities :math:`M`.
         channels: Width :math:`d` of a state.
         first_level: Whether there is the first level; without it, the second restores
-            from what the cells say.
+            from the semantic vectors.
         second_level: Whether there is the second level.
 
     Shapes:
         - **u**: states ``[B, M, L, d]``
-        - **present**: whether a sample has a modality, ``[B, M]``
+        - **mask**: which modalities a sample has, ``[B, M]``
         - **output**: states of the levels ``lsr`` (``u`` itself), ``frr`` (first) and
           ``srr`` (second), ``[B, M, L, d]``
 
     Deviations:
         - The loss has no term for the second level, as in the authors' script.
         - What takes the place of a level that is left out is not given: the other one
-          works on what the cells say, and nothing is restored without both.
+          works on the semantic vectors, and nothing is restored without both.
 
     Example:
         >>> from hetero_mmer.nn.fusion import MeanSpace
-        >>> u, present = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
-        >>> list(Reconstruction(3, 16)(u, MeanSpace(3, 6, 16)(u, present), present))
+        >>> u, mask = torch.randn(2, 3, 6, 16), torch.ones(2, 3) > 0
+        >>> list(Reconstruction(3, 16)(u, MeanSpace(3, 6, 16)(u, mask), mask))
         ['lsr', 'frr', 'srr']
     """
 
@@ -67,28 +67,28 @@ class Reconstruction(Module):
         )
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for lin in self.restore:
             lin.reset_parameters()  # type: ignore[operator]
 
     def forward(
-        self, u: Tensor, semantics: Semantics, present: Tensor
+        self, u: Tensor, semantics: Semantics, mask: Tensor
     ) -> dict[str, Tensor]:
         """The states of each level; a missing modality is restored as any other."""
         out, x = {'lsr': u}, semantics.semantic
         if self.first_level:
-            out['frr'] = x = self._restore(x, own=semantics.intrinsic)
+            out['frr'] = x = self._restore(x, target=semantics.intrinsic)
         if self.second_level:
-            out['srr'] = self._restore(x, own=x)
+            out['srr'] = self._restore(x, target=x)
         return out
 
-    def loss(self, levels: dict[str, Tensor], present: Tensor) -> Tensor:
+    def loss(self, levels: dict[str, Tensor], mask: Tensor) -> Tensor:
         """The part of Eq. 3 about the first level."""
-        return masked_mse(levels.get('frr', levels['lsr']), levels['lsr'], present)
+        return masked_mse(levels.get('frr', levels['lsr']), levels['lsr'], mask)
 
-    def _restore(self, x: Tensor, *, own: Tensor) -> Tensor:
+    def _restore(self, x: Tensor, *, target: Tensor) -> Tensor:
         parts, restored = x.unbind(1), []  # M times [B, L, d]
         for m, lin in enumerate(self.restore):
-            places = [*parts[:m], own[:, m], *parts[m + 1 :]]
-            restored.append(lin(torch.cat(places, dim=-1)))
+            inputs = [*parts[:m], target[:, m], *parts[m + 1 :]]
+            restored.append(lin(torch.cat(inputs, dim=-1)))
         return torch.stack(restored, dim=1)

@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 class Semantics(NamedTuple):
-    """What a space makes of the states of the cells."""
+    """The semantic and intrinsic vectors of the cells."""
 
-    semantic: Tensor  # [B, M, L, d], what a cell says; filled in if it is missing
-    intrinsic: Tensor  # [B, M, L, d], what cells of its kind are like
+    semantic: Tensor  # [B, M, L, d], of each cell; filled where a modality is missing
+    intrinsic: Tensor  # [B, M, L, d], of its class
     latent: Tensor | None  # [B, M, L, d_z], normalised, if there are latent vectors

@@ -170,6 +170,8 @@ def test_dialogues_as_carat_reads_them(files):
             for m, x in features.items():
                 expected = x[dialogue].astype(np.float32)
                 np.testing.assert_array_equal(store.read(m, row), expected)
+            said = [f'sentence {i}' for i in range(len(told))]
+            assert store.item_names('text', row) == said
         assert store.groups.tolist() == ['anjia', 'anjia', 'doutinghao', 'hehuan']
         notes = '\n'.join(store.attrs['notes'])
         assert '2 train, 1 valid and 1 test samples, unlike M3ED (685/126/179)' in notes

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 from collections import defaultdict
@@ -82,6 +83,16 @@ def test_dialogues_are_samples(store):
     for modality in ('text', 'speaker', 'timing'):
         assert np.diff(store.ptr[modality]).tolist() == [3, 2, 1, 1, 1]
         assert store.kinds[modality] == 'sequence'
+
+
+def test_items_of_text_are_called_by_what_is_said(store, folder):
+    assert store.named == ('text',)
+    with open(folder / 'train_sent_emo.csv', newline='', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    for i, dialogue in enumerate(('0', '2', '3')):
+        said = [r for r in rows if r['Dialogue_ID'] == dialogue]
+        said.sort(key=lambda row: int(row['Utterance_ID']))
+        assert store.item_names('text', i) == [row['Utterance'] for row in said]
 
 
 def test_speakers(store):

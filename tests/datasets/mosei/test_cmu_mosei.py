@@ -249,6 +249,33 @@ def test_word_aligned(folder, tmp_path):
     assert 'its video has no audio' in report(store)
 
 
+@pytest.mark.parametrize('mode', ['word-aligned', 'unaligned'])
+@pytest.mark.parametrize('root', ['words', 'CMU_MOSEI_TimestampedWords'])
+def test_words_are_names_of_text(folder, tmp_path, mode, root):
+    plain = convert([folder], tmp_path / 'a.h5', mode=mode)
+    assert plain.named == ()
+    said = np.array([[w] for w in (b'so', b'sp', b'good', b'caf\xc3\xa9', b'!')], 'S9')
+    spans = [[0.0, 1.0], [0.99, 1.0], [1.0, 2.0], [4.0, 5.0], [5.0, 6.0]]
+    with h5py.File(folder / 'spoken.csd', 'w') as file:
+        for video in ('a', 'b'):
+            file[f'{root}/data/{video}/features'] = said[::-1]
+            file[f'{root}/data/{video}/intervals'] = spans[::-1]
+    store = convert([folder], tmp_path / 'b.h5', mode=mode)
+    assert store.named == ('text',)
+    found = {name: store.item_names('text', i) for i, name in enumerate(store.ids)}
+    assert found.pop('a[2]', []) == []  # It has nothing but audio.
+    assert found == {
+        'a[0]': ['café', '!'],
+        'a[1]': ['so', 'good'],
+        'a[4]': ['so'],
+    }
+    for i in range(len(store)):
+        np.testing.assert_array_equal(store.read('text', i), plain.read('text', i))
+    assert 'spoken.csd' in store.raw_sha256
+    cut = convert([folder], tmp_path / 'c.h5', sequence_length=1, keep='last')
+    assert cut.item_names('text', 1) == ['good']
+
+
 def test_without_imputation(folder, tmp_path):
     store = convert([folder], tmp_path / 'a.h5', impute=False)
     assert store.ids.tolist() == ['a[0]', 'a[1]', 'a[4]']

@@ -131,7 +131,13 @@ def test_songs_come_back(tmp_path, name, names):
         }  # fmt: skip
         assert store.ids.tolist() == list(songs)
         assert store.split.tolist() == [name.split('-')[0] for name in songs]
+        assert store.segmented == (('lyrics', 'comments') if of_song is lists else ())
         for i, song in enumerate(songs.values()):
+            for m in store.segmented:
+                start, stop = store.ptr[m][i : i + 2]
+                found = store.segment_slices(m, start[None], (stop - start)[None])
+                expected = [k for k, line in enumerate(song[m]) for _ in line]
+                assert found.tolist() == expected
             for m in ('lyrics', 'comments'):
                 assert store.read(m, i).ravel().tolist() == [*chain(*song[m])]
             image = song['image'][None][: int(song['image'].any())]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch_geometric.nn import HeteroConv
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import AttentionConv
+from hetero_mmer.testing import LAYER_CHECKS, check_layer
 
 EDGES = torch.tensor([[0, 3, 1, 2, 0, 3], [2, 0, 0, 2, 0, 3]])  # Nobody tells 1 and 4.
 
@@ -54,6 +56,13 @@ def test_string_form():
     assert str(make(8, heads=2)) == 'AttentionConv((8, 8), 4, heads=2)'
 
 
+@pytest.mark.parametrize('heads', [1, 2])
+@pytest.mark.usefixtures('kernel')
+def test_passes_the_checks_of_layers(heads):
+    made = check_layer(partial(AttentionConv, heads=heads), dtype=torch.double)
+    assert made == tuple(LAYER_CHECKS)
+
+
 @pytest.mark.parametrize('heads', [1, 2, 4])
 @pytest.mark.usefixtures('kernel')
 def test_agrees_with_dense_formula(heads):
@@ -64,84 +73,6 @@ def test_agrees_with_dense_formula(heads):
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(conv(x, EDGES), expected)
     torch.testing.assert_close(alpha, weights[edge_index[1], edge_index[0]])
-
-
-@pytest.mark.usefixtures('kernel')
-def test_order_of_edges_does_not_matter():
-    conv = make(heads=2)
-    x = draw(4, 3), draw(5, 5, seed=1)
-    expected = conv(x, EDGES)
-    for order in ([5, 4, 3, 2, 1, 0], [1, 2, 4, 0, 3, 5]):
-        torch.testing.assert_close(conv(x, EDGES[:, order]), expected)
-
-
-@pytest.mark.parametrize('heads', [1, 2])
-@pytest.mark.usefixtures('kernel')
-def test_target_without_edges_gets_zero(heads):
-    conv = make(heads=heads)
-    x = [draw(4, 3).requires_grad_(), draw(5, 5).requires_grad_()]
-    out = conv(tuple(x), EDGES)
-    assert (out[[1, 4]] == 0).all()
-    out.sum().backward()
-    assert all(part.grad.isfinite().all() for part in x)
-    nothing = torch.empty(2, 0, dtype=torch.long)
-    assert torch.equal(conv(tuple(x), nothing), torch.zeros(5, 4).double())
-
-
-def test_one_node_type():
-    conv = make(3)
-    x = draw(5, 3)
-    torch.testing.assert_close(conv(x, EDGES), dense(conv, x, x, EDGES)[0])
-    torch.testing.assert_close(conv(x, EDGES), conv((x, x), EDGES))
-
-
-def test_no_node_at_all():
-    out = make()((draw(0, 3), draw(2, 5)), torch.empty(2, 0, dtype=torch.long))
-    assert torch.equal(out, torch.zeros(2, 4).double())
-    out = make()((draw(2, 3), draw(0, 5)), torch.empty(2, 0, dtype=torch.long))
-    assert out.shape == (0, 4)
-
-
-BLOCKS = {
-    'equal': ([[0, 2], [2, 4]], [[0, 3], [3, 6]]),
-    'ragged': ([[0, 1], [1, 4]], [[0, 4], [4, 6]]),
-    'empty': ([[0, 4], [4, 4]], [[0, 0], [0, 6]]),
-    'partial': ([[1, 3]], [[2, 5]]),
-}
-
-
-@pytest.mark.parametrize('heads', [1, 2])
-@pytest.mark.parametrize('name', BLOCKS)
-@pytest.mark.usefixtures('kernel')
-def test_all_pairs_are_the_same_as_their_edges(name, heads):
-    conv = make(heads=heads)
-    src, dst = map(torch.tensor, BLOCKS[name])
-    pairs = AllPairs(src, dst)
-    x = draw(4, 3).requires_grad_(), draw(6, 5).requires_grad_()
-    out = conv(x, pairs)
-    edge_index = pairs.edge_index()
-    torch.testing.assert_close(out, dense(conv, *x, edge_index)[0])
-    by_edges, (edges, alpha) = conv(x, edge_index, return_attention_weights=True)
-    torch.testing.assert_close(out, by_edges)
-    again, (pair_edges, pair_alpha) = conv(x, pairs, return_attention_weights=True)
-    torch.testing.assert_close(out, again)
-    assert torch.equal(pair_edges, edges)
-    torch.testing.assert_close(pair_alpha, alpha)
-    weight = draw(6, 4, seed=2)
-    inputs = [*x, conv.lin_query.weight, conv.lin_key.weight, conv.lin_value.weight]
-    grads = torch.autograd.grad((out * weight).sum(), inputs)
-    expected = torch.autograd.grad((by_edges * weight).sum(), inputs)
-    torch.testing.assert_close(grads, expected)
-
-
-def test_all_pairs_without_loops():
-    conv = make(3)
-    blocks = torch.tensor([[0, 2], [2, 3], [3, 6]])
-    pairs = AllPairs(blocks, blocks, loops=False)
-    x = draw(6, 3)
-    out = conv(x, pairs)
-    torch.testing.assert_close(out, conv(x, pairs.edge_index()))
-    assert (out[2] == 0).all()
 
 
 @pytest.mark.usefixtures('kernel')
@@ -189,17 +120,6 @@ def test_one_head_has_no_output_projection():
         'lin_key.weight',
         'lin_value.weight',
     }
-
-
-def test_resetting_draws_the_same_weights_from_the_same_seed():
-    conv = make(heads=2)
-    drawn = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        conv.reset_parameters()
-        drawn.append(torch.cat([p.detach().flatten() for p in conv.parameters()]))
-    assert torch.equal(drawn[0], drawn[1])
-    assert (drawn[0] != drawn[2]).all()
 
 
 @pytest.mark.parametrize('heads', [0, -1, 3])

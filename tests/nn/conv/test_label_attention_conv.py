@@ -7,6 +7,7 @@ from torch_geometric.nn import HeteroConv
 from hetero_mmer.errors import InputError
 from hetero_mmer.graph import AllPairs
 from hetero_mmer.nn.conv import LabelAttentionConv, Stage
+from hetero_mmer.testing import LAYER_CHECKS, check_layer
 
 EDGES = torch.tensor([[0, 3, 1, 2, 0], [2, 0, 0, 2, 0]])  # Nobody tells 1.
 
@@ -33,6 +34,14 @@ def test_string_form():
 
 
 @pytest.mark.usefixtures('kernel')
+def test_passes_the_checks_of_layers():
+    made = check_layer(
+        LabelAttentionConv, dtype=torch.double, except_for=['one_node_type']
+    )
+    assert {*made, 'one_node_type'} == set(LAYER_CHECKS)
+
+
+@pytest.mark.usefixtures('kernel')
 def test_agrees_with_a_loop():
     x, conv = (draw(4), draw(3, seed=1)), LabelAttentionConv(4)
     expected = loop(*x, EDGES)
@@ -42,22 +51,6 @@ def test_agrees_with_a_loop():
         torch.testing.assert_close(conv(x, EDGES[:, order]), expected)
         assert alpha.shape == (5, 1)
         torch.testing.assert_close(alpha[edges[1] == 2].sum(), torch.ones(()).double())
-
-
-@pytest.mark.parametrize('src', [[[0, 2], [2, 4]], [[0, 1], [1, 4]], [[0, 0], [0, 4]]])
-@pytest.mark.usefixtures('kernel')
-def test_all_pairs_are_the_same_as_their_edges(src):
-    pairs = AllPairs(torch.tensor(src), torch.tensor([[0, 2], [4, 6]]))
-    x = draw(4).requires_grad_(), draw(6, seed=1).requires_grad_()
-    conv, weight = LabelAttentionConv(4), draw(6, seed=2)
-    out = conv(x, pairs)
-    torch.testing.assert_close(out, loop(*x, pairs.edge_index()))
-    again, (edges, _) = conv(x, pairs, return_attention_weights=True)
-    torch.testing.assert_close(out, again)
-    assert torch.equal(edges, pairs.edge_index())
-    grads = torch.autograd.grad((out * weight).sum(), x)
-    expected = torch.autograd.grad((conv(x, edges) * weight).sum(), x)
-    torch.testing.assert_close(grads, expected)
 
 
 @pytest.mark.parametrize('kind', [HeteroConv, Stage])

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 from torch_geometric.explain import AttentionExplainer, Explainer
 
-from hetero_mmer.nn.conv import AttentionConv, LabelAttentionConv
-from hetero_mmer.nn.conv.route import is_plain
+from hetero_mmer.graph import AllPairs
+from hetero_mmer.nn.conv import AttentionConv, LabelAttentionConv, route
 
 EDGES = torch.tensor([[0, 1, 2], [1, 1, 0]])
 
 
-def test_plain_layers_take_the_fast_route():
+@pytest.mark.parametrize('conv', [AttentionConv(8, 8), LabelAttentionConv(8)])
+def test_plain_layers_take_the_fast_route(conv, monkeypatch):
+    calls = []
+
+    def record(name, attention):
+        def recorded(*args, **kwargs):
+            calls.append(name)
+            return attention(*args, **kwargs)
+
+        monkeypatch.setattr(route, name, recorded)
+
+    record('sparse_attention', route.sparse_attention)
+    record('block_attention', route.block_attention)
     x = torch.randn(3, 8)
-    assert is_plain(AttentionConv(8, 8), AttentionConv, EDGES, x)
-    assert is_plain(LabelAttentionConv(8), LabelAttentionConv, EDGES, x)
-    assert not is_plain(AttentionConv(8, 8), AttentionConv, EDGES, x.half())
+    pairs = AllPairs(torch.tensor([[0, 3]]), torch.tensor([[0, 3]]))
+    conv((x, x), EDGES)
+    conv((x, x), pairs)
+    assert calls == ['sparse_attention', 'block_attention']
+    conv((x, x), pairs, return_attention_weights=True)
+    assert calls[2:] == ['sparse_attention']
     adj = torch.sparse_coo_tensor(EDGES, torch.ones(3), (3, 3), check_invariants=True)
-    assert not is_plain(AttentionConv(8, 8), AttentionConv, adj, x)
+    conv((x, x), adj.t().coalesce())
+    conv.bfloat16()((x.bfloat16(), x.bfloat16()), EDGES)
+    assert len(calls) == 3
 
 
 def test_hooks_see_messages():

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch_geometric.nn import GATv2Conv, HeteroConv, MessagePassing, SAGEConv
 
 from hetero_mmer.errors import InputError
+from hetero_mmer.functional.joint_attention import joint_layout
 from hetero_mmer.graph import AllPairs
-from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Stage
+from hetero_mmer.nn.conv import AttentionConv, ReadoutConv, Relations, Stage, route
 
 AB, BB, CB, BC = ('a', 'r', 'b'), ('b', 'r', 'b'), ('c', 'r', 'b'), ('b', 'r', 'c')
 SIZES = {'a': 4, 'b': 6, 'c': 3}
@@ -315,6 +316,45 @@ def test_two_relations_between_the_same_types_are_no_all_to_all(items):
     apart = HeteroConv(dict.fromkeys(relations, shared), aggr='sum')
     expected = apart(x_dict, edges_of(relations))['b']
     torch.testing.assert_close(together(x_dict, relations)['b'], expected)
+
+
+def test_targets_without_relations_of_their_own_are_no_all_to_all(items):
+    x_dict, relations = items
+    keys = [('a', 'r', 'a'), ('a', 'r', 'b')]
+    shared = attention(1)
+    expected = HeteroConv(dict.fromkeys(keys, shared))(x_dict, edges_of(relations))
+    out = Stage(dict.fromkeys(keys, shared))(x_dict, relations)
+    for name in ('a', 'b'):
+        torch.testing.assert_close(out[name], expected[name])
+
+
+def test_layouts_are_computed_once_for_all_stages(items, monkeypatch):
+    x_dict, relations = items
+    calls = []
+    monkeypatch.setattr(
+        route, 'joint_layout', lambda x: calls.append(x) or joint_layout(x)
+    )
+    relations = Relations(relations)
+    stages = [Stage(dict.fromkeys(relations, attention(k)), aggr='sum') for k in (1, 2)]
+    for stage in stages:
+        stage(x_dict, relations)
+    assert len(calls) == 1
+
+
+def test_states_of_a_relations_own_targets(x_dict, relations):
+    stage = Stage({AB: attention(1), CB: attention(2)}, aggr=None)
+    other = torch.randn(6, 8, dtype=torch.double)
+    out = stage({**x_dict, CB: other}, relations)['b']
+    for k, (key, x) in enumerate([(AB, x_dict['b']), (CB, other)]):
+        expected = stage.convs[key]((x_dict[key[0]], x), relations[key])
+        torch.testing.assert_close(out[:, k], expected)
+
+
+def test_messages_of_another_width_are_refused(x_dict, relations, items):
+    for x, pairs in ((x_dict, {AB: relations[AB]}), items):  # One by one, as one.
+        stage = Stage(dict.fromkeys(pairs, attention(1)), out_channels=9)
+        with pytest.raises(InputError, match=r'width of the states, 9 \(got 8\)'):
+            stage(x, pairs)
 
 
 def test_what_is_remembered_of_a_relation_is_not_used_with_others(items):

@@ -41,7 +41,7 @@ def make(**options):
 def test_equals_every_modality_of_every_sample_alone(graphs, options):
     extractor = make(**options)
     out = extractor(Batch.from_data_list(graphs))
-    assert out.present.tolist() == [[True, True], [False, True], [True, False]]
+    assert out.mask.tolist() == [[True, True], [False, True], [True, False]]
     with torch.no_grad():
         for b, graph in enumerate(graphs):
             for k, m in enumerate(WIDTHS):
@@ -73,7 +73,7 @@ def test_a_modality_that_is_not_there_says_nothing(graphs, align_to):
         torch.nn.init.constant_(conv.bias, 3.0)
     out = extractor(Batch.from_data_list(graphs))
     there = torch.tensor([[n > 0 for n in lengths] for lengths in LENGTHS])
-    assert out.present.equal(there)
+    assert out.mask.equal(there)
     assert (out.u[~there] == 0).all()
     assert (out.u[there] != 0).all()
 
@@ -110,9 +110,9 @@ def test_number_of_layers():
         encoders = make(**options).encoders
         return {m: len(encoders[m].layers) for m in WIDTHS}
 
-    assert count(num_layers=None) == {'text': 6, 'audio': 4}  # The paper's.
     assert count(num_layers=2) == {'text': 2, 'audio': 2}
     assert count(num_layers={'audio': 1, 'text': 3}) == {'text': 3, 'audio': 1}
+    assert count(num_layers={'*': 1, 'text': 3}) == {'text': 3, 'audio': 1}
 
 
 def test_refuses_layers_that_leave_a_modality_out():

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from hetero_mmer.nn.fusion import LatentSpace
 
-PRESENT = torch.tensor([[True, True, True], [True, False, True]])
+MASK = torch.tensor([[True, True, True], [True, False, True]])
 
 
 def make(**options):
@@ -19,7 +19,7 @@ def make(**options):
 @pytest.fixture
 def u():
     u = torch.randn(2, 3, 2, 6, generator=torch.Generator().manual_seed(0))
-    return (u * PRESENT[:, :, None, None]).double()
+    return (u * MASK[:, :, None, None]).double()
 
 
 def mlp(coder, x):
@@ -32,7 +32,7 @@ def mlp(coder, x):
 def test_equals_a_loop_over_cells(u, training):
     """Eq. 9 in training, Eq. 10 in evaluation."""
     space = make().train(training)
-    out = space(u, PRESENT)
+    out = space(u, MASK)
     for b in range(2):
         for i in range(2):
             latent = [
@@ -42,7 +42,7 @@ def test_equals_a_loop_over_cells(u, training):
             for m in range(3):
                 negative, positive = space.prototypes.values[m, i]
                 decoder = space.decoders[m]
-                if not PRESENT[b, m]:
+                if not MASK[b, m]:
                     mean = (similar[0] + similar[2]) / 2
                     expected = mlp(decoder, positive if mean[1] > mean[0] else negative)
                     torch.testing.assert_close(out.semantic[b, m, i], expected)
@@ -61,17 +61,17 @@ def test_equals_a_loop_over_cells(u, training):
 def test_missing_modality_says_nothing(u):
     """Whatever its states hold, the others do not change."""
     space = make().train()
-    expected = space(u, PRESENT)
-    u[~PRESENT] = 1e3
-    for a, b in zip(space(u, PRESENT)[:2], expected[:2], strict=True):
+    expected = space(u, MASK)
+    u[~MASK] = 1e3
+    for a, b in zip(space(u, MASK)[:2], expected[:2], strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_update_moves_the_prototypes_of_what_is_there(u):
     space = make(momentum=0.5)
-    before, out = space.prototypes.values.clone(), space(u, PRESENT)
+    before, out = space.prototypes.values.clone(), space(u, MASK)
     y = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
-    space.update_(u, out, y, PRESENT)
+    space.update_(u, out, y, MASK)
     changed = (space.prototypes.values != before).any(dim=-1)
     assert changed.all(dim=1).tolist() == [[True, True], [False, True], [True, True]]
     torch.testing.assert_close(
@@ -83,9 +83,9 @@ def test_backward_after_update(u):
     """The prototypes may move between the forward and the backward pass."""
     space = make().train()
     u = u.requires_grad_()
-    out = space(u, PRESENT)
+    out = space(u, MASK)
     (expected,) = torch.autograd.grad(out.intrinsic.sum(), u, retain_graph=True)
-    space.update_(u, out, torch.ones(2, 2), PRESENT)
+    space.update_(u, out, torch.ones(2, 2), MASK)
     (grad,) = torch.autograd.grad(out.intrinsic.sum(), u)
     assert torch.equal(grad, expected)
 
@@ -94,7 +94,7 @@ def test_embeds_states_of_any_level(u):
     space = make()
     both = space.embed(torch.stack([u, 2 * u], dim=1))
     assert both.shape == (2, 2, 3, 2, 4)
-    torch.testing.assert_close(both[:, 0], space(u, PRESENT).latent)
+    torch.testing.assert_close(both[:, 0], space(u, MASK).latent)
     torch.testing.assert_close(both.norm(dim=-1), torch.ones(2, 2, 3, 2).double())
 
 
