@@ -288,6 +288,5 @@ def _untrusted(path: str, kind: Kind, where: str) -> UntrustedError:
     )
     return UntrustedError(
         f"{where} would run '{path}', but of what a file names, only {allowed} run; if "
-        'you trust it as code of your own, trust=True (on the command line --trust) '
-        'runs it'
+        'you trust it as code of your own, `trust=True` runs it'
     )

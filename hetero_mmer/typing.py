@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,11 @@ __all__ = [
     'NodeType',
     'Output',
     'Steps',
+    'Track',
+    'untracked',
 ]
+
+T = TypeVar('T')
 
 #: As in ``torch_geometric.typing``, which takes seconds to import.
 NodeType = str
@@ -89,3 +93,29 @@ class HasParameterGroups(Protocol):
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """All trainable parameters as ``[{'params': ..., 'lr': ...}, ...]``."""
+
+
+class Track(Protocol):
+    """What tells how long work goes on, such as a bar."""
+
+    def __call__(
+        self, items: Iterable[T], description: str, total: int | None = None
+    ) -> Iterator[T]:
+        """Passes on items one by one; ``total`` is how many there are."""
+
+
+def untracked(
+    items: Iterable[T], description: str, total: int | None = None
+) -> Iterator[T]:
+    """Passes on items one by one, and tells nothing.
+
+    Args:
+        items: What to go through.
+        description: What is done with them.
+        total: How many there are.
+
+    Example:
+        >>> list(untracked('ab', 'Reading'))
+        ['a', 'b']
+    """
+    return iter(items)

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hetero_mmer.cli.console import say
-from hetero_mmer.cli.parser import make_parser, parse, refuse
+from hetero_mmer.cli.dashes import as_typed
+from hetero_mmer.cli.parser import Parser
+from hetero_mmer.cli.track import track
 
 
 def data_convert(words: list[str]) -> int:
@@ -12,7 +14,7 @@ def data_convert(words: list[str]) -> int:
     A format has options of its own: `hetero-mmer data convert FORMAT --help`.
     """
     from hetero_mmer.datasets import FORMATS
-    from hetero_mmer.errors import InputError
+    from hetero_mmer.errors import InputError, did_you_mean
     from hetero_mmer.store import NoSampleError
     from hetero_mmer.store.place import (
         check_report_path,
@@ -21,28 +23,25 @@ def data_convert(words: list[str]) -> int:
     )
 
     if not words or words[0].startswith('-'):
-        parser = make_parser(data_convert)
-        parser.add_argument('format', help=f'One of {", ".join(FORMATS)}.')
-        parse(parser, words)
-    if words[0] not in FORMATS:
+        parser = Parser(data_convert)
+        parser.positional('format', f'One of {", ".join(FORMATS)}.')
+        parser.parse(words)
+    name = words[0]
+    if name not in FORMATS:
         known = f'(known: {", ".join(FORMATS)})'
-        refuse(f"unknown format '{words[0]}' {known}", words[0], FORMATS)
-    convert = FORMATS[words[0]]
-    parser = make_parser(data_convert, words[0], convert)
-    parser.add_argument('sources', nargs='+', help='The raw files.')
-    parser.add_argument('--output', required=True, help='The store to write.')
-    parser.add_function_arguments(
-        convert, skip={'sources', 'output', 'progress'}, as_positional=False
-    )
-    for action in parser._actions:
-        if isinstance(action.default, bool):  # `--strict` alone is enough.
-            action.nargs, action.const = '?', True
-    args = parse(parser, words[1:]).as_dict()
+        hint = did_you_mean(name, FORMATS)
+        raise InputError(f"unknown format '{name}' {known}{hint}")
+    convert = FORMATS[name]
+    parser = Parser(data_convert, name, convert)
+    parser.positional('sources', 'The raw files.', '+')
+    parser.option('output', str, 'The store to write.')
+    parser.options_of(convert, skip={'sources', 'output', 'track'})
+    args = parser.parse(words[1:])
     output = Path(args['output'])
     check_report_path(output)
     before = _file_number(output)
     try:
-        converted = convert(**args, progress=True)
+        converted = convert(**args, track=track)
     except NoSampleError as error:
         try:
             path = write_report_of_none(output, error.report)
@@ -56,7 +55,7 @@ def data_convert(words: list[str]) -> int:
     with converted as store:
         path = write_report(store)
         for note in store.attrs.get('notes', []):
-            say(note)
+            say(as_typed(note))
         say(f'{store.path}: {store}')
         say(f'{path}: {len(store)} samples kept, {len(store.dropped)} dropped')
     return 0

@@ -14,8 +14,8 @@ def data_describe(words: list[str]) -> int:
     from hetero_mmer.datasets import resolve_data
     from hetero_mmer.store import describe
 
-    found = describe(resolve_data(args.store, args.root))
-    if args.json:
+    found = describe(resolve_data(args['store'], args.get('root')))
+    if 'json' in args:
         show_json(asdict(found))
     else:
         show(*description_tables(found))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from hetero_mmer.cli.console import say
 from hetero_mmer.cli.parser import parse_data
+from hetero_mmer.cli.track import track
 
 
 def data_fetch(words: list[str]) -> int:
@@ -10,6 +11,6 @@ def data_fetch(words: list[str]) -> int:
 
     from hetero_mmer.datasets import fetch_data_set
 
-    with fetch_data_set(args.name, args.root) as store:
+    with fetch_data_set(**args, track=track) as store:
         say(f'{store.path}: {store}')
     return 0

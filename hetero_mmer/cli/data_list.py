@@ -11,9 +11,11 @@ def data_list(words: list[str]) -> int:
     from hetero_mmer.cli.tables import data_sets_table
     from hetero_mmer.datasets import DATA_SETS, data_root
 
-    stores = {d.name: data_root(args.root) / d.file_name for d in DATA_SETS.values()}
+    stores = {
+        d.name: data_root(args.get('root')) / d.file_name for d in DATA_SETS.values()
+    }
     there = {name: str(path) for name, path in stores.items() if path.is_file()}
-    if args.json:
+    if 'json' in args:
         keys = ['name', 'description', 'num_samples', 'label_names']
         keys += ['modalities', 'licence']
         facts = [

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 from hetero_mmer.cli.console import say, show, show_json
-from hetero_mmer.cli.parser import JSON, STORE, make_parser, parse
+from hetero_mmer.cli.parser import JSON, STORE, Parser, add_root
 
 
 def data_split(words: list[str]) -> int:
@@ -19,30 +20,26 @@ def data_split(words: list[str]) -> int:
     from hetero_mmer.store.split_file import check_split_path
     from hetero_mmer.store.split_store import count_parts, largest_deviation, saw_test
 
-    parser = make_parser(data_split)
-    parser.add_argument('store', help=STORE)
-    parser.add_function_arguments(
-        split_store, skip={'store', 'shares'}, as_positional=False
-    )
-    parser.add_argument(
-        '--shares',
+    parser = Parser(data_split)
+    parser.positional('store', STORE)
+    parser.options_of(split_store, skip={'store', 'shares'})
+    parser.option(
+        'shares',
+        float,
+        'In folds, test has an equal share and the first two divide the rest.',
+        signature(split_store).parameters['shares'].default,
         nargs=3,
-        type=float,
         metavar=('TRAIN', 'VALID', 'TEST'),
-        default=[0.6, 0.15, 0.25],
-        help='In folds, test has an equal share and the first two divide the rest.',
     )
-    parser.add_argument('--output', required=True, help='The CSV file to write.')
-    parser.add_argument('--json', action='store_true', help=JSON)
-    parser.add_argument('--root', help='Folder where named data sets lie.')
-    args = parse(parser, words)
-    output = Path(args.output)
+    parser.option('output', str, 'The CSV file to write.')
+    parser.flag('json', JSON)
+    add_root(parser)
+    args = parser.parse(words)
+    output, as_json = Path(args.pop('output')), args.pop('json', False)
     check_split_path(output)
-    with Store(resolve_data(args.store, args.root)) as store:
+    with Store(resolve_data(args.pop('store'), args.pop('root', None))) as store:
         refuse_sources(output, [store.path])
-        columns = split_store(
-            store, folds=args.folds, by=args.by, shares=args.shares, seed=args.seed
-        )
+        columns = split_store(store, **args)
         write_split(output, store.ids, columns)
         assert store.labels is not None
         counts = count_parts(columns, store.labels, store.label_names)
@@ -51,7 +48,7 @@ def data_split(words: list[str]) -> int:
     most = largest_deviation(counts)
     if unknown:
         notes.add(f'{unknown} samples whose labels are unknown are in no part')
-    if args.json:
+    if as_json:
         show_json(
             {
                 'path': str(output),

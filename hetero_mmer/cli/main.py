@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import importlib
@@ -16,9 +15,15 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any, Final
 
-from hetero_mmer.cli.parser import refuse, sentence
+from hetero_mmer.cli.dashes import as_typed
 from hetero_mmer.cli.signals import stoppable
-from hetero_mmer.errors import Stopped, undisguised
+from hetero_mmer.errors import (
+    InputError,
+    InputWarning,
+    Stopped,
+    did_you_mean,
+    undisguised,
+)
 from hetero_mmer.files.escape import visible
 from hetero_mmer.files.output import WriteError, writing
 
@@ -96,11 +101,7 @@ def _main(words: list[str]) -> int:
     except KeyboardInterrupt as stop:
         _tell(_with_notes(stop))
         return stop.status if isinstance(stop, Stopped) else 130
-    except argparse.ArgumentError as error:
-        message = sentence(str(error))
     except (OSError, ValueError) as error:
-        from hetero_mmer.errors import InputError
-
         if not isinstance(error, OSError | InputError):
             raise
         if isinstance(error, OSError):
@@ -142,7 +143,7 @@ def _unread() -> int:
 
 def _tell(message: str) -> None:
     with contextlib.suppress(OSError):  # Nobody reads that either.
-        print(f'hetero-mmer: {visible(message)}', file=sys.stderr)
+        print(f'hetero-mmer: {visible(as_typed(message))}', file=sys.stderr)
 
 
 def _lack(error: Exception) -> str:
@@ -161,8 +162,6 @@ def _lack(error: Exception) -> str:
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Tells what may not be meant as it tells errors, each time."""
-    from hetero_mmer.errors import InputWarning
-
     with warnings.catch_warnings():
         warnings.simplefilter('always', InputWarning)
         show = warnings.showwarning
@@ -189,7 +188,8 @@ def _run(words: list[str]) -> int:
         return 0 if words[size - 1 :] else 2
     name = ' '.join(words[:size])
     if name not in COMMANDS:
-        refuse(f"unknown command '{name}'", name, ['data', *COMMANDS])
+        hint = did_you_mean(name, ['data', *COMMANDS])
+        raise InputError(f"unknown command '{name}'{hint}")
     if _names_own_code(words) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Where a user's own models lie.
     command = name.replace(' ', '_')

@@ -1,104 +1,212 @@
-"""What the parsers of commands share."""
+"""Command lines from signatures: options, what their values are, and their help."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+import reprlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from hetero_mmer.errors import did_you_mean
-
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
-
+from hetero_mmer.errors import InputError, did_you_mean
+from hetero_mmer.files.plain import check_plain, in_words
 
 STORE: Final = 'A store, or the name of a data set.'
 JSON: Final = 'Print JSON instead of a table; docs/command_line.md has its keys.'
 
-#: Options whose own arguments follow them.
-PARTS: Final = {'--model', '--optimizer', '--schedule'}
+_HELP: Final = ('-h', '--help')
 
 #: How what Python calls otherwise is typed.
-_MEANT: Final = {'dict': "'{NAME: VALUE}'", 'list': "'[NAME, NAME]'"}
+_FORMS: Final[dict[Any, str]] = {dict: "'{NAME: VALUE}'", list: "'[ITEM, ITEM]'"}
 
 
-def make_parser(
-    command: Callable, name: str = '', about: Callable | None = None
-) -> ArgumentParser:
-    """A parser that raises its errors.
+class Parser(argparse.ArgumentParser):
+    """The options of a command; what is typed comes back by their names.
 
     Args:
         command: The command, whose docstring is the description.
         name: A word that follows the command.
         about: What is described instead.
     """
-    import yaml
-    from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_loader
 
-    class Formatter(DefaultHelpFormatter):
-        def _get_help_string(self, action: argparse.Action) -> str:
-            # Every module that was imported would be listed as a possible model.
-            text = super()._get_help_string(action)
-            text = re.sub(r', known subclasses:[^)]*', '', text)
-            return re.sub(r':\w+:`~?([^`]*)`', r'\1', text)  # Marks of docstrings.
+    def __init__(
+        self, command: Callable, name: str = '', about: Callable | None = None
+    ) -> None:
+        super().__init__(
+            prog=f'hetero-mmer {command.__name__.replace("_", " ")} {name}'.strip(),
+            description=_plain_text(inspect.getdoc(about or command) or ''),
+            exit_on_error=False,
+            allow_abbrev=False,
+        )
+        self.kinds: dict[str, Any] = {}
+        self.needed: list[argparse.Action] = []
+        self.known: list[str] = ['--help']
 
-    set_loader('unique_yaml', _load_yaml, (yaml.YAMLError,))
-    return ArgumentParser(
-        prog=f'hetero-mmer {command.__name__.replace("_", " ")} {name}'.strip(),
-        description=(inspect.getdoc(about or command) or '').split('\n\nArgs:')[0],
-        exit_on_error=False,
-        allow_abbrev=False,
-        parser_mode='unique_yaml',
-        formatter_class=Formatter,
-    )
+    def positional(self, name: str, text: str, nargs: Any = None) -> None:
+        """Adds an argument without a name; it is needed unless it may be left out."""
+        action = self.add_argument(
+            name, help=_escaped(text), nargs=nargs, default=argparse.SUPPRESS
+        )
+        self.kinds[name] = str
+        if action.required:
+            self.needed.append(action)
+
+    def flag(self, name: str, text: str) -> None:
+        """Adds an option that is typed without a value."""
+        self.add_argument(
+            f'--{name}',
+            action='store_true',
+            default=argparse.SUPPRESS,
+            help=_escaped(text),
+        )
+        self.known.append(f'--{name}')
+
+    def option(
+        self,
+        name: str,
+        kind: Any,
+        text: str,
+        default: Any = inspect.Parameter.empty,
+        *,
+        nargs: Any = None,
+        metavar: Any = None,
+        group: Any = None,
+    ) -> None:
+        """Adds an option.
+
+        Args:
+            name: Its name, without dashes.
+            kind: The type of its value, as in annotations.
+            text: What it is, for the help.
+            default: Its default, for the help; it is needed if there is none.
+            nargs: As in :mod:`argparse`.
+            metavar: Likewise.
+            group: The group of options in the help.
+        """
+        is_needed = default is inspect.Parameter.empty
+        rest = 'required' if is_needed else f'default: {_default(default)}'
+        if kind is not bool and get_origin(kind) is not Literal:  # Which show theirs.
+            rest = f'{kind_in_words(kind)}, {rest}'
+        many: dict[str, Any] = {'nargs': nargs} if nargs else {}
+        if kind is bool:
+            many = {'nargs': '?', 'const': 'true'}
+        action = (group or self).add_argument(
+            f'--{name}',
+            dest=name,
+            metavar=metavar or _metavar(name, kind),
+            default=argparse.SUPPRESS,
+            required=is_needed,
+            help=_escaped(f'{_plain_text(text)} ({rest})'),
+            **many,
+        )
+        self.kinds[name] = plain_kind(kind)
+        self.known.append(f'--{name}')
+        if is_needed:
+            self.needed.append(action)
+
+    def options_of(
+        self, target: Callable, *, skip: Collection[str], prefix: str = ''
+    ) -> None:
+        """Adds the arguments of a function or a class, with what its docstring says.
+
+        Args:
+            target: The function or class.
+            skip: Names of arguments that are no options.
+            prefix: What goes before their names.
+        """
+        from docstring_parser import parse
+
+        docs = parse(inspect.getdoc(target) or '')
+        if isinstance(target, type):
+            docs.meta += parse(inspect.getdoc(target.__init__) or '').meta  # type: ignore[misc]
+        texts = {p.arg_name: p.description or '' for p in docs.params}
+        title = (docs.short_description or target.__name__).rstrip('.')
+        group, hints = self.add_argument_group(_plain_text(title)), hints_of(target)
+        for name, found in inspect.signature(target).parameters.items():
+            if name not in skip and found.kind is not found.VAR_KEYWORD:
+                self.option(
+                    f'{prefix}{name}',
+                    hints.get(name, Any),
+                    texts.get(name, ''),
+                    found.default,
+                    group=group,
+                )
+
+    def given(self, words: Sequence[str], where: str = '') -> dict[str, Any]:
+        """What a command line says, which may be less than is needed.
+
+        Args:
+            words: The command line.
+            where: The end of the message on an unknown option.
+
+        Raises:
+            InputError: For an unknown option, with the nearest known one, or a value
+                that is none of its kind.
+        """
+        for action in self.needed:
+            action.required = False  # What is missing is told by `parse`.
+        try:
+            found, rest = self.parse_known_args([w for w in words if w not in _HELP])
+        except argparse.ArgumentError as error:
+            raise InputError(str(error).splitlines()[-1]) from error
+        finally:
+            for action in self.needed:
+                action.required = True
+        for word in rest:
+            name = word.partition('=')[0]
+            if name.startswith('-'):
+                hint = did_you_mean(name, self.known)
+                raise InputError(f"unknown option '{name}'{where}{hint}")
+        if rest:
+            raise InputError(f"nothing is expected where '{rest[0]}' stands")
+        return {name: self._value(name, text) for name, text in vars(found).items()}
+
+    def parse(self, words: Sequence[str], where: str = '') -> dict[str, Any]:
+        """What a command line says; prints the help if it asks for that.
+
+        Args:
+            words: The command line.
+            where: The end of the message on an unknown option.
+
+        Raises:
+            InputError: As :meth:`given`, or for what is missing.
+        """
+        found = self.given(words, where)
+        if asks_help(words):
+            self.print_help()
+            raise SystemExit(0)
+        if lacks := self.missing(found):
+            raise InputError(lacks)
+        return found
+
+    def missing(self, found: Collection[str]) -> str:
+        """A sentence on what is needed and not among some names, if anything."""
+        names = [action.dest for action in self.needed if action.dest not in found]
+        return f'missing arguments: {", ".join(names)}' if names else ''
+
+    def _value(self, name: str, text: Any) -> Any:
+        kind = self.kinds.get(name)
+        if isinstance(text, list):
+            return [read_value(part, kind, f'--{name}') for part in text]
+        is_text = isinstance(text, str) and kind is not None
+        return read_value(text, kind, f'--{name}') if is_text else text
 
 
-def add_trust(parser: ArgumentParser) -> None:
+def asks_help(words: Sequence[str]) -> bool:
+    """Whether a command line asks for help."""
+    return any(word in _HELP for word in words)
+
+
+def add_trust(parser: Parser) -> None:
     """Adds ``--trust``."""
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='Run whatever files name as a model, such as your own.',
-    )
-
-
-def _load_yaml(text: str) -> Any:
-    """A value as jsonargparse reads it, refused where a key is given twice."""
-    from jsonargparse import get_loader
-
-    from hetero_mmer.files.unique_yaml import check_keys
-
-    check_keys(text, 'its value')
-    return get_loader('yaml')(text)
-
-
-def options_of(parser: ArgumentParser) -> list[str]:
-    """All options of a parser, with their dashes."""
-    return [o for o in parser._option_string_actions if o.startswith('--')]
-
-
-def parse(parser: ArgumentParser, words: list[str], where: str = '') -> Any:
-    """What a command line says; an unknown option gets the nearest known one.
-
-    Args:
-        parser: The parser.
-        words: The command line.
-        where: The end of the message on an unknown option.
-    """
-    known = options_of(parser)
-    for word in words:
-        name = word.split('=')[0]
-        of_part = f'--{name.removeprefix("--").split(".")[0]}' in PARTS & {*known}
-        if name.startswith('--') and name not in known and not of_part:
-            refuse(f"unknown option '{name}'{where}", name, known)
-    return parser.parse_args(words)
+    parser.flag('trust', 'Run whatever files name as a model, such as your own.')
 
 
 def parse_data(
     command: Callable, words: list[str], *, json: bool = False, **positional: str
-) -> Any:
+) -> dict[str, Any]:
     """What the command line of a ``data`` command says.
 
     Args:
@@ -107,44 +215,189 @@ def parse_data(
         json: Whether it has ``--json``.
         **positional: Help of each positional argument.
     """
-    parser = make_parser(command)
+    parser = Parser(command)
     for name, text in positional.items():
-        parser.add_argument(name, help=text)
+        parser.positional(name, text)
     if json:
-        parser.add_argument('--json', action='store_true', help=JSON)
-    parser.add_argument('--root', help='Folder where named data sets lie.')
-    return parse(parser, words)
+        parser.flag('json', JSON)
+    add_root(parser)
+    return parser.parse(words)
 
 
-def refuse(message: str, name: str, names: Iterable[str]) -> NoReturn:
-    """Raises an error about a wrong name, with the nearest right one."""
-    raise argparse.ArgumentError(None, f'{message}{did_you_mean(name, names)}')
+def add_root(parser: Parser) -> None:
+    """Adds ``--root``."""
+    parser.option('root', str | None, 'Folder where named data sets lie.', None)
 
 
-def sentence(message: str) -> str:
-    """What jsonargparse says over several lines, in one."""
-    message = ' '.join(message.split())
-    *keys, rest = re.split(r'Parser key "[^"]*"(?: element \d+)?: ', message)
-    if not keys:
-        missing = message.removeprefix('the following arguments are required: ')
-        return message if missing == message else f'missing arguments: {missing}'
-    option = '--' + '.'.join(re.findall(r'Parser key "([^"]*)"', message))
-    if unknown := re.search("Option ('[^']*') is not accepted", rest):
-        return f'{option} has no option {unknown[1]}'
-    if found := re.search(r"(module '[^']*' has no attribute '[^']*')", rest):
-        return f'{option}: {found[1]}'
-    expected = re.findall(
-        r"Expected an? (?:<class '|typing.Literal\['?)([^>\]]+?)'?[>\]]", rest
-    )
-    value = re.search(
-        r'(?:Got|Given) value: (.*?)(?:\. Got value: .*| - Expected .*)?$', rest
-    )
-    if not expected or value is None:
-        return f'{option}: {rest[:300]}'
-    given = re.search('Given value: (.*)', rest)
-    if given and value[1] == 'None' and given[1][:1] == '{':  # No blank after a colon.
-        expected, value = ['dict'], given
-    names = ' or '.join(_MEANT.get(kind, kind) for kind in expected)
-    names = names.replace("', '", ' or ').replace('NoneType', 'null')
-    names += ' or an import path' if 'Callable' in rest else ''
-    return f"{option} expects {names} (got '{value[1]}')"
+def load_yaml(text: str, name: str) -> Any:
+    """A value as it is typed, which is itself where it is no YAML.
+
+    Args:
+        text: What is typed.
+        name: What it is given to, for the message on a key that is given twice.
+
+    Raises:
+        InputError: If a key is given twice: the first value would vanish silently.
+    """
+    import yaml
+    from jsonargparse import get_loader
+
+    from hetero_mmer.files.unique_yaml import check_keys
+
+    try:
+        check_keys(text, f"'{name}'")
+        return get_loader('yaml')(text)
+    except InputError:
+        raise
+    except (yaml.YAMLError, ValueError):  # A whole number of thousands of digits.
+        return text
+
+
+def read_value(text: str, kind: Any, name: str, where: str = '') -> Any:
+    """A value from a text.
+
+    Args:
+        text: What is typed, YAML unless the kind is text.
+        kind: What :func:`plain_kind` returned.
+        name: What it is given to, for the message.
+        where: Where it stands, likewise.
+
+    Raises:
+        InputError: If it is none of this kind: names what is expected and what came.
+
+    Example:
+        >>> read_value('3', int, '--epochs'), read_value('3', str, '--data')
+        (3, '3')
+        >>> read_value('many', int, '--epochs')
+        Traceback (most recent call last):
+        hetero_mmer.errors.InputError: '--epochs' is a whole number (got 'many')
+    """
+    kinds = alternatives(kind)
+    others = [one for one in kinds if one is not str]
+    if not others:
+        return text
+    value = load_yaml(text, name)
+    if str in kinds and not any(is_plain(value, one) for one in others):
+        return text
+    if isinstance(value, dict) and None in value.values():
+        value = text  # Such as '{a b}'.
+    if isinstance(value, list | dict):  # Whose message tells more.
+        check_plain(value, kind, where, name)
+    if not is_plain(value, kind):
+        words = f'{kind_in_words(kind)} (got {reprlib.repr(text)})'
+        raise InputError(f'{place(name, where)} is {words}')
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_whole and float in kinds and int not in kinds else value
+
+
+def place(name: str, where: str) -> str:
+    """What a message on a value begins with.
+
+    Example:
+        >>> place('epochs', "the recipe 'a.yaml'"), place('--epochs', '')
+        ("'epochs' in the recipe 'a.yaml'", "'--epochs'")
+    """
+    return ' in '.join(filter(None, [repr(name), where]))
+
+
+def is_plain(value: Any, kind: Any) -> bool:
+    """Whether plain data are of a kind."""
+    try:
+        check_plain(value, kind, '')
+    except InputError:
+        return False
+    return True
+
+
+def plain_kind(kind: Any) -> Any:
+    """A type for :func:`check_plain`, or None if it has values that are no plain data.
+
+    Example:
+        >>> from pathlib import Path
+        >>> plain_kind(list[Path]), plain_kind(Callable[[int], int])
+        (list[str], None)
+    """
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal or kind in (str, int, float, bool, type(None), None):
+        return kind
+    if kind is Any:
+        return None
+    if _is_path(kind):
+        return str
+    parts = [plain_kind(one) for one in args]
+    if not args or None in parts:
+        return None
+    if origin in (Union, UnionType):
+        return Union[tuple(parts)]  # noqa: UP007
+    if origin in (list, Sequence):
+        return list[parts[0]]  # type: ignore[valid-type]
+    return dict[parts[0], parts[1]] if origin is dict else None  # type: ignore[valid-type]
+
+
+def alternatives(kind: Any) -> tuple[Any, ...]:
+    """The types that a union is made of; a type that is none is the only one."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def is_class_kind(kind: Any) -> bool:
+    """Whether a type is that of a class or a function that makes something."""
+    return get_origin(kind) is Callable
+
+
+def hints_of(target: Callable) -> Mapping[str, Any]:
+    """The types of the arguments of a function or class, as far as they can be read."""
+    try:
+        return get_type_hints(
+            target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+        )
+    except (NameError, TypeError, AttributeError):  # Of code that is not ours.
+        return {}
+
+
+def _is_path(kind: Any) -> bool:
+    import os
+
+    found = get_origin(kind) or kind
+    return isinstance(found, type) and issubclass(found, os.PathLike)
+
+
+def kind_in_words(kind: Any) -> str:
+    """What values of a type are, plain or not."""
+    words = []
+    for one in alternatives(kind):
+        if is_class_kind(one):
+            words.append('an import path')
+        elif get_origin(one) is Literal:
+            words += map(repr, get_args(one))
+        elif (plain := plain_kind(one)) is not None:
+            words.append(_FORMS.get(get_origin(plain)) or in_words(plain))
+    return ' or '.join(dict.fromkeys(words)) or 'any value'
+
+
+def _metavar(name: str, kind: Any) -> str:
+    if kind is bool:
+        return '{true,false}'
+    if get_origin(kind) is Literal:
+        return f'{{{",".join(map(str, get_args(kind)))}}}'
+    return name.rpartition('.')[2].upper()
+
+
+def _default(value: Any) -> str:
+    if callable(value):
+        from hetero_mmer.spec import to_spec
+
+        return to_spec(value)['class_path']
+    if value is None or isinstance(value, bool):
+        return {None: 'null', True: 'true', False: 'false'}[value]
+    return str(list(value) if isinstance(value, tuple) else value)
+
+
+def _plain_text(docstring: str) -> str:
+    """What a docstring says before its sections, without marks."""
+    text = re.split(r'\n\nArgs:', docstring)[0]
+    text = re.sub(r':\w+:`~?([^`]*)`', r'\1', text)
+    return text.replace('``', '`')
+
+
+def _escaped(text: str) -> str:
+    return text.replace('%', '%%')

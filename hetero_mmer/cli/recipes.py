@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from hetero_mmer.cli.console import say
-from hetero_mmer.cli.parser import make_parser, parse
+from hetero_mmer.cli.parser import Parser
 
 
 def recipes(words: list[str]) -> int:
     """Lists the recipes of `train --recipe`, or prints one to copy and edit."""
-    parser = make_parser(recipes)
-    parser.add_argument('name', nargs='?', help='Which to print.')
-    args = parse(parser, words)
+    parser = Parser(recipes)
+    parser.positional('name', 'Which to print.', '?')
+    args = parser.parse(words)
 
     from hetero_mmer.run.recipe import recipe_lines, recipe_text
 
-    if args.name is not None:
-        print(recipe_text(args.name), end='')
+    if 'name' in args:
+        print(recipe_text(args['name']), end='')
         return 0
     lines = recipe_lines()
     width = max(map(len, lines))

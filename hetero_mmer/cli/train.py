@@ -1,18 +1,19 @@
 from __future__ import annotations
 
-import argparse
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hetero_mmer.cli.console import say, show
-from hetero_mmer.cli.parser import add_trust, make_parser, parse
+from hetero_mmer.cli.parser import Parser, add_trust, asks_help, read_value
+from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import WriteError
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from hetero_mmer.cli.parts import Said
 
 
 def train(words: list[str]) -> int:
@@ -52,128 +53,145 @@ def _resumed(words: list[str]) -> tuple[partial, bool]:
     from hetero_mmer.run.begin import check_resumable
     from hetero_mmer.training import resume
 
-    parser = make_parser(train)
-    parser.add_argument('--resume', help='Go on with the run in a folder.')
+    parser = Parser(train)
+    parser.option('resume', str, 'Go on with the run in a folder.')
     add_trust(parser)
-    parser.add_function_arguments(
-        resume, skip={'folder', 'trust', 'callbacks'}, as_positional=False
-    )
-    args = parse(parser, words, ' with --resume').as_dict()
+    parser.options_of(resume, skip={'folder', 'trust', 'callbacks'})
+    args = parser.parse(words, ' with --resume')
     folder = args.pop('resume')
-    check_resumable(folder, args['data'])  # Before torch.
-    return partial(resume, folder=folder, **args), args['trust']
+    check_resumable(folder, args.get('data'))  # Before torch.
+    return partial(resume, folder=folder, **args), args.get('trust', False)
 
 
 def _fresh(words: list[str]) -> tuple[partial, bool]:
     from hetero_mmer import training
-    from hetero_mmer.cli.model_words import (
-        check_parsed,
-        factories_first,
-        model_options,
-        recipe_first,
-        recipe_of,
-    )
-    from hetero_mmer.run.options import TrainOptions
+    from hetero_mmer.cli.parts import Said, check_model_name, read_model, split_words
+    from hetero_mmer.run.begin import check_early
+    from hetero_mmer.run.options import FACTORIES, TrainOptions, check_types
+    from hetero_mmer.run.recipe import read_recipe
     from hetero_mmer.spec import from_spec
 
-    _check_before_torch(words)
-    # All that follows imports a model.
-    from torch.nn import Module
-    from torch.optim import Optimizer
-    from torch.optim.lr_scheduler import LRScheduler
+    rest, typed = split_words(words)
+    parser = _parser()
+    given = parser.given(rest)
+    _help(parser, given, rest, typed)
+    trust, recipe = given.pop('trust', False), given.pop('recipe', None)
+    print_config = given.pop('print_config', False)
+    where = f"the recipe '{recipe}'"
+    # Nothing of it is imported, so nothing has to be trusted.
+    file = read_recipe(recipe, trust=True) if recipe else {}
+    file = {name: _read(parser, name, value, where) for name, value in file.items()}
+    if 'model' in file:
+        check_model_name(file['model']['class_path'], trust=trust, where=where)
+    if 'model' in given:
+        check_model_name(given['model'], trust=True)
+    lacks = parser.missing({**file, **given})
+    if lacks and not typed and not ('model' in file and 'model' in given):
+        raise InputError(lacks)  # Else a wrong option of a model goes first.
+    others = ('model', 'data', 'out', *FACTORIES)
+    check_types({n: v for n, v in file.items() if n not in others}, where)
+    values = {**file, **given}
+    options = TrainOptions(**{n: v for n, v in values.items() if n not in others})
+    data, out = values.get('data', ''), values.get('out', '')
+    if not lacks:
+        check_early(data, out, options)
 
-    parser = _parser(
-        Callable[[dict[str, int], int], Module],
-        Literal['adam', 'adamw'] | Callable[[Iterable], Optimizer],
-        Literal['constant', 'linear'] | Callable[[Optimizer], LRScheduler],
-    )
-    trust, given = '--trust' in words, recipe_of(words)
-    words = factories_first(recipe_first(words, trust=trust))
-    if '--help' in words and '--model' in words:
-        parser = make_parser(train)
-        model, facts = model_options(words)
-        parser.add_class_arguments(model, 'model', skip=facts)
-        words = ['--help']
-    args = parse(parser, words).as_dict()
-    spec, recipe, data, out = (args.pop(n) for n in ('model', 'recipe', 'data', 'out'))
-    if recipe and not trust:
-        check_parsed(spec, words, f"the recipe '{given}'")
-    del args['resume'], args['trust']
-    options = TrainOptions.from_plain(_without_rates(args), trust=True)
-    model = from_spec(spec, trust=True)
+    # All that follows imports a model.
+    if recipe:
+        read_recipe(recipe, trust=trust)  # Judges all names.
+    typed |= {n: given[n] for n in ('model', *FACTORIES) if n in given}
+    said = Said(typed, where, trust)
+    model = from_spec(read_model(file.get('model'), said), trust=True)
+    if lacks:
+        raise InputError(lacks)
+    options = replace(options, **_factories(file, said))
+    if print_config:
+        _print_config(model, data, out, options)
     return partial(training.train, model, data, out=out, options=options), trust
 
 
-def _parser(model: Any, optimizer: Any, schedule: Any) -> ArgumentParser:
-    """The parser of a run that starts.
-
-    Args:
-        model: The type of its model.
-        optimizer: That of its optimiser.
-        schedule: That of its schedule.
-    """
-    from jsonargparse import ActionConfigFile
-
+def _parser() -> Parser:
+    """The parser of a run that starts."""
     from hetero_mmer.run.options import TrainOptions
 
-    parser = make_parser(train)
-    parser.add_argument(
-        '--resume',
-        help='Go on with the run in a folder; with --data if its data were moved.',
-    )
+    parser = Parser(train)
+    text = 'Go on with the run in a folder; with --data if its data were moved.'
+    parser.option('resume', str | None, text, None)
     add_trust(parser)
     text = 'A YAML file of options, or one of ours: `hetero-mmer recipes` lists them.'
-    parser.add_argument('--recipe', action=ActionConfigFile, help=text)
+    parser.option('recipe', str | None, text, None)
+    parser.flag('print_config', 'Print all options as YAML, which is a recipe.')
     text = 'A class of hetero_mmer.models by name, or any other by import path.'
-    parser.add_argument('--model', type=model, required=True, help=text)
+    parser.option('model', str, text)
     text = "A store, or the name of a data set; 'synthetic' makes one."
-    parser.add_argument('--data', type=str, required=True, help=text)
+    parser.option('data', str, text)
     text = 'Folder for the run, which must not exist or be empty.'
-    parser.add_argument('--out', type=str, required=True, help=text)
-    parser.add_class_arguments(TrainOptions, skip={'optimizer', 'schedule'})
-    text = (
-        "'adam' adds weight decay to the gradient, 'adamw' keeps it apart; or a class "
-        'of torch.optim by import path, whose arguments follow.'
-    )
-    parser.add_argument('--optimizer', type=optimizer, default='adam', help=text)
-    text = (
-        'Whether the learning rate then stays or falls to zero; or a class of '
-        'torch.optim.lr_scheduler by import path, advanced after each epoch.'
-    )
-    parser.add_argument('--schedule', type=schedule, default='constant', help=text)
+    parser.option('out', str, text)
+    parser.options_of(TrainOptions, skip=())
     return parser
 
 
-def _without_rates(args: dict[str, Any]) -> dict[str, Any]:
-    """Options whose optimiser leaves rate and decay to the run, which has them."""
-    if isinstance(given := args['optimizer'], dict):
-        own = {
-            name: value
-            for name, value in given['init_args'].items()
-            if name not in ('lr', 'weight_decay')
-        }
-        return {**args, 'optimizer': {**given, 'init_args': own}}
-    return args
+def _help(
+    parser: Parser,
+    given: Mapping[str, Any],
+    words: list[str],
+    typed: Mapping[str, str],
+) -> None:
+    """Prints the help that a command line asks for, and ends."""
+    from hetero_mmer.cli.parts import class_help
+
+    asked = [name for name in typed if name.endswith('.help')]
+    if asked:
+        parser = class_help(asked[0].removesuffix('.help'), typed[asked[0]])
+    elif asks_help(words) and 'model' in given:
+        parser = class_help('model', given['model'])
+    if asked or asks_help(words):
+        parser.print_help()
+        raise SystemExit(0)
 
 
-def _check_before_torch(words: list[str]) -> None:
-    """Refuses what is wrong besides the model, which takes torch, or shows the help."""
-    from hetero_mmer.cli.model_words import words_but_model
-    from hetero_mmer.run.begin import check_early
+def _read(parser: Parser, name: str, value: Any, where: str) -> Any:
+    """A value of a recipe; PyYAML takes numbers such as 1e-3 for text."""
+    kind = parser.kinds.get(name)
+    if isinstance(value, str) and kind is not None:
+        return read_value(value, kind, name, where)
+    return value
+
+
+def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
+    """The optimiser and the schedule: words, or classes with arguments."""
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from hetero_mmer.cli.parts import check_parsed, read_argument
     from hetero_mmer.run.options import TrainOptions
+    from hetero_mmer.spec import from_spec
 
-    parser = _parser(Any, Any, Any)
-    rest = words_but_model(words)
-    of_model = any(word.startswith('--model.') for word in words)
-    if rest is None or (of_model and '--help' in words):
-        return
-    try:
-        args = parse(parser, rest).as_dict()
-    except argparse.ArgumentError as error:
-        if of_model and 'are required' in str(error):
-            return  # A wrong option goes first, and those of a model are not known yet.
-        raise
-    for name in ('resume', 'recipe', 'model', 'trust', 'optimizer', 'schedule'):
-        del args[name]  # Of which torch knows some.
-    data, out = args.pop('data'), args.pop('out')
-    check_early(data, out, TrainOptions(**args))
+    rates = {'lr': 'learning_rate', 'weight_decay': 'weight_decay'}
+    for name, option in rates.items():
+        if f'optimizer.{name}' in said.typed:
+            raise InputError(f"'optimizer' takes '{name}' from '{option}' of the run")
+    kinds: dict[str, Any] = {
+        'optimizer': Literal['adam', 'adamw'] | Callable[[Iterable], Optimizer],
+        'schedule': Literal['constant', 'linear'] | Callable[[Optimizer], LRScheduler],
+    }
+    found: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        value = file.get(name, getattr(TrainOptions, name))
+        value = read_argument(name, kind, value, said, typed=False)
+        if isinstance(value, Mapping):
+            check_parsed(value, said)
+            args = {n: v for n, v in value['init_args'].items() if n not in rates}
+            value = from_spec({**value, 'init_args': args}, trust=True)
+        found[name] = value
+    return found
+
+
+def _print_config(model: Any, data: Any, out: Any, options: Any) -> None:
+    import yaml
+
+    from hetero_mmer.spec import to_spec
+
+    found = {'model': to_spec(model), 'data': data, 'out': out, **options.to_plain()}
+    print(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), end='')
+    raise SystemExit(0)

@@ -24,6 +24,7 @@ from hetero_mmer.files.output import claim, refuse_sources
 from hetero_mmer.store import Store
 from hetero_mmer.store.format import VERSION, Clean
 from hetero_mmer.store.place import check_store_path
+from hetero_mmer.typing import Track, untracked
 
 SYNTHETIC: Final = 'synthetic'
 
@@ -39,7 +40,7 @@ class Converter(Protocol):
         like: str | Path | None = None,
         clean: Clean | None = None,
         strict: bool = False,
-        progress: bool = False,
+        track: Track = untracked,
     ) -> Store:
         """Writes ``output`` from ``sources``."""
 
@@ -60,7 +61,7 @@ class DataSet:
     modalities: tuple[str, ...]
     licence: str
     file_name: str
-    fetch: Callable[[Path], Store] | None
+    fetch: Callable[..., Store] | None
     raw_files: str = ''
     address: str = ''
     convert: str = ''
@@ -85,7 +86,7 @@ class DataSet:
         return self.convert.format(folder=folder, store=shlex.quote(str(store)))
 
 
-def _small_synthetic(output: Path) -> Store:
+def _small_synthetic(output: Path, *, track: Track = untracked) -> Store:
     return synthetic.synthesize(output, modalities=synthetic.SMALL)
 
 
@@ -261,16 +262,22 @@ def resolve_data(
         return store
     how = data_set.by_hand(store)
     if data_set.fetch is not None:
-        how = f"run 'hetero-mmer data fetch {text}' or '{data_set.command(store)}'"
+        how = f'run `fetch_data_set({text!r})` or `{data_set.command(store)}`'
     raise InputError(f"the data set '{text}' is not at '{store}' yet: {how}")
 
 
-def fetch_data_set(name: str, root: str | os.PathLike[str] | None = None) -> Store:
+def fetch_data_set(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    track: Track = untracked,
+) -> Store:
     """Downloads a data set, or makes it, and writes its store.
 
     Args:
         name: Its name.
         root: The folder of stores, see :func:`data_root`.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a name that is unknown, or where no program gets the files, or
@@ -281,7 +288,7 @@ def fetch_data_set(name: str, root: str | os.PathLike[str] | None = None) -> Sto
     if data_set.fetch is None:
         raise InputError(f"no program may fetch '{name}': {data_set.by_hand(store)}")
     try:
-        return data_set.fetch(store)
+        return data_set.fetch(store, track=track)
     except InputError as error:
         if not data_set.raw_files:
             raise

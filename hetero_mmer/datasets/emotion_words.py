@@ -85,5 +85,5 @@ def unknown_labels(names: Sequence[str], option: str) -> str:
     some = ', '.join(names[:12]) + (f', ... ({len(names)} in all)' * (len(names) > 12))
     return (
         f'WARNING: these labels are no emotion that we know: {some}; say which columns '
-        f'are labels with --{option}'
+        f'are labels with `{option}=`'
     )

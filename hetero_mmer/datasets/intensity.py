@@ -109,13 +109,13 @@ class Presence:
                 yield (
                     f"WARNING: the intensity of '{name}' is above {above} in each "
                     f'sample ({span}): check its scale, or choose another number with '
-                    '--positive_above'
+                    '`positive_above=`'
                 )
             if not in_some and not self.is_usual:
                 yield (
                     f"WARNING: the intensity of '{name}' is above {above} in no sample "
                     f'({span}): check its scale, or choose another number with '
-                    '--positive_above'
+                    '`positive_above=`'
                 )
             if low < 0:
                 yield (

@@ -28,6 +28,7 @@ from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.split import stratified_split
+from hetero_mmer.typing import Track, untracked
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of Mulan's ``emotions.arff``.
 
@@ -173,7 +174,7 @@ def convert(
             deviation are used instead of fitting others.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
-        progress: Nothing to show here: it takes no time.
+        track: Nothing to tell here: it takes no time.
 
     Raises:
         InputError: For a file that cannot be read, or that is not ``like`` it.
@@ -186,12 +187,18 @@ def convert(
     return write(table, output, clean=clean, raw_sha256=hashes, like=pattern)
 
 
-def fetch(output: str | os.PathLike[str], *, clean: Clean | None = None) -> Store:
+def fetch(
+    output: str | os.PathLike[str],
+    *,
+    clean: Clean | None = None,
+    track: Track = untracked,
+) -> Store:
     """Gets the data set from OpenML and writes its store.
 
     Args:
         output: The store to write.
         clean: What replaces values that are not finite.
+        track: Nothing to tell here: it comes in one piece.
 
     Raises:
         InputError: If OpenML cannot be reached or serves something else.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +11,13 @@ from numpy.typing import NDArray
 
 from hetero_mmer.errors import InputError, reason
 from hetero_mmer.features.fitted import Fitted
+from hetero_mmer.typing import Track, untracked
 
 _NUM_BUCKETS: Final = 1 << 18
 _MIN_TEXTS: Final = 3
+
+#: Texts between two steps of what tells how long encoding goes on.
+_TEXTS: Final = 1024
 _ANALYZERS: Final = (('word', (1, 2)), ('char_wb', (2, 4)))
 
 #: Typographic marks, as most text is typed.
@@ -161,14 +164,14 @@ class SentenceVectors:
     Args:
         model: Its name on the Hugging Face Hub, or its folder. Only weights in
             safetensors are read.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
     """
 
     name: Final = 'sentence-transformers'
 
-    def __init__(self, model: str, *, progress: bool = False) -> None:
+    def __init__(self, model: str, *, track: Track = untracked) -> None:
         self.model = str(Path(model).absolute()) if Path(model).is_dir() else model
-        self.progress = progress
+        self.track = track
 
     def fit(self, texts: Sequence[str]) -> SentenceVectors:
         """Learns nothing: the model is a finished one.
@@ -187,7 +190,7 @@ class SentenceVectors:
         Raises:
             InputError: If the package is not installed, or there is no such model.
         """
-        return sentence_vectors(texts, self.model, progress=self.progress)
+        return sentence_vectors(texts, self.model, track=self.track)
 
     @property
     def fitted(self) -> Fitted:
@@ -200,14 +203,14 @@ class SentenceVectors:
         return self.model
 
     @classmethod
-    def of(cls, fitted: Fitted, *, progress: bool = False) -> SentenceVectors:
+    def of(cls, fitted: Fitted, *, track: Track = untracked) -> SentenceVectors:
         """The encoder of that name.
 
         Args:
             fitted: What it is called.
-            progress: Whether to show a bar.
+            track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
         """
-        return cls(fitted.names[0], progress=progress)
+        return cls(fitted.names[0], track=track)
 
 
 def _count(texts: Sequence[str]) -> list[Any]:
@@ -231,7 +234,7 @@ def _count(texts: Sequence[str]) -> list[Any]:
 
 
 def sentence_vectors(
-    texts: Sequence[str], model: str, *, progress: bool = False
+    texts: Sequence[str], model: str, *, track: Track = untracked
 ) -> NDArray[np.float32]:
     """Vectors from a model of sentence-transformers.
 
@@ -239,7 +242,7 @@ def sentence_vectors(
         texts: The sentences.
         model: Its name on the Hugging Face Hub, or its folder. Only weights in
             safetensors are read.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: If the package is not installed, or there is no such model.
@@ -259,6 +262,13 @@ def sentence_vectors(
         raise InputError(
             f"cannot load the encoder '{model}' ({reason(error)})"
         ) from error
-    shows = progress and sys.stderr.isatty()
-    vectors = encoder.encode(list(texts), show_progress_bar=shows)
-    return np.asarray(vectors, np.float32)
+    # Longest first, as its own batches are: these stay the same.
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    starts = range(0, max(len(texts), 1), _TEXTS)
+    found = [
+        encoder.encode(
+            [texts[i] for i in order[start : start + _TEXTS]], show_progress_bar=False
+        )
+        for start in track(starts, 'Encoding', len(starts))
+    ]
+    return np.concatenate(found).astype(np.float32)[np.argsort(order)]

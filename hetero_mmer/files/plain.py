@@ -155,6 +155,27 @@ def check_plain(value: Any, kind: Any, where: str, key: str = '') -> None:
         raise _wrong(value, kind, where, key)
 
 
+def in_words(kind: Any) -> str:
+    """What values of a type are, for messages.
+
+    Args:
+        kind: As in :func:`check_plain`.
+
+    Example:
+        >>> in_words(int | None), in_words(dict[str, int])
+        ('a whole number or null', 'names with values')
+    """
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return in_words(args[0]) + ''.join(map(str, args[1:]))
+    if origin is Literal:
+        return f'one of {args}'
+    if origin in (Union, UnionType):
+        return ' or '.join(dict.fromkeys(map(_alternative, args)))
+    kind = _container(kind) or kind
+    return _WORDS.get(kind) or f'a {getattr(kind, "__name__", kind)}'
+
+
 def _check_record(value: Any, kind: Any, where: str, key: str) -> None:
     if not isinstance(value, dict):
         raise _wrong(value, dict, where, key)
@@ -214,24 +235,12 @@ def _wrong(value: Any, kind: Any, where: str, key: str) -> InputError:
         got = reprlib.repr(value)
     except ValueError:  # Python prints no number of thousands of digits.
         got = 'a number of thousands of digits'
-    return InputError(f'{name} is {_words(kind)} (got {got})')
-
-
-def _words(kind: Any) -> str:
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return _words(args[0]) + ''.join(map(str, args[1:]))
-    if origin is Literal:
-        return f'one of {args}'
-    if origin in (Union, UnionType):
-        return ' or '.join(dict.fromkeys(map(_alternative, args)))
-    kind = _container(kind) or kind
-    return _WORDS.get(kind) or f'a {getattr(kind, "__name__", kind)}'
+    return InputError(f'{name} is {in_words(kind)} (got {got})')
 
 
 def _alternative(kind: Any) -> str:
     is_choice = get_origin(kind) is Literal
-    return ' or '.join(map(repr, get_args(kind))) if is_choice else _words(kind)
+    return ' or '.join(map(repr, get_args(kind))) if is_choice else in_words(kind)
 
 
 def _join(key: str, name: Any) -> str:

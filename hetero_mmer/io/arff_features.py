@@ -79,7 +79,8 @@ def choose_features(
         {'features': '*'} if features is None else features
     ).items():
         patterns = [wanted] if isinstance(wanted, str) else wanted
-        places = {i for p in patterns for i in matching(header, p, '--features')} & free
+        found = [matching(header, p, '`features=`') for p in patterns]
+        places = {i for matched in found for i in matched} & free
         if not places:
             raise InputError(
                 f"'{modality}' has no feature in '{header.path}': the attributes "
@@ -117,7 +118,7 @@ def column_names(attributes: Sequence[Attribute]) -> list[str]:
             if name in names:
                 raise InputError(
                     f"columns are all different, but two would be '{name}': leave out "
-                    f"one attribute with --ignore '[{one.name}]'"
+                    f'one attribute with `ignore=[{one.name!r}]`'
                 )
             names[name] = None
     return list(names)

@@ -23,8 +23,8 @@ PRESENT: Final[Mapping[str, int]] = {
 }
 _NUMBER: Final = -2
 _WAYS: Final = (
-    "Mulan's XML file, such as --labels labels.xml, their number, --labels 6 for the "
-    "first or --labels=-6 for the last, or their names, --labels '[joy, anger]'"
+    "Mulan's XML file, such as `labels='labels.xml'`, their number, `labels=6` for the "
+    "first or `labels=-6` for the last, or their names, `labels=['joy', 'anger']`"
 )
 
 
@@ -61,7 +61,7 @@ def find_labels(header: Header, chosen: int | str | Sequence[str] | None) -> Lab
         names = read_xml(xml)
     else:
         names = [chosen] if isinstance(chosen, str) else list(chosen)
-    check_attributes(header, names, f"in '{xml}'" if xml else 'for --labels')
+    check_attributes(header, names, f"in '{xml}'" if xml else 'for `labels=`')
     if len(names) >= len(header.attributes):
         raise InputError(
             f'an attribute is a feature if it is no label, but all '
@@ -210,7 +210,7 @@ class LabelColumns:
             raise InputError(
                 f"a label is 0 or 1, no or yes, false or true, but '{one.name}' of "
                 f"'{self.header.path}' is {got[:200]}: say which attributes are labels "
-                'with --labels'
+                'with `labels=`'
             )
         return code
 

@@ -106,7 +106,7 @@ def read_labels(
 def _expected(positive_above: float | None) -> str:
     if positive_above is None:
         return 'labels are 0 or 1 or True or False'
-    return 'with --positive_above, labels are intensities, finite numbers such as 0.5'
+    return 'with `positive_above=`, labels are intensities, finite numbers such as 0.5'
 
 
 def _hint(cell: str, name: str, is_chosen: bool, positive_above: float | None) -> str:
@@ -116,8 +116,8 @@ def _hint(cell: str, name: str, is_chosen: bool, positive_above: float | None) -
     if positive_above is None and read_number(cell) is not None:
         hints.append(
             'if labels are intensities, say above which number one is present, such as '
-            'with --positive_above 0'
+            'with `positive_above=0`'
         )
     if not is_chosen:
-        hints.append(f"if '{name}' is none, say which are with --labels")
+        hints.append(f"if '{name}' is none, say which are with `labels=`")
     return ''.join(f'; {hint}' for hint in hints)

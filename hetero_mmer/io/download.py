@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
-from hetero_mmer.io.track import track
+from hetero_mmer.typing import Track, untracked
 
 _CHUNK: Final = 1 << 18
 _ATTEMPTS: Final = 5
@@ -27,7 +27,7 @@ def download(
     sha256: str,
     size: int | None = None,
     timeout: float = 30.0,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Path:
     """Gets a file; it appears whole and checked, or not at all.
 
@@ -42,7 +42,7 @@ def download(
         sha256: Of the whole file.
         size: Of the whole file in bytes, if known.
         timeout: For how many seconds the server may be silent.
-        progress: Whether to show a bar on stderr.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Returns:
         The path.
@@ -57,7 +57,7 @@ def download(
         return path
     part = path.with_name(f'{path.name}.part')
     for _ in range(_ATTEMPTS):
-        if _receive(url, part, size, timeout, progress):
+        if _receive(url, part, size, timeout, track):
             break
     else:
         raise InputError(
@@ -75,7 +75,7 @@ def download(
 
 
 def _receive(
-    url: str, part: Path, size: int | None, timeout: float, progress: bool
+    url: str, part: Path, size: int | None, timeout: float, track: Track
 ) -> bool:
     """Goes on with a part; whether all of it is there now."""
     start = _length(part)
@@ -115,7 +115,7 @@ def _receive(
                 f'{size}'
             )
         num_chunks = None if total is None else -(-(total - start) // _CHUNK)
-        chunks = track(_chunks(answer), part.stem, total=num_chunks, progress=progress)
+        chunks = track(_chunks(answer), part.stem, total=num_chunks)
         part.parent.mkdir(parents=True, exist_ok=True)
         with open(part, 'ab' if start else 'wb') as file:
             try:

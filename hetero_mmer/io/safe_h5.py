@@ -91,7 +91,7 @@ def hint(path: str | os.PathLike[str]) -> str:
     Args:
         path: The store.
     """
-    return f'; `hetero-mmer data validate {path}` looks at it in a process of its own'
+    return f'; `validate({str(path)!r})` looks at it in a process of its own'
 
 
 def attribute(node: h5py.Group | h5py.Dataset, name: str | bytes) -> Any:

@@ -106,7 +106,7 @@ class StoreDataset(Dataset):
             raise InputError(
                 f'{len(empty)} of {len(self)} samples of {store.path} have no item in '
                 f"{names}, the first is '{self.sample_ids[empty[0]]}': choose more "
-                f'modalities, or leave these samples out with --skip_empty true'
+                f'modalities, or leave these samples out with `skip_empty=True`'
             )
         if device is not None and in_memory is False:
             raise InputError(
@@ -254,7 +254,7 @@ class StoreDataset(Dataset):
             raise InputError(
                 f"modality '{modality}' of '{self.store.path}' holds {bad} values that "
                 f'are NaN or infinite, the first {where}; convert the data again with '
-                '`--clean zero` or `--clean mean`'
+                "`clean='zero'` or `clean='mean'`"
             )
         if modality in self.scale:
             cleaned = self.store.cleaned_slices(modality, start, length)
@@ -268,7 +268,7 @@ class StoreDataset(Dataset):
         where, value = self._place(modality, index, large)
         became, advice = (
             '',
-            'mend it, or train with `--standardize true` if it is meant',
+            'mend it, or train with `standardize=True` if it is meant',
         )
         if modality in self.scale:
             became = f' ({x[large][0]:.4g} after standardising)'

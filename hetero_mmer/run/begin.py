@@ -75,7 +75,7 @@ def read_unfinished(folder: Path, data: str | Path | None) -> dict[str, Any]:
     elif not (path := resolve_data(plain['data'], plain['root'])).exists():
         raise InputError(
             f"the data of the run in '{folder}', '{path}', are not there; if they lie "
-            f'elsewhere now, `hetero-mmer train --resume {folder} --data PATH` goes on'
+            f'elsewhere now, `resume({str(folder)!r}, data=PATH)` goes on'
         )
     check_device_name(plain['device'])
     return plain

@@ -33,7 +33,7 @@ def check_folder(path: Path, *, beside: Collection[str] = ()) -> None:
     if path.is_dir() and any(entry.name not in beside for entry in path.iterdir()):
         raise InputError(
             f"the folder '{path}' is not empty; name another one, or go on with an "
-            f'unfinished run by `--resume {path}`'
+            f'unfinished run by `resume({str(path)!r})`'
         )
 
 

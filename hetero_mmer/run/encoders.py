@@ -61,8 +61,8 @@ def check_encoders(run: Record, store: Store) -> None:
         )
         if ours != theirs and ((ours and theirs) or differ):
             raise InputError(
-                f'{told}: convert the samples again, by `hetero-mmer data convert '
-                f'FORMAT ... --like {run.path}`'
+                f'{told}: convert the samples again, by `convert(..., '
+                f'like={str(run.path)!r})`'
             )
         if differ:
             _warn(f'{told}: predictions are wrong unless both are the same')

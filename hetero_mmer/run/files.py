@@ -86,7 +86,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Writes the options of a run so that `--recipe` repeats it."""
+    """Writes the options of a run so that they are the recipe to repeat it."""
     head = (
         f'# hetero-mmer train --recipe {CONFIG} --out ANOTHER_FOLDER repeats this run.'
     )

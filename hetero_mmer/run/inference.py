@@ -75,13 +75,13 @@ def evaluate(
     if data is None and not where.exists():
         raise InputError(
             f"the data of the run in '{record.path}', '{where}', are not there; if "
-            'they lie elsewhere now, name them with `--data`'
+            'they lie elsewhere now, name them with `data=`'
         )
     with Store(where) as store:
         if data is None and store.sha256() != record.about['data']['sha256']:
             raise InputError(
                 f"'{store.path}' has changed since the run in '{record.path}'; name it "
-                'by `--data` if this is meant'
+                'by `data=` if this is meant'
             )
         check_fit(record, store)
         _tell_other_labels(record, store)
@@ -91,8 +91,8 @@ def evaluate(
         if not known.any():
             raise InputError(
                 f"labels of split '{split}' of '{store.path}' are unknown, so nothing "
-                f'can be evaluated; `hetero-mmer predict {record.path} {store.path} '
-                f'--output FILE.csv` predicts them'
+                f'can be evaluated; `predict({str(record.path)!r}, '
+                f'{str(store.path)!r}, output=FILE)` predicts them'
             )
 
         from hetero_mmer.run.data import check_any, some_unknown

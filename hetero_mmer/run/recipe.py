@@ -49,7 +49,7 @@ def recipe_text(name: str) -> str:
     """
     names = recipe_names()
     if name not in names:
-        hint = did_you_mean(name, names) or '; `hetero-mmer recipes` lists them'
+        hint = did_you_mean(name, names) or '; `recipe_names()` lists them'
         raise InputError(f"there is no recipe '{name}'{hint}")
     if variant := variants().get(name):
         return variant.text(recipe_text(variant.base))

@@ -115,7 +115,7 @@ def read_record(path: str | Path) -> Record:
     if (path / files.CONFIG).is_file() and not (path / files.METRICS).is_file():
         raise InputError(
             f"the run in '{path}' has not finished; "
-            f'`hetero-mmer train --resume {path}` goes on with it'
+            f'`resume({str(path)!r})` goes on with it'
         )
     if not (path / files.MODEL).is_file():
         hint = '' if path.exists() else did_you_mean_path(path)

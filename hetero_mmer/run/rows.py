@@ -27,7 +27,7 @@ def rows_of(
 
     Args:
         store: An open store.
-        split_file: What ``hetero-mmer data split`` wrote, or a table like it.
+        split_file: What :func:`~hetero_mmer.store.write_split` wrote, or the like.
         fold: Which of its folds, from 0; None where it has none.
         sha256: What :func:`split_sha256` said when the run started.
 

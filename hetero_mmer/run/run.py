@@ -50,7 +50,7 @@ class Run(Record):
         """Predicts the labels of arrays, prepared as the run's own samples were.
 
         Scale, kinds, order of modalities, label graph and thresholds are the run's.
-        Values that are not finite are for their owner to clean: `data convert` makes
+        Values that are not finite are for their owner to clean: a converter makes
         them 0 or the mean.
 
         Args:

@@ -45,7 +45,7 @@ class ModalityDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """Plain numbers about a store; `data describe --json` prints these fields.
+    """Plain numbers about a store, which are what its JSON holds.
 
     ``label_counts``, ``cardinality``, ``co_occurrence`` ([L][L], how many samples have
     both labels) and ``without_labels`` are of the samples whose labels are known, None

@@ -587,7 +587,7 @@ class Store:
         except safe_h5.DAMAGE as error:
             why = safe_h5.why_not_open(error)
             if 'signature not found' in why:
-                why += '; `hetero-mmer data convert` makes a store of raw files'
+                why += '; `convert(...)` makes a store of raw files'
             raise self._error(why) from error
         self._process = os.getpid()  # A forked worker opens a file of its own.
         self._readers = {}

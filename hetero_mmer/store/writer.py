@@ -601,8 +601,8 @@ class StoreWriter:
                 raise InputError(
                     f"values are finite, but '{modality}' has {count} that are not, "
                     f'in {len(where)} of {len(statistics.non_finite)} dimensions (the '
-                    f'first is {where[0]}): clean them with --clean zero or '
-                    f'--clean mean'
+                    f'first is {where[0]}): clean them with '
+                    f"`clean='zero'` or `clean='mean'`"
                 )
             dirty = np.flatnonzero(statistics.non_finite)
             cleaned = group.create_dataset(

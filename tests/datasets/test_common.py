@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from hetero_mmer.datasets.common import only_source
 from hetero_mmer.errors import InputError
 from hetero_mmer.io.hashes import hash_beside, sha256_of
-from hetero_mmer.io.track import track
 from hetero_mmer.store.split import split_groups
 
 
@@ -47,30 +45,6 @@ def test_one_source(tmp_path):
         only_source(['a', 'b'], 'a table')
     with pytest.raises(InputError, match=r"no file or folder '.*none'"):
         only_source([tmp_path / 'none'], 'a table')
-
-
-@pytest.mark.parametrize(
-    ('progress', 'seconds', 'total', 'told'),
-    [
-        (False, 0, 3, ''),
-        (True, 30, 3, ''),
-        (True, 0, 3, 'Reading: 0 of 3\nReading: 1 of 3\nReading: 2 of 3\n'),
-        (True, 0, None, 'Reading: 0\nReading: 1\nReading: 2\n'),
-    ],
-)
-def test_track_yields_all(progress, seconds, total, told, capsys, monkeypatch):
-    monkeypatch.setattr('hetero_mmer.io.track.NOW_AND_THEN', seconds)
-    assert list(track('abc', 'Reading', total=total, progress=progress)) == list('abc')
-    output = capsys.readouterr()
-    assert output.err == told
-    assert not output.out
-
-
-def test_track_shows_a_bar_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
-    monkeypatch.setenv('TERM', 'xterm')
-    assert list(track('abc', 'Reading', total=3, progress=True)) == list('abc')
-    assert 'Reading' in capsys.readouterr().err
 
 
 def test_hashes_of_files_of_one_name(tmp_path):

@@ -126,7 +126,7 @@ def test_the_usual_number_is_zero(case, tmp_path):
 
 @pytest.mark.parametrize('case', TOLD)
 def test_intensities_are_not_guessed(case, tmp_path):
-    with pytest.raises(InputError, match=r'intensities.*--positive_above 0') as error:
+    with pytest.raises(InputError, match=r'intensities.*`positive_above=0`') as error:
         run(case, tmp_path, intensities())
     assert '\n' not in str(error.value)
     assert not (tmp_path / 'a.h5').exists()

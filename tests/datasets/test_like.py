@@ -141,7 +141,7 @@ def test_emotions_are_needed_to_fit(tmp_path, write_meld):
     with pytest.raises(InputError, match="called 'Emotion'"):
         meld([path], tmp_path / 'a.h5')
     with pytest.raises(
-        InputError, match=r'dialogues of your own .*--like STORE or RUN'
+        InputError, match=r'dialogues of your own .*`like=STORE` or RUN'
     ):
         meld([path.rename(tmp_path / 'mine.csv')], tmp_path / 'a.h5')
 

@@ -178,7 +178,7 @@ def test_unknown_values_need_cleaning(source, tmp_path):
     text = source.read_text()
     first = text.split('@data\n')[1].split(',')[0]
     source.write_text(text.replace(f'@data\n{first},', '@data\n?,'))
-    with pytest.raises(InputError, match=r"'timbre' has 1 .*--clean"):
+    with pytest.raises(InputError, match=r"'timbre' has 1 .*`clean='zero'`"):
         convert([source], tmp_path / 'a.h5', strict=True)
     store = convert([source], tmp_path / 'a.h5')
     assert store.read('timbre', 0)[0, 0] == 0

@@ -84,7 +84,7 @@ def test_a_modality_that_is_given_twice_is_no_silent_choice(own, capsys):
     words = ['data', 'convert', 'csv', 't.csv', '--output', 'own.h5']
     assert main([*words, '--features', '{text: text, text: audio.npz}']) == 2
     error = capsys.readouterr().err
-    assert "--features: the key 'text' is given twice" in error
+    assert "the key 'text' is given twice in '--features'" in error
     assert error.count('\n') == 1
     assert not (own / 'own.h5').exists()
 

@@ -230,13 +230,13 @@ def test_roles_that_were_chosen(folder):
 
 def test_roles_that_nobody_can_tell(folder):
     write(folder / '5.csd', 'OpenFace_2', {'v': (VALUES, TIMES)})
-    message = "the visual is one file, .*--visual 'FACET 4.2' or --visual 'OpenFace_2'"
+    message = "the visual is one file, .*`visual='FACET 4.2'` or `visual='OpenFace_2'`"
     with pytest.raises(InputError, match=message):
         find_roles([folder], NOTHING)
     other = write(folder / '6.csd', 'mine', {'v': (VALUES, TIMES)})
     with pytest.raises(InputError, match=r"root 'mine' of .*6.csd' is not known: say"):
         find_roles([other], NOTHING)
-    with pytest.raises(InputError, match=r"--audio is .* \(got 'none', the roots are"):
+    with pytest.raises(InputError, match=r"`audio=` is .* \(got 'none', the roots are"):
         find_roles([folder], {**NOTHING, 'audio': 'none'})
     (folder / 'empty').mkdir()
     with pytest.raises(InputError, match=r'has no .csd file'):

@@ -365,7 +365,7 @@ def test_counts_values_that_are_not_finite(recorded, make_store):
         if not recorded:
             del group['non_finite']
     with Store(store.path) as store:
-        message = r"'text' of .* holds 2 values .*`--clean zero`"
+        message = r"'text' of .* holds 2 values .*`clean='zero'`"
         with pytest.raises(InputError, match=message):
             StoreDataset(store)
         with pytest.raises(InputError, match=message):

@@ -174,7 +174,7 @@ def write(path, *, fitted=None, extractor='', num_samples=30, seed=0):
 
 
 def refused(run, data, output):
-    with pytest.raises(InputError, match=r"learned 'text' from .* --like"):
+    with pytest.raises(InputError, match=r"learned 'text' from .*`convert\(.*like="):
         predict(run, data, output)
 
 

@@ -116,7 +116,7 @@ def test_evaluate_tells_that_data_have_changed(finished, tmp_path, data):
     before = evaluate(run)['metrics']
     with h5py.File(changed, 'r+') as file:
         file['labels'][...] = 1 - file['labels'][()]
-    with pytest.raises(InputError, match=r'has changed.*--data'):
+    with pytest.raises(InputError, match=r'has changed.*`data=`'):
         evaluate(run)
     after = evaluate(run, data=changed)['metrics']
     wrong = before['hamming_loss']

@@ -3,15 +3,15 @@ from __future__ import annotations
 import inspect
 
 import pytest
-import yaml
 
-from hetero_mmer.cli.model_words import check_model_options, check_parsed, recipe_first
+from hetero_mmer.cli import main
+from hetero_mmer.cli.parts import Said, check_parsed, read_model, split_words
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import HHMPN
 from hetero_mmer.run.build import Facts, build_model
 from hetero_mmer.run.recipe import read_recipe, recipe_names
 from hetero_mmer.spec import UntrustedError, from_spec
-from hetero_mmer.training import train
+from hetero_mmer.training import MultilabelModule, train
 
 OPTIONS = list(inspect.signature(train).parameters)
 FLAGS = [f'--{name}' for name in OPTIONS]
@@ -22,7 +22,7 @@ def test_recipe_makes_its_model(name):
     recipe = read_recipe(name)
     model = build_model(recipe['model'], Facts({'text': 3, 'audio': 2}, 4, {}))
     assert model.in_channels == {'text': 3, 'audio': 2}
-    check_model_options(recipe['model']['class_path'], recipe['model']['init_args'])
+    assert read_model(recipe['model'], Said())
 
 
 def test_mosei_recipe_is_the_model_of_the_paper():
@@ -35,13 +35,20 @@ def test_mosei_recipe_is_the_model_of_the_paper():
     assert paper.items() <= recipe.items()
 
 
-def test_recipe_and_model_come_first():
-    words = ['--seed', '3', '--model.num_steps=2', '--model=HHMPN', '--recipe']
-    words = recipe_first([*words, 'hhmpn_mosei', '--data', 'x'])
-    assert words[0] == '--recipe'
-    assert yaml.safe_load(words[1]) == read_recipe('hhmpn_mosei')
-    assert words[2:4] == ['--model', 'hetero_mmer.models.HHMPN']
-    assert words[4:] == ['--seed', '3', '--model.num_steps=2', '--data', 'x']
+def test_what_is_typed_goes_before_the_recipe():
+    words = ['--seed', '3', '--model.num_steps=2', '--model.norm', 'true', '--data=x']
+    rest, typed = split_words(words)
+    assert rest == ['--seed', '3', '--data=x']
+    spec = read_recipe('hhmpn_mosei')['model']
+    for name in ({}, {'model': 'HHMPN'}, {'model': 'hetero_mmer.models.HHMPN'}):
+        found = read_model(spec, Said({**name, **typed}, 'r'))
+        args = found['init_args']
+        assert found['class_path'] == 'hetero_mmer.models.HHMPN'
+        assert (args['num_steps'], args['norm']) == (2, True)
+        changed = {'num_steps', 'norm'}
+        kept = {n: v for n, v in spec['init_args'].items() if n not in changed}
+        assert kept
+        assert kept.items() <= args.items()
 
 
 def test_model_may_be_a_name_alone(tmp_path):
@@ -72,7 +79,7 @@ def test_wrong_recipe_is_refused(text, message, tmp_path):
     path = tmp_path / 'mine.yaml'
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        recipe_first(['--recipe', str(path)])
+        read_model(read_recipe(path, trust=False).get('model'), Said({}, 'the recipe'))
 
 
 def recipe(f2l):
@@ -91,17 +98,17 @@ def recipe(f2l):
         'model: HHMPN\nmodalities: [{class_path: beside.Model}]',
     ],
 )
-def test_a_recipe_runs_nothing_beside_it(text, tmp_path, monkeypatch):
+def test_a_recipe_runs_nothing_beside_it(text, tmp_path, monkeypatch, capsys):
     (tmp_path / 'beside.py').write_text('raise RuntimeError("it ran")')
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / 'mine.yaml'
     path.write_text(text)
-    words = ['--recipe', str(path)]
     with pytest.raises(UntrustedError, match=r"the recipe .* run 'beside\.Model'"):
-        recipe_first(words)
-    with pytest.raises(UntrustedError):
         read_recipe(path)
     assert read_recipe(path, trust=True)
+    words = ['train', '--recipe', str(path), '--data', 'a.h5', '--out', 'run']
+    assert main(words) == 2
+    assert 'it ran' not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -131,11 +138,21 @@ def test_words_and_layers_in_a_recipe_are_no_danger(tmp_path):
 
 def test_what_was_parsed_is_judged_unless_it_was_typed():
     spec = {'class_path': 'HHMPN', 'init_args': {'f2l': {'class_path': 'no.Thing'}}}
-    for words in (['--data', 'Thing'], ['--model', 'HHMPN', '--seed', 'Thing']):
+    for typed in ({}, {'model': 'HHMPN'}):
         with pytest.raises(UntrustedError, match=r"'r' would run 'no\.Thing'"):
-            check_parsed(spec, words, "'r'")
-    for words in (['--model.f2l', 'Thing'], ['--model.f2l=no.Thing']):
-        check_parsed(spec, words, 'a recipe')
+            check_parsed(spec, Said(typed, "'r'"))
+    for text in ('Thing', 'no.Thing'):
+        check_parsed(spec, Said({'model.f2l': text}, 'a recipe'))
+
+
+def test_arguments_of_a_recipe_are_not_trusted_for_what_is_typed():
+    """A typed name of the same class keeps them; a bare name still brings in none."""
+    args = {'f2l': 'MultilabelModule', 'hidden_channels': '8'}
+    spec = {'class_path': 'HHMPN', 'init_args': args}
+    assert MultilabelModule.__name__ == args['f2l']  # Which jsonargparse would find.
+    for typed in ({}, {'model': 'HHMPN'}, {'model.num_steps': '1'}):
+        with pytest.raises(UntrustedError, match=r"'r' would run .*\.MultilabelModule"):
+            read_model(spec, Said(typed, "'r'"))
 
 
 def test_unknown_recipe_names_the_nearest():

@@ -296,7 +296,7 @@ DIRTY = [
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"'text' has 4 .* 3 of 3 .*--clean zero"):
+    with pytest.raises(InputError, match=r"'text' has 4 .* 3 of 3 .*`clean='zero'`"):
         write(tmp_path / 'a.h5', DIRTY)
 
 

@@ -251,7 +251,7 @@ def test_resumed_run_equals_uninterrupted_one(
         with pytest.raises(KeyboardInterrupt):
             train(model, data, parts, **options)
     assert len(history(parts)) == when[0] if when[0] else not any(parts.glob('*.csv'))
-    with pytest.raises(InputError, match=r'has not finished; .* --resume'):
+    with pytest.raises(InputError, match=r'has not finished; `resume\(.*\)` goes on'):
         load_run(parts)
     result = resume(parts)
     assert result['metrics'] == pytest.approx(expected['metrics'], nan_ok=True, abs=0)
@@ -487,7 +487,7 @@ def test_bad_input_leaves_nothing(change, message, tmp_path, data, model, option
 
 def test_folder_that_holds_something_is_refused(tmp_path, data, model):
     (tmp_path / 'mine.txt').write_text('')
-    with pytest.raises(InputError, match=r'not empty.*--resume'):
+    with pytest.raises(InputError, match=r'not empty.*`resume\('):
         train(model, data, tmp_path)
     with pytest.raises(InputError, match='is a file'):
         train(model, data, tmp_path / 'mine.txt')
@@ -501,7 +501,7 @@ def test_features_that_are_not_finite_are_refused(value, tmp_path, data, model):
     with h5py.File(bad, 'r+') as file:
         file['features/audio/values'][:2, 0] = value
         del file['features/audio/non_finite']
-    with pytest.raises(InputError, match=r"'audio'.* 2 values.*`--clean zero`"):
+    with pytest.raises(InputError, match=r"'audio'.* 2 values.*`clean='zero'`"):
         train(model, bad, tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
 

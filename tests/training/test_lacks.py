@@ -294,7 +294,7 @@ def test_data_that_were_moved(
         assert (tmp_path / 'run' / same).read_bytes() == expected, same
     assert evaluate('run')['data'] == str(tmp_path / 'now.h5')
     os.rename('now.h5', 'later.h5')
-    with pytest.raises(InputError, match=r'now\.h5.* name them with `--data`'):
+    with pytest.raises(InputError, match=r'now\.h5.* name them with `data=`'):
         evaluate('run')
     assert (
         evaluate('run', data='later.h5')['metrics']

@@ -107,7 +107,7 @@ def test_metrics_are_of_the_known(hidden, data):
 def test_evaluate_scores_the_known(hidden, data):
     keep, result, folder, _ = hidden
     if not keep:
-        with pytest.raises(InputError, match='hetero-mmer predict') as error:
+        with pytest.raises(InputError, match=r'`predict\(') as error:
             evaluate(folder)
         assert '\n' not in str(error.value)
         return

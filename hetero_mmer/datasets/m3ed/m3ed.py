@@ -21,10 +21,10 @@ from hetero_mmer.datasets.m3ed.files import (
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, no_sample, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import Track, untracked
 
 Level = Literal['utterance', 'dialogue']
 
@@ -50,7 +50,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of M3ED's feature pickle.
 
@@ -72,7 +72,7 @@ def convert(
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless clean is given, and samples
             that would be dropped.
-        progress: Show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For files that cannot be read, or contradict each other.
@@ -111,7 +111,7 @@ def convert(
     splits: list[str] = []
     total = len(dialogues)
     with writer:
-        for dialogue in track(dialogues, 'Converting', total=total, progress=progress):
+        for dialogue in track(dialogues, 'Converting', total=total):
             for utterance, reason in dialogue.left_out.items():
                 writer.drop(utterance, reason)
             before = len(writer)

@@ -9,6 +9,7 @@ from hetero_mmer.features.dialogue import SpeakerCast, TimingScale
 from hetero_mmer.features.fitted import Fitted
 from hetero_mmer.features.text import HashedNgrams, SentenceVectors
 from hetero_mmer.store import Like
+from hetero_mmer.typing import Track
 
 _HASHED = 'hashed'
 
@@ -30,7 +31,7 @@ def new_encoders(
     encoder: str | None,
     text_channels: int | None,
     num_speakers: int | None,
-    progress: bool,
+    track: Track,
 ) -> Encoders:
     """Encoders that have learned nothing yet.
 
@@ -38,12 +39,12 @@ def new_encoders(
         encoder: ``hashed``, the default, or a model of sentence-transformers.
         text_channels: Width of what ``hashed`` makes, 256 by default.
         num_speakers: Speakers with a column of their own, 6 by default.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
     """
     return Encoders(
         HashedNgrams(256 if text_channels is None else text_channels)
         if encoder in (None, _HASHED)
-        else SentenceVectors(encoder, progress=progress),
+        else SentenceVectors(encoder, track=track),
         SpeakerCast(6 if num_speakers is None else num_speakers),
         TimingScale(),
     )
@@ -54,7 +55,7 @@ def encoders_like(
     encoder: str | None,
     text_channels: int | None,
     num_speakers: int | None,
-    progress: bool,
+    track: Track,
 ) -> Encoders:
     """The encoders that made the features of a store, or of a run's data.
 
@@ -63,12 +64,12 @@ def encoders_like(
         encoder: What was chosen, which is the same or nothing.
         text_channels: Likewise.
         num_speakers: Likewise.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: If it has no such encoders, or something else was chosen.
     """
-    text = _text(like, progress)
+    text = _text(like, track)
     timing = _of_kind(like, 'timing', TimingScale.name)
     speaker = _of_kind(like, 'speaker', SpeakerCast.name)
     has: dict[str, tuple[object, object]] = {
@@ -88,10 +89,10 @@ def encoders_like(
     return Encoders(text, SpeakerCast.of(speaker), TimingScale.of(timing))
 
 
-def _text(like: Like, progress: bool) -> HashedNgrams | SentenceVectors:
+def _text(like: Like, track: Track) -> HashedNgrams | SentenceVectors:
     fitted = like.encoder('text')
     if fitted.encoder == SentenceVectors.name:
-        return SentenceVectors.of(fitted, progress=progress)
+        return SentenceVectors.of(fitted, track=track)
     return HashedNgrams.of(_of_kind(like, 'text', HashedNgrams.name))
 
 

@@ -37,11 +37,11 @@ from hetero_mmer.files.input import Source, existing
 from hetero_mmer.io.download import download
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.split_names import split_of
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.items import as_name
+from hetero_mmer.typing import Track, untracked
 
 NUM_DIALOGUES: Final = 1432
 MODALITIES: Final = ('text', 'speaker', 'timing')
@@ -86,7 +86,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of MELD's ``train_sent_emo.csv``, ``dev_...`` and ``test_...``.
 
@@ -110,7 +110,7 @@ def convert(
             used instead of fitting others.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse repeated utterances and values that are not finite.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For files that are not MELD's, and an encoder that is not there or
@@ -120,7 +120,7 @@ def convert(
     paths = find_files(sources, new=pattern is not None)
     rows, num_repeated = read_utterances(paths, strict=strict, new=pattern is not None)
     choose = new_encoders if pattern is None else partial(encoders_like, pattern)
-    encoders = choose(encoder, text_channels, num_speakers, progress)
+    encoders = choose(encoder, text_channels, num_speakers, track)
     start, stop = seconds(rows)
     first = starts_dialogue(rows)
     num_words = np.array([len(row.text.split()) for row in rows])
@@ -164,9 +164,7 @@ def convert(
     dialogues = list(zip(begin, [*begin[1:], len(rows)], strict=True))
     spans = finite_spans(start, stop)
     with writer:
-        for a, b in track(
-            dialogues, 'Converting', total=len(dialogues), progress=progress
-        ):
+        for a, b in track(dialogues, 'Converting', total=len(dialogues)):
             writer.add(
                 sample_id(rows[a]),
                 {m: array[a:b] for m, array in arrays.items()},
@@ -194,21 +192,22 @@ def _labels(dialogue: Sequence[Utterance]) -> list[int]:
     return [emotion in present for emotion in EMOTIONS]
 
 
-def fetch(output: str | os.PathLike[str]) -> Store:
+def fetch(output: str | os.PathLike[str], *, track: Track = untracked) -> Store:
     """Downloads the annotations and writes their store.
 
     Args:
         output: The store to write; the files go to ``meld/`` beside it.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: If the files cannot be had.
     """
     folder = Path(output).parent / 'meld'
     paths = [
-        download(f'{URL}/{name}', folder / name, sha256=sha256, size=size)
+        download(f'{URL}/{name}', folder / name, sha256=sha256, size=size, track=track)
         for name, (size, sha256) in FILES.items()
     ]
-    return convert(paths, output)
+    return convert(paths, output, track=track)
 
 
 def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Path]:
@@ -233,7 +232,7 @@ def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Pat
                 raise InputError(
                     f"MELD's files are train_sent_emo.csv, dev_sent_emo.csv and "
                     f"test_sent_emo.csv (got '{path}'); dialogues of your own are "
-                    f'converted with --like STORE or RUN'
+                    f'converted with `like=STORE` or RUN'
                 )
             if part in found:
                 raise InputError(
@@ -244,7 +243,7 @@ def find_files(sources: Sequence[Source], *, new: bool = False) -> dict[str, Pat
         raise InputError(
             f'features are fitted on train_sent_emo.csv, which is not among the files '
             f'(got {[str(path) for path in found.values()]}): give it, too, or a store '
-            f"or run of MELD's with --like"
+            f"or run of MELD's with `like=`"
         )
     return {part: found[part] for part in sorted(found, key=_place)}
 

@@ -46,10 +46,10 @@ from hetero_mmer.io.csd_times import check_times
 from hetero_mmer.io.folds import read_folds
 from hetero_mmer.io.hashes import hash_beside
 from hetero_mmer.io.ids import Match, match
-from hetero_mmer.io.track import track
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.split import split_groups
+from hetero_mmer.typing import Track, untracked
 
 SDK: Final = 'https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK'
 ADDRESSES: Final = 'mmsdk/mmdatasdk/dataset/standard_datasets/CMU_MOSEI'
@@ -89,7 +89,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of CMU-MOSEI's ``.csd`` files, one sample per labelled segment.
 
@@ -128,7 +128,7 @@ def convert(
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given, and
             segments that would be dropped.
-        progress: Whether to show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For files that cannot be read, or options that contradict each
@@ -223,9 +223,9 @@ def convert(
                 split_of = _drawn(label_file.videos, files, seed)
                 writer.note(
                     f'the videos were split at random with seed {seed}; the official '
-                    f'folds are given with --folds'
+                    f'folds are given with `folds=`'
                 )
-            _add_videos(segments, kind, label_file, files, split_of, found, progress)
+            _add_videos(segments, kind, label_file, files, split_of, found, track)
             segments.finish()
             writer.note(name_counts(segments.splits, mosei_facts.KNOWN_COUNTS))
             for sentence in unused:
@@ -263,11 +263,11 @@ def _add_videos(
     files: Mapping[str, CsdFile],
     split_of: Mapping[str, str],
     found: Mapping[str, Match],
-    progress: bool,
+    track: Track,
 ) -> None:
     """One video after the other, in the order of the label file."""
     videos = label_file.videos
-    for video in track(videos, 'Converting', total=len(videos), progress=progress):
+    for video in track(videos, 'Converting', total=len(videos)):
         rows = read_segments(label_file, video)
         lacking = [m for m, file in files.items() if video not in file]
         if not len(rows.numbers):

@@ -60,15 +60,15 @@ def find_roles(
         if not role and path in listed:
             raise InputError(
                 f"the root '{root}' of '{path}' is not known: say what it is with "
-                f"{', '.join(f'--{name}' for name in ROLES)} '{root}'"
+                f"{', '.join(f'`{name}=`' for name in ROLES)} '{root}'"
             )
         if not role or chosen.get(role) is not None:
             unused.append(f"'{path}' (root '{root}') is not used")
         elif role in found:
             raise InputError(
                 f"the {role} is one file, but '{found[role]}' and '{path}' could both "
-                f"be it: choose one with --{role} '{roots[found[role]]}' or "
-                f"--{role} '{root}'"
+                f'be it: choose one with '
+                f'`{role}={roots[found[role]]!r}` or `{role}={root!r}`'
             )
         else:
             found[role] = path
@@ -96,7 +96,7 @@ def _chosen(role: str, value: str, roots: Mapping[Path, str]) -> Path:
     ]
     if len(paths) != 1:
         raise InputError(
-            f"--{role} is a file or the root of one (got '{value}', the roots are "
+            f"`{role}=` is a file or the root of one (got '{value}', the roots are "
             f'{sorted(roots.values())})'
         )
     return paths[0]

@@ -24,11 +24,11 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.features.padding import Padding
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, Store, StoreWriter
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
+from hetero_mmer.typing import Track
 
 
 class Clip(NamedTuple):
@@ -54,7 +54,7 @@ def write_joined(
     sentiment: Mapping[str, NDArray[np.float64]],
     clean: Clean | None,
     strict: bool,
-    progress: bool,
+    track: Track,
     like: Like | None,
     notes: Sequence[str],
     positive_above: float | None = None,
@@ -77,7 +77,7 @@ def write_joined(
         clean: What replaces values that are not finite.
         strict: Whether to refuse the first sample that would be dropped, and labels
             whose sentiment is another one than that of the features.
-        progress: Whether to show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
         like: What samples have to be like.
         notes: Where labels come from, and what else a reader should know.
         positive_above: The intensity above which an emotion is present; by default 0,
@@ -96,7 +96,7 @@ def write_joined(
     scored = table is not None and bool(table.by_clip or table.by_time)
     if positive_above is not None and not scored:
         raise InputError(
-            f"'positive_above' is for the intensities of a file of '--labels' (got "
+            f"'positive_above' is for the intensities of a file of `labels=` (got "
             f'{positive_above:g}, but no file)'
         )
     above = choose_above(positive_above, like, 0)
@@ -123,9 +123,7 @@ def write_joined(
     scores: list[tuple[float, float]] = []
     seen: set[str] = set()
     with writer:
-        for split, i in track(
-            each_row(parts), 'Converting', total=total, progress=progress
-        ):
+        for split, i in track(each_row(parts), 'Converting', total=total):
             clip = clips[split][i]
             features = padding.items(split, parts[split], i)
             is_known = table is not None and not (why_unknown and split == 'test')

@@ -327,7 +327,7 @@ def choose_emotions(
     if {label_name(name) for name in columns} >= set(LABEL_NAMES):
         note = (
             f"columns of '{path}' that are no label: {', '.join(others)}; with "
-            f'--emotions they can be'
+            f'`emotions=` they can be'
         )
         return [name for name in columns if name not in others], (note,)
     return list(columns), (unknown_labels(others, 'emotions'),)
@@ -407,7 +407,7 @@ def _score(text: str, column: str, where: str, emotions: Sequence[str] | None) -
     except InputError as error:
         if emotions is not None:
             raise
-        hint = f"; if '{column}' is no emotion, say which are with --emotions"
+        hint = f"; if '{column}' is no emotion, say which are with `emotions=`"
         raise InputError(f'{error}{hint}') from None
 
 

@@ -29,6 +29,7 @@ from hetero_mmer.files.input import Source
 from hetero_mmer.io.pickle.load import load_pickle
 from hetero_mmer.store import Store, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import Track, untracked
 
 _KEYS: Final = {'text': 'text', 'visual': 'vision', 'audio': 'audio'}
 _NO_NOTE: Final = 'the file has no emotions, and none were given'
@@ -47,7 +48,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of a pickle of MMSA or MMSA-FET, aligned or not.
 
@@ -75,7 +76,7 @@ def convert(
         strict: Refuse dropped samples, labels whose sentiment is not that of the
             features, parts that are no split and, unless ``clean`` is given, values
             that are not finite.
-        progress: Show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
@@ -84,15 +85,15 @@ def convert(
     path = only_source(sources, 'an aligned_50.pkl or unaligned_50.pkl of MMSA')
     if labels is None and pattern is None:
         raise InputError(
-            f"'{path}' has no emotions: give '--labels' with a CSV of 'video_id', "
+            f"'{path}' has no emotions: give `labels=` with a CSV of 'video_id', "
             f"'clip_id' and one column per emotion, or with the SDK's All Labels .csd "
-            f"and '--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
+            f"and `clips=` with a CSV of 'video_id', 'clip_id', 'start', 'end'"
         )
     table = None if labels is None else read_labels(labels, clips, emotions)
     if table is not None and not table.by_clip and not table.times:
         raise InputError(
             f"labels in '{labels}' are by time and samples of '{path}' by clip: give "
-            f"'--clips' with a CSV of 'video_id', 'clip_id', 'start', 'end'"
+            f"`clips=` with a CSV of 'video_id', 'clip_id', 'start', 'end'"
         )
     data = load_pickle(path)
     parts = take_arrays(data, _KEYS, path)
@@ -117,7 +118,7 @@ def convert(
         sentiment=sentiment,
         clean=default_clean(clean, strict, pattern),
         strict=strict,
-        progress=progress,
+        track=track,
         like=pattern,
         positive_above=positive_above,
         notes=[_NO_NOTE if table is None else table.note(), *notes, *others],

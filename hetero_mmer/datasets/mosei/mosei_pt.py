@@ -30,11 +30,11 @@ from hetero_mmer.features.padding import find_padding
 from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.pickle.load import load_torch
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
+from hetero_mmer.typing import Track, untracked
 
 _KEYS: Final = {'text': 'src-text', 'visual': 'src-visual', 'audio': 'src-audio'}
 
@@ -52,7 +52,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of a ``train_valid_test.pt``.
 
@@ -70,7 +70,7 @@ def convert(
         like: A store, or a run, whose modalities and labels these samples have to have.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless ``clean`` is given.
-        progress: Show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
@@ -126,7 +126,7 @@ def convert(
     splits = [split for split, y in targets.items() for _ in y]
     rows = each_row(parts)
     with writer:
-        for split, i in track(rows, 'Converting', total=len(splits), progress=progress):
+        for split, i in track(rows, 'Converting', total=len(splits)):
             features = padding.items(split, parts[split], i)
             sample_id = f'{split}-{i:05d}'
             if not any(map(len, features.values())):
@@ -220,7 +220,7 @@ def _entries(
         raise InputError(
             f"targets of '{path}' are vectors of zeros and ones, but nothing says "
             f"whether in the order of its ids ({', '.join(labels)}) or the SDK's "
-            f'({", ".join(mosei_facts.LABEL_NAMES)}): say it with --vector_order'
+            f'({", ".join(mosei_facts.LABEL_NAMES)}): say it with `vector_order=`'
         )
     return list(labels)
 

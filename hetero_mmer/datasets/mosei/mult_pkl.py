@@ -29,6 +29,7 @@ from hetero_mmer.files.input import Source
 from hetero_mmer.io.pickle.load import load_pickle
 from hetero_mmer.store import Store, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import Track, untracked
 
 #: What the four labels of MulT's IEMOCAP are, in the order of its evaluation.
 IEMOCAP: Final = ('neutral', 'happiness', 'sadness', 'anger')
@@ -52,7 +53,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of a MulT pickle, aligned or not.
 
@@ -78,7 +79,7 @@ def convert(
         strict: Refuse dropped samples, labels whose sentiment is not that of the
             features, parts that are no split and, unless ``clean`` is given, values
             that are not finite.
-        progress: Show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
@@ -98,7 +99,7 @@ def convert(
     others = unread_parts(data, _KEYS.values(), path, strict=strict)
     if labels is None and emotions is not None:
         raise InputError(
-            f"'emotions' are columns of the file of '--labels' (got {emotions}, but no "
+            f"'emotions' are columns of the file of `labels=` (got {emotions}, but no "
             f'file)'
         )
     own = labels is None and any(_has_emotions(data[split]) for split in parts)
@@ -111,7 +112,7 @@ def convert(
         table = None
     if table is None and pattern is None:
         raise InputError(
-            f"'{path}' has no emotions: give '--labels' with the SDK's All Labels "
+            f"'{path}' has no emotions: give `labels=` with the SDK's All Labels "
             f".csd, or a CSV of 'video_id', 'start', 'end' and one column per emotion"
         )
     clips: dict[str, list[Clip]] = {}
@@ -136,7 +137,7 @@ def convert(
         sentiment=sentiment,
         clean=default_clean(clean, strict, pattern),
         strict=strict,
-        progress=progress,
+        track=track,
         like=pattern,
         positive_above=positive_above,
         notes=[

@@ -156,7 +156,7 @@ def _neither(
     if all(t.dtype.kind in 'biuf' and t.size == len(place) for _, _, t in every):
         hint = (
             '; if targets are vectors of intensities, say above which number a label '
-            'is present, such as with --positive_above 0'
+            'is present, such as with `positive_above=0`'
         )
     if mostly_vectors:
         return InputError(

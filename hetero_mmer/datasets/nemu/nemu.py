@@ -39,10 +39,10 @@ from hetero_mmer.files.input import Source
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.pickle.load import load_joblib, load_torch
 from hetero_mmer.io.split_names import find_parts
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN, Kind
 from hetero_mmer.store import ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
+from hetero_mmer.typing import Track, untracked
 
 HOME: Final = 'https://github.com/MANLP-suda/Data-set'
 #: As it is called there.
@@ -100,7 +100,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of NEMu's joblib file, pickle, or torch file.
 
@@ -117,7 +117,7 @@ def convert(
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse values that are not finite, unless clean is given, and samples
             that would be dropped.
-        progress: Show a progress bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a file that cannot be read, or is laid out in another way.
@@ -162,7 +162,7 @@ def convert(
     )
     total = len(songs)
     with writer:
-        for song in track(songs, 'Converting', total=total, progress=progress):
+        for song in track(songs, 'Converting', total=total):
             features = {m: song.read(m, readers[m]) for m in song.items}
             labels = _labels(song, place)
             if not any(map(len, features.values())):

@@ -34,11 +34,11 @@ from hetero_mmer.io.arff_labels import (
 )
 from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.split_names import split_of, split_words
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import Clean
 from hetero_mmer.store.split import stratified_split
+from hetero_mmer.typing import Track, untracked
 
 ENCODER: Final = 'arff-columns-1'
 SHARES: Final = {'train': 0.7, 'valid': 0.1, 'test': 0.2}
@@ -68,7 +68,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of ARFF files as Mulan, MEKA and OpenML have them.
 
@@ -102,7 +102,7 @@ def convert(
         clean: What replaces values that are unknown, ``?``, or not finite, zero by
             default.
         strict: Refuse samples with an unknown label and values that are not finite.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a mistake in a file, with its place, or files that differ.
@@ -115,7 +115,7 @@ def convert(
     for other in headers[1:]:
         check_same(first, other)
     found = _labels(first, labels, pattern)
-    ignored = {i for name in ignore or () for i in matching(first, name, '--ignore')}
+    ignored = {i for name in ignore or () for i in matching(first, name, '`ignore=`')}
     id_name, notes = _id_name(first, ids, found.names, ignored)
     taken = {first.places[name] for name in (*found.names, *filter(None, [id_name]))}
     columns = _columns(first, features, taken | ignored, pattern)
@@ -153,7 +153,6 @@ def convert(
             _features(headers, readers),
             'Converting',
             total=len(split),
-            progress=progress,
         )
         for i, sample in enumerate(rows):
             y = samples.labels[i]
@@ -225,7 +224,7 @@ def _id_name(
 ) -> tuple[str | None, list[str]]:
     """The attribute that says the ids, and what is to be told of it."""
     if chosen is not None:
-        check_attributes(header, [chosen], 'for --ids')
+        check_attributes(header, [chosen], 'for `ids=`')
         if chosen in labels:
             raise InputError(f"'{chosen}' is a label, so it cannot say the ids")
         return chosen, []
@@ -235,7 +234,7 @@ def _id_name(
         return None, []
     return found[0], [
         f"the attribute '{found[0]}' is taken as the samples' ids; if it is none, "
-        f"leave it out with --ignore '[{found[0]}]'"
+        f'leave it out with `ignore=[{found[0]!r}]`'
     ]
 
 
@@ -395,7 +394,7 @@ def _check_room(output: Path, num_values: int) -> None:
         raise InputError(
             f'the store needs {needed / 1e9:.1f} GB, as it holds the zeros of sparse '
             f"rows, too, but '{folder}' has {free / 1e9:.1f} GB left: leave out "
-            f'attributes with --ignore or --features'
+            f'attributes with `ignore=` or `features=`'
         )
 
 
@@ -427,7 +426,7 @@ def _like_labels(
         yield (
             f'WARNING: features that lie beside the labels and have the same values: '
             f'{", ".join(more[:5])}{rest}; if they are labels, too, name them with '
-            '--labels, or leave them out with --ignore'
+            '`labels=`, or leave them out with `ignore=`'
         )
 
 

@@ -228,8 +228,8 @@ def _other_split(
         return None
     raise InputError(
         f"'{maybe[0]}' of '{path}' may say the split (got '{filled[maybe[0]][0]}'): "
-        f"call it 'split', with train, valid and test, or leave it out with --ignore "
-        f"'[{maybe[0]}]'"
+        f"call it 'split', with train, valid and test, or leave it out with "
+        f'`ignore=[{maybe[0]!r}]`'
     )
 
 
@@ -315,19 +315,19 @@ def _refuse_flags(columns: Sequence[str], table: Table, path: Path) -> None:
     marks = {c: m for c, m in marks.items() if None not in m and any(m)}
     if not marks:
         return
-    names, first = ', '.join(marks), next(iter(marks))
+    ignored, first = [*marks], next(iter(marks))
     splits = [_flagged(name) for name in marks]
     one_each = all(row.count(1) == 1 for row in zip(*marks.values(), strict=True))
     if one_each and len(set(splits) & set(_NAMES)) == len(marks) > 1:
         raise InputError(
             f"{' and '.join(map(repr, marks))} of '{path}' mark the split of each row: "
             f"write it into one column 'split' instead, with train, valid and test, or "
-            f"leave them out with --ignore '[{names}]'"
+            f'leave them out with `ignore={ignored}`'
         )
     raise InputError(
         f"'{first}' of '{path}' may mark the samples of a split: write it into one "
         f"column 'split' instead, with train, valid and test, or leave it out with "
-        f"--ignore '[{names}]'; if it is a label, choose the labels with --labels"
+        f'`ignore={ignored}`; if it is a label, choose the labels with `labels=`'
     )
 
 
@@ -370,13 +370,13 @@ def _label_names(
 def _taken(name: str, role: str) -> str:
     return (
         f"the column '{name}' is taken as '{role}'; if it is none, leave it out with "
-        f"--ignore '[{name}]'"
+        f'`ignore=[{name!r}]`'
     )
 
 
 def _several(names: Sequence[str], role: str, path: Path) -> InputError:
     return InputError(
         f"one column is the {role}, but {' and '.join(map(repr, names))} of '{path}' "
-        f"may be it: call one of them '{role}' and leave the others out with --ignore "
-        f"'[{names[-1]}]'"
+        f"may be it: call one of them '{role}' and leave the others out with "
+        f'`ignore=[{names[-1]!r}]`'
     )

@@ -22,12 +22,12 @@ from hetero_mmer.io.hashes import sha256_of
 from hetero_mmer.io.ids import match
 from hetero_mmer.io.inside import can_be_a_file
 from hetero_mmer.io.split_names import one_spelling, split_of
-from hetero_mmer.io.track import track
 from hetero_mmer.schema import UNKNOWN, Kind
 from hetero_mmer.store import Like, ModalitySpec, Store, StoreWriter, read_like
 from hetero_mmer.store.format import SPLITS, Clean
 from hetero_mmer.store.like import POSITIVE_ABOVE
 from hetero_mmer.store.split import split_groups
+from hetero_mmer.typing import Track, untracked
 
 
 def convert(
@@ -43,7 +43,7 @@ def convert(
     like: str | Path | None = None,
     clean: Clean | None = None,
     strict: bool = False,
-    progress: bool = False,
+    track: Track = untracked,
 ) -> Store:
     """Writes the store of your own data: a table, and arrays for each modality.
 
@@ -78,7 +78,7 @@ def convert(
             kinds are taken from it, and columns of labels may be absent.
         clean: What replaces values that are not finite, zero by default.
         strict: Refuse samples without any array and values that are not finite.
-        progress: Whether to show a bar.
+        track: Tells how it goes on; see :class:`~hetero_mmer.typing.Track`.
 
     Raises:
         InputError: For a mistake in the table or an array, with its place.
@@ -114,7 +114,7 @@ def convert(
     if not features:
         raise InputError(
             "'features' says for each modality where its arrays lie (got none), such "
-            "as --features '{text: features/text, audio: audio.npz}'"
+            "as `features={'text': 'features/text', 'audio': 'audio.npz'}`"
         )
     known = {} if pattern is None else pattern.specs
     widths = {name: spec.channels for name, spec in known.items()}
@@ -176,7 +176,7 @@ def convert(
             like=pattern,
         )
         stack.enter_context(writer)
-        rows = track(range(len(ids)), 'Converting', total=len(ids), progress=progress)
+        rows = track(range(len(ids)), 'Converting', total=len(ids))
         for i in rows:
             sample = {name: arrays.read(ids[i]) for name, arrays in modalities.items()}
             if all(array is None for array in sample.values()):

@@ -180,7 +180,7 @@ def test_columns_that_are_no_emotion_are_left_out_of_moseis(write):
     table = read_labels(write(EXTRA))
     assert len(table.names) == 6
     assert table.of_clip('a', '1', 0)[1:].tolist() == [1, 0, 0, 0, 0, 0]
-    assert 'no label: duration, fold, by; with --emotions' in table.notes[0]
+    assert 'no label: duration, fold, by; with `emotions=`' in table.notes[0]
     more = read_labels(write(EXTRA.replace('fold', 'calm')))
     assert more.names[6:] == ('calm',)
     assert more.of_clip('a', '1', 0)[1:].tolist() == [1, 0, 0, 0, 0, 0, 3]
@@ -192,7 +192,7 @@ def test_other_labels_are_taken_and_told(write):
     assert table.notes[0].startswith(
         'WARNING: these labels are no emotion that we know'
     )
-    assert 'wut, zorn; say which columns are labels with --emotions' in table.notes[0]
+    assert 'wut, zorn; say which columns are labels with `emotions=`' in table.notes[0]
     assert not read_labels(write('video_id,clip_id,happy\na,1,0\n')).notes
 
 

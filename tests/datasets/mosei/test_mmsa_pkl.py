@@ -131,7 +131,7 @@ def test_labels_by_time(tmp_path):
     store = convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', labels=csd, clips=table)
     assert_holds(store, truth)
     assert set(store.raw_sha256) == {'a.pkl', 'All_Labels.csd', 'clips.csv'}
-    with pytest.raises(InputError, match=r"by time and samples of .* give '--clips'"):
+    with pytest.raises(InputError, match=r'by time and samples of .* give `clips=`'):
         convert([tmp_path / 'a.pkl'], tmp_path / 'b.h5', labels=csd)
 
 
@@ -203,7 +203,7 @@ def test_the_command(tmp_path, capsys):
     table, out = write_csv(tmp_path / 'l.csv', labels), str(tmp_path / 'a.h5')
     words = ['data', 'convert', 'mmsa-pkl', str(tmp_path / 'a.pkl'), '--output', out]
     assert main(words) == 2
-    assert "has no emotions: give '--labels' with a CSV" in capsys.readouterr().err
+    assert 'has no emotions: give --labels with a CSV' in capsys.readouterr().err
     assert main([*words, '--labels', table]) == 0
     assert_holds(Store(out), truth)
 

@@ -287,7 +287,7 @@ def test_targets_may_be_vectors(order, first, form, tmp_path):
     torch.save(data, tmp_path / 'a.pt')
     is_ours = order == ORDERS['the SDK']
     if not is_ours:
-        with pytest.raises(InputError, match='say it with --vector_order'):
+        with pytest.raises(InputError, match='say it with `vector_order=`'):
             convert([tmp_path / 'a.pt'], tmp_path / 'a.h5')
     for chosen in (order, [OURS.get(name, name) for name in order]):
         store = convert([tmp_path / 'a.pt'], tmp_path / 'a.h5', vector_order=chosen)

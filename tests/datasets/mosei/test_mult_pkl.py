@@ -211,7 +211,7 @@ def test_the_command(tmp_path, capsys):
     csd = write_csd(tmp_path / 'l.csd', labels)
     words = ['data', 'convert', 'mult-pkl', path, '--output', out]
     assert main(words) == 2
-    assert "give '--labels' with the SDK's All Labels .csd" in capsys.readouterr().err
+    assert "give --labels with the SDK's All Labels .csd" in capsys.readouterr().err
     assert not os.path.exists(out)
     assert main([*words, '--labels', csd, '--tolerance', '0.002']) == 0
     assert '8 train, 3 valid and 4 test samples' in capsys.readouterr().out
@@ -257,7 +257,7 @@ def test_nothing_runs(tmp_path):
 def test_emotions_need_a_file(tmp_path):
     data, labels, _ = fake()
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(data))
-    with pytest.raises(InputError, match="'emotions' are columns of the file of '--la"):
+    with pytest.raises(InputError, match="'emotions' are columns of the file of `la"):
         convert([tmp_path / 'a.pkl'], tmp_path / 'a.h5', emotions=['fear'])
     csd = write_csd(tmp_path / 'l.csd', labels)
     store = convert(

@@ -227,7 +227,7 @@ def test_labels_are_in_the_order_that_is_given(toy, path, tmp_path):
 @pytest.mark.parametrize(
     ('labels', 'message'),
     [
-        (None, r'nothing says which attributes .*labels\.xml.*--labels=-6'),
+        (None, r'nothing says which attributes .*labels\.xml.*`labels=-6`'),
         (0, r'from 1 to 9, or negative .*got 0'),
         (10, 'got 10'),
         (-10, 'got -10'),
@@ -289,7 +289,7 @@ def test_modalities(toy, path, tmp_path):
 @pytest.mark.parametrize(
     ('chosen', 'message'),
     [
-        ({'a': 'y*'}, "--features: .* has no attribute 'y*'"),
+        ({'a': 'y*'}, "`features=`: .* has no attribute 'y*'"),
         ({'a': 'X0'}, "did you mean 'x0'"),
         ({'a': 'x3..x1'}, "'x1' comes before 'x3'"),
         ({'a': 'joy'}, "'a' has no feature"),
@@ -417,7 +417,9 @@ def test_unknown_features_are_cleaned(toy, path, tmp_path, refused):
         return {**cells, 'x0': '?', 'colour': '?'} if i == 3 else cells
 
     toy.write(path, change=change)
-    refused(r"'features' has 4 that are not.*--clean", [path], labels=-3, strict=True)
+    refused(
+        r"'features' has 4 that are not.*`clean='zero'`", [path], labels=-3, strict=True
+    )
     store = convert([path], tmp_path / 'a.h5', labels=-3)
     expected = toy.expected()
     expected[3, [0, 5, 6, 7]] = 0
@@ -550,7 +552,7 @@ def test_columns_of_one_name(path, refused):
     path.write_text(
         '@attribute a {x,y,z}\n@attribute a=x real\n@attribute b {0,1}\n@data\n'
     )
-    refused(r"two would be 'a=x': leave out .*--ignore '\[a=x\]'", [path], labels=['b'])
+    refused(r"two would be 'a=x': leave out .*`ignore=\['a=x'\]`", [path], labels=['b'])
 
 
 def test_no_rows(path, refused):

@@ -102,7 +102,7 @@ def test_zeros_and_ones_under_video():
         ({'ID': CLIPS}, "id, but 'id' and 'ID'"),
         ({'phase': SPLIT, 'part': SPLIT[::-1]}, "split, but 'phase' and 'part'"),
         ({'video': VIDEO, 'dialogue': VIDEO}, "group, but 'video' and 'dialogue'"),
-        ({'fold': FOLD}, r"'fold' .* may say the split .got '0'.*--ignore '\[fold\]'"),
+        ({'fold': FOLD}, r"'fold' .* may say the split .got '0'.*`ignore=\['fold'\]`"),
         ({'Set': JOY}, "'Set' .* may say the split"),
         ({'set': [*SPLIT[:-1], 'x']}, "'set' .* may say the split"),
         ({'phase': ['test'] * 12}, "'phase' .* may say the split .got 'test'"),
@@ -220,9 +220,7 @@ TRAIN, VALID, TEST = (
 @pytest.mark.parametrize('labels', [None, ['joy']])
 def test_marks_of_a_split_are_never_passed_by(name, labels):
     columns = {'id': CLIPS, name: MARKS, 'joy': JOY}
-    message = (
-        rf"'{re.escape(name)}' of 'a.csv' may mark .*--ignore '\[{re.escape(name)}"
-    )
+    message = rf"'{re.escape(name)}' of 'a.csv' may mark .*`ignore=\['{re.escape(name)}"
     refused(message, columns, labels=labels)
     for form in (('True', 'FALSE'), ('1.0', '0.0'), ('x', ''), ('Yes', 'no')):
         cells = [form[0] if cell == '1' else form[1] for cell in MARKS]

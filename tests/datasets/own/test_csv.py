@@ -227,7 +227,7 @@ def test_labels_that_are_no_columns(data, name):
 
 
 def test_mistakes_in_the_options(data):
-    data.refused('lie .got none.*--features', features=None)
+    data.refused(r'lie .got none.*`features=\{', features=None)
     data.refused('lie .got none', features={})
     data.refused(r"are of .*'text', 'audio'.*'vidio'", kinds={'vidio': 'set'})
     data.refused("there is no file or folder 'none'", features={'text': 'none'})
@@ -359,14 +359,14 @@ def test_the_command(data, capsys):
     [
         ([], "'features' says for each modality"),
         (['--features', 'text'], '--features'),
-        (['--features', '{text: [1]}'], "--features expects str or null (got '[1]')"),
+        (['--features', '{text: [1]}'], "'--features.text' is text (got [1])"),
         (['--features', '{text: t}', '--kinds', '{text: list}'], "(got 'list')"),
         (
             ['--features', '{text t}'],
-            "expects '{NAME: VALUE}' (got '{'text t': None}')",
+            "'--features' is '{NAME: VALUE}' or null (got '{text t}')",
         ),
-        (['--features', 'text=t'], "expects '{NAME: VALUE}' or null (got 'text=t')"),
-        (['--labels', 'joy,fear'], "expects '[NAME, NAME]' or null (got 'joy,fear')"),
+        (['--features', 'text=t'], "'{NAME: VALUE}' or null (got 'text=t')"),
+        (['--labels', 'joy,fear'], "is '[ITEM, ITEM]' or null (got 'joy,fear')"),
         (['--feature', '{text: t}'], "did you mean '--features'"),
     ],
 )

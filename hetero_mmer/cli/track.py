@@ -20,24 +20,23 @@ NOW_AND_THEN: Final = 30.0
 
 
 def track(
-    items: Iterable[T], description: str, *, total: int | None, progress: bool
+    items: Iterable[T], description: str, total: int | None = None
 ) -> Iterator[T]:
-    """Items one by one, telling on stderr how it goes if wanted.
+    """Items one by one; shows a bar on a terminal, elsewhere a line now and then.
 
     Args:
         items: What to go through.
         description: What is done with them.
         total: How many there are.
-        progress: Whether to show a bar on a terminal, elsewhere a line now and then.
     """
     console = Console(stderr=True)
     text = visible(description)
-    if progress and console.is_terminal:
+    if console.is_terminal:
         yield from rich_track(items, escape(text), total=total, console=console)
         return
     last = time.monotonic()
     for i, item in enumerate(items):
-        if progress and time.monotonic() - last >= NOW_AND_THEN:
+        if time.monotonic() - last >= NOW_AND_THEN:
             last = time.monotonic()
             sys.stderr.write(f'{text}: {i}{f" of {total}" if total else ""}\n')
             sys.stderr.flush()
