@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, Union, get_args
 
 from hetero_mmer import models
-from hetero_mmer.cli.parser import (
-    Parser,
+from hetero_mmer.cli.parser import Parser
+from hetero_mmer.cli.values import (
     alternatives,
     hints_of,
     is_class_kind,
@@ -173,7 +173,8 @@ def read_class(
         UntrustedError: If a file names code that it may not run.
     """
     spec: Any = {'class_path': value} if isinstance(value, str) else value
-    check_plain(spec, PlainSpec, f"'--{name}'" if typed else said.where)
+    where, key = _place(name, said, typed)
+    check_plain(spec, PlainSpec, where or f"'{key}'")
     target = located(name, spec['class_path'], said, typed=typed)
     own = given = spec.get('init_args') or {}
     if before and located(name, before['class_path'], said, typed=False) is target:
@@ -190,9 +191,12 @@ def read_class(
             said,
             typed=typed and argument in own,
         )
-    return _completed(
-        name, kind, {'class_path': import_path(target), 'init_args': found}
-    )
+    whole = {'class_path': import_path(target), 'init_args': found}
+    try:
+        return _completed(kind, whole)
+    except ValueError as error:
+        what = f"{place(key, where)} cannot be '{spec['class_path']}'"
+        raise InputError(f'{what} ({error})') from error
 
 
 def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) -> Any:
@@ -270,8 +274,12 @@ def class_help(name: str, path: str) -> Parser:
 
     target = locate(path, trust=True)
     parameters = inspect.signature(target).parameters
-    needed = [p for p in parameters.values() if p.default is p.empty]
-    known = choices_of(target, 2 if name == 'model' else len(needed))
+    given = [
+        p
+        for p in parameters.values()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    known = choices_of(target, 2 if name == 'model' else len(given))
     parser = Parser(train, f'--{name} {path}')
     parser.options_of(target, skip={*parameters} - {*known}, prefix=f'{name}.')
     return parser
@@ -320,20 +328,19 @@ def _by_last_name(kind: Any, name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _completed(name: str, kind: Any, spec: Any) -> Spec:
+def _completed(kind: Any, spec: Spec) -> Spec:
     """A class with the defaults of all arguments, as jsonargparse checks them."""
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument('--part', type=kind)
     try:
         return parser.parse_object({'part': spec}).as_dict()['part']
-    except Exception as error:
+    except ArgumentError as error:
         cause: BaseException = error
         while below := cause.__cause__ or cause.__context__:
             cause = below
-        last = str(cause).strip().splitlines()[-1].strip()
-        raise InputError(f"'--{name}': {last[:300]}") from error
+        raise ValueError(str(cause).strip().splitlines()[-1].strip()[:300]) from error
 
 
 def _takes_more(target: Callable) -> bool:
