@@ -181,7 +181,8 @@ def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
         value = file.get(name, getattr(TrainOptions, name))
         value = read_argument(name, kind, value, said, typed=False)
         if isinstance(value, Mapping):
-            check_parsed(value, said)
+            if name in file:
+                check_parsed(value, said)
             args = {n: v for n, v in value['init_args'].items() if n not in rates}
             value = from_spec({**value, 'init_args': args}, trust=True)
         found[name] = value

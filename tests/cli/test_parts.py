@@ -24,6 +24,17 @@ GAT = 'torch_geometric.nn.GATv2Conv'
 Optimizer = Literal['adam', 'adamw'] | Callable[[Iterable], torch.optim.Optimizer]
 
 
+class Layer(Linear):
+    """One that no file may name."""
+
+
+class Gate(Module):
+    """One that is called with anything."""
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        super().__init__()
+
+
 class Own(Module):
     """A model whose arguments are of all kinds."""
 
@@ -33,7 +44,8 @@ class Own(Module):
         num_labels: int,
         depth: int,
         *,
-        layer: Callable[[int, int], Module] = Linear,
+        layer: Callable[[int, int], Module] = Layer,
+        gate: Callable[..., Module] = Gate,
         activation: Callable[[], Module] | None = None,
         anything=None,
     ) -> None:
@@ -174,6 +186,9 @@ def test_a_model_of_ones_own():
     assert (args['depth'], args['anything'], args['activation']) == (3, [1, 2], None)
     layer = typed('--model.depth 3 --model.layer.bias false', OWN)['layer']
     assert layer['init_args']['bias'] is False
+    assert layer['class_path'] == f'{__name__}.Layer'
+    gate = typed('--model.depth 3 --model.gate.is_open false', OWN)['gate']
+    assert gate['init_args'] == {'is_open': False}
     found = typed('--model.depth 3 --model.activation torch.nn.ReLU', OWN)
     assert found['activation']['class_path'] == 'torch.nn.ReLU'
     with pytest.raises(InputError, match=r"'--model' cannot be .*depth"):
