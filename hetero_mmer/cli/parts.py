@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, Union, get_args
 
 from hetero_mmer import models
-from hetero_mmer.cli.parser import (
-    Parser,
+from hetero_mmer.cli.parser import Parser
+from hetero_mmer.cli.values import (
     alternatives,
     hints_of,
     is_class_kind,
@@ -31,6 +31,9 @@ from hetero_mmer.cli.parser import (
 from hetero_mmer.errors import InputError, did_you_mean
 from hetero_mmer.files.plain import check_plain
 from hetero_mmer.spec import FACTS, Kind, PlainSpec, Spec, import_path, locate, to_spec
+
+#: How a model is called.
+_MODEL: Final = Callable[[dict[str, int], int], Any]
 
 #: Options whose own arguments follow them.
 PARTS: Final = ('model', 'optimizer', 'schedule')
@@ -150,7 +153,8 @@ def read_model(spec: Any, said: Said) -> Spec:
             )
     kind = Callable[[dict[str, int], int], Module]
     found = read_argument('model', kind, spec, said, typed=False)
-    check_parsed(found, said)
+    if spec:
+        check_parsed(found, said)
     return found
 
 
@@ -173,12 +177,13 @@ def read_class(
         UntrustedError: If a file names code that it may not run.
     """
     spec: Any = {'class_path': value} if isinstance(value, str) else value
-    check_plain(spec, PlainSpec, f"'--{name}'" if typed else said.where)
+    where, key = _place(name, said, typed)
+    check_plain(spec, PlainSpec, where or f"'{key}'")
     target = located(name, spec['class_path'], said, typed=typed)
     own = given = spec.get('init_args') or {}
     if before and located(name, before['class_path'], said, typed=False) is target:
         given = {**(before.get('init_args') or {}), **own}
-    known, hints = choices_of(target, len(get_args(kind)[0])), hints_of(target)
+    known, hints = choices_of(target, kind), hints_of(target)
     found: dict[str, Any] = {}
     for argument in dict.fromkeys([*given, *said.below(name)]):
         if argument not in known and not _takes_more(target):
@@ -190,9 +195,12 @@ def read_class(
             said,
             typed=typed and argument in own,
         )
-    return _completed(
-        name, kind, {'class_path': import_path(target), 'init_args': found}
-    )
+    whole = {'class_path': import_path(target), 'init_args': found}
+    try:
+        return _completed(kind, whole)
+    except ValueError as error:
+        what = f"{place(key, where)} cannot be '{spec['class_path']}'"
+        raise InputError(f'{what} ({error})') from error
 
 
 def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) -> Any:
@@ -217,7 +225,7 @@ def read_argument(name: str, kind: Any, value: Any, said: Said, *, typed: bool) 
     where, key, got = *_place(name, said, typed), value
     if classes and not (plain is not None and is_plain(value, plain)):
         if callable(value):  # The default, of whose class arguments are typed.
-            value = to_spec(value)
+            value, typed = to_spec(value), True
         if isinstance(value, str) and '.' not in value and name != 'model':
             value = _by_last_name(classes[0], value)
         if not isinstance(value, str | Mapping):
@@ -269,29 +277,33 @@ def class_help(name: str, path: str) -> Parser:
     from hetero_mmer.cli.train import train
 
     target = locate(path, trust=True)
-    parameters = inspect.signature(target).parameters
-    needed = [p for p in parameters.values() if p.default is p.empty]
-    known = choices_of(target, 2 if name == 'model' else len(needed))
+    known = choices_of(target, _MODEL if name == 'model' else None)
+    facts = inspect.signature(target).parameters.keys() - known
     parser = Parser(train, f'--{name} {path}')
-    parser.options_of(target, skip={*parameters} - {*known}, prefix=f'{name}.')
+    parser.options_of(target, skip=facts, prefix=f'{name}.')
     return parser
 
 
-def choices_of(target: Callable, num_facts: int) -> dict[str, Any]:
+def choices_of(target: Callable, kind: Any = None) -> dict[str, Any]:
     """Arguments of a class with their defaults, without what it is called with.
 
     Args:
         target: The class.
-        num_facts: How many arguments are given by position.
+        kind: How it is called, ``Callable[[...], Made]``; otherwise with those
+            arguments by position that have no default.
 
     Example:
-        >>> choices_of(lambda in_channels, num_labels, *, dropout=0.1: None, 2)
+        >>> choices_of(lambda in_channels, num_labels, *, dropout=0.1: None)
         {'dropout': 0.1}
     """
-    parameters = [*inspect.signature(target).parameters.values()][num_facts:]
+    parameters = [*inspect.signature(target).parameters.values()]
+    given, *_ = get_args(kind) or [...]
+    if given is ...:
+        named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        given = [p for p in named if p.default is p.empty]
     return {
         p.name: None if p.default is p.empty else p.default
-        for p in parameters
+        for p in parameters[len(given) :]
         if p.name not in FACTS and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     }
 
@@ -310,7 +322,7 @@ def _class_paths(value: Any) -> Iterator[str]:
 
 def _by_last_name(kind: Any, name: str) -> str | None:
     """The path of a class of this kind that was imported, if it is the only one."""
-    found, classes = set(), [get_args(kind)[-1]]
+    found, classes = set(), [one for one in get_args(kind)[-1:] if type(one) is type]
     while classes:
         one = classes.pop()
         classes += type.__subclasses__(one)
@@ -320,20 +332,19 @@ def _by_last_name(kind: Any, name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _completed(name: str, kind: Any, spec: Any) -> Spec:
+def _completed(kind: Any, spec: Spec) -> Spec:
     """A class with the defaults of all arguments, as jsonargparse checks them."""
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument('--part', type=kind)
     try:
         return parser.parse_object({'part': spec}).as_dict()['part']
-    except Exception as error:
+    except ArgumentError as error:
         cause: BaseException = error
         while below := cause.__cause__ or cause.__context__:
             cause = below
-        last = str(cause).strip().splitlines()[-1].strip()
-        raise InputError(f"'--{name}': {last[:300]}") from error
+        raise ValueError(str(cause).strip().splitlines()[-1].strip()[:300]) from error
 
 
 def _takes_more(target: Callable) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hetero_mmer.cli.console import say, show
-from hetero_mmer.cli.parser import Parser, add_trust, asks_help, read_value
+from hetero_mmer.cli.parser import Parser, add_trust, asks_help
+from hetero_mmer.cli.values import read_value
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.output import WriteError
 
@@ -180,7 +181,8 @@ def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
         value = file.get(name, getattr(TrainOptions, name))
         value = read_argument(name, kind, value, said, typed=False)
         if isinstance(value, Mapping):
-            check_parsed(value, said)
+            if name in file:
+                check_parsed(value, said)
             args = {n: v for n, v in value['init_args'].items() if n not in rates}
             value = from_spec({**value, 'init_args': args}, trust=True)
         found[name] = value
@@ -190,8 +192,11 @@ def _factories(file: Mapping[str, Any], said: Said) -> dict[str, Any]:
 def _print_config(model: Any, data: Any, out: Any, options: Any) -> None:
     import yaml
 
-    from hetero_mmer.spec import to_spec
+    from hetero_mmer.spec import FACTS, to_spec
 
-    found = {'model': to_spec(model), 'data': data, 'out': out, **options.to_plain()}
+    spec = to_spec(model)
+    for fact in FACTS:  # Which come from the data.
+        spec['init_args'].pop(fact, None)
+    found = {'model': spec, 'data': data, 'out': out, **options.to_plain()}
     print(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), end='')
     raise SystemExit(0)
