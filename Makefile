@@ -54,7 +54,7 @@ test: lint docs
 
 # Reads the real data beside the checkout (../shared). Nothing is skipped, so what is
 # optional elsewhere must be there.
-test-all: lint $(BIN)/.tested-all
+test-all: lint docs $(BIN)/.tested-all
 	HETERO_MMER_NO_SKIP=1 OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 	OMP_NUM_THREADS=1 $(BIN)/pytest -o addopts= --nbmake notebooks
 

@@ -289,12 +289,12 @@ def test_json_of_a_description(data, capsys):
         *('label_counts', 'cardinality', 'co_occurrence', 'without_labels', 'splits'),
         *('split_labelled', 'split_label_counts', 'num_groups', 'duplicate_ids'),
         *('groups_across_splits', 'source', 'licence', 'citation', 'raw_sha256'),
-        *('clean', 'dropped'),
+        *('clean', 'dropped', 'intensities', 'extras'),
     }
     assert set(found['modalities']['text']) == {
         *('channels', 'num_embeddings', 'kind', 'extractor', 'dtype', 'num_items'),
         *('items_min', 'items_median', 'items_max', 'missing', 'minimum', 'maximum'),
-        *('non_finite', 'fitted'),
+        *('non_finite', 'fitted', 'segmented', 'named'),
     }
 
 

@@ -92,6 +92,11 @@ class EpochLines(Callback):
         """Tells of the last epoch."""
         self._tell(trainer, module, ends=True)
 
+    def on_exception(self, trainer: Trainer, module: Any, error: BaseException) -> None:
+        """Tells of an epoch that ended before a signal was heard."""
+        if hasattr(self, 'recorder'):
+            self._tell(trainer, module)
+
     def _tell(
         self, trainer: Trainer, module: MultilabelModule, *, ends: bool = False
     ) -> None:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
@@ -15,11 +14,13 @@ def fake_sample(
     in_channels: Mapping[str, int],
     num_labels: int,
     *,
+    labels: Sequence[int] | None = None,
     lengths: Mapping[str, int] | None = None,
     max_length: int = 5,
     kinds: Mapping[str, schema.Kind] | None = None,
     num_embeddings: Mapping[str, int] | None = None,
     label_graph: Tensor | None = None,
+    intensities: bool = False,
     extras: Mapping[str, tuple[int, ...]] | None = None,
     sample_id: str | None = None,
     seed: int = 0,
@@ -29,12 +30,14 @@ def fake_sample(
     Args:
         in_channels: Feature width of each modality.
         num_labels: Number of labels.
+        labels: 0 or 1 for each label; drawn by default.
         lengths: Number of items of each modality, 0 where it is missing; modalities
             that are not named get 1 to ``max_length`` items.
         max_length: Largest number of items that is drawn.
         kinds: ``sequence`` (default) or ``set`` for each modality.
         num_embeddings: Size of the vocabulary of each modality whose items are ids.
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
+        intensities: Whether labels have one, from 0 to 1.
         extras: Shape of each further array of a sample, by its name.
         sample_id: Name of the sample.
         seed: Of all that is drawn.
@@ -53,18 +56,21 @@ def fake_sample(
             features[m] = rng.integers(0, (num_embeddings or {})[m], (length, 1))
         else:
             features[m] = rng.normal(size=(length, width)).astype(np.float32)
-    graph = build_graph(
+    drawn_labels = rng.integers(0, 2, num_labels)
+    y = drawn_labels if labels is None else np.array(labels)
+    return build_graph(
         features,
-        rng.integers(0, 2, num_labels),
+        y,
+        intensities=y * (1 - rng.random(num_labels)) if intensities else None,
+        extras={
+            name: rng.normal(size=shape).astype(np.float32)
+            for name, shape in (extras or {}).items()
+        },
         kinds=kinds,
         num_embeddings=num_embeddings,
         label_graph=label_graph,
         sample_id=sample_id,
     )
-    for name, shape in (extras or {}).items():
-        values = rng.normal(size=(1, *shape)).astype(np.float32)
-        setattr(graph, name, torch.from_numpy(values))
-    return graph
 
 
 def fake_batch(
@@ -78,6 +84,7 @@ def fake_batch(
     kinds: Mapping[str, schema.Kind] | None = None,
     num_embeddings: Mapping[str, int] | None = None,
     label_graph: Tensor | None = None,
+    intensities: bool = False,
     extras: Mapping[str, tuple[int, ...]] | None = None,
     seed: int = 0,
 ) -> Batch:
@@ -97,6 +104,7 @@ def fake_batch(
         kinds: ``sequence`` (default) or ``set`` for each modality.
         num_embeddings: Size of the vocabulary of each modality whose items are ids.
         label_graph: Edges among the labels, ``[2, E]``; all pairs by default.
+        intensities: Whether labels have one, from 0 to 1.
         extras: Shape of each further array of a sample, by its name; ``[B, ...]`` in
             the batch.
         seed: Of all that is drawn.
@@ -122,18 +130,21 @@ def fake_batch(
             lengths = dict.fromkeys(names, int(size[0]))
         if missing and len(names) > 1 and 0 < i < num_samples - 1:
             lengths[names[(i - 1) % len(names)]] = 0
+        labels = None
+        if i == num_samples - 1 and i > 0:  # No label is constant.
+            labels = (1 - samples[0][schema.LABEL].y).int().tolist()
         graph = fake_sample(
             in_channels,
             num_labels,
+            labels=labels,
             lengths=lengths,
             kinds=kinds,
             num_embeddings=num_embeddings,
             label_graph=label_graph,
+            intensities=intensities,
             extras=extras,
             sample_id=f'sample-{i}',
             seed=int(rng.integers(2**31)),
         )
-        if i == num_samples - 1 and i > 0:  # No label is constant.
-            graph[schema.LABEL].y = 1 - samples[0][schema.LABEL].y
         samples.append(graph)
     return Batch.from_data_list(samples)

@@ -26,6 +26,7 @@ def check_model(
     untrained: Collection[str] = (),
     relabel: Callable[[Any, Tensor], None] | None = None,
     kinds: Mapping[str, schema.Kind] | None = None,
+    intensities: bool = False,
     extras: Mapping[str, tuple[int, ...]] | None = None,
     aligned: bool = False,
     dtype: torch.dtype = torch.float32,
@@ -47,6 +48,7 @@ def check_model(
         relabel: Reorders the labels of a model in place, so that label i is what
             ``order[i]`` was; called with the model and ``order`` ``[L]``.
         kinds: ``sequence`` (default) or ``set`` for each modality.
+        intensities: Whether labels have one, from 0 to 1.
         extras: Shape of each array that the model names in its ``extras``.
         aligned: Whether the modalities of a sample have the same number of items.
         dtype: Number format of the checks.
@@ -85,6 +87,7 @@ def check_model(
         in_channels=_THREE if in_channels is None else in_channels,
         num_labels=num_labels,
         kinds=kinds,
+        intensities=intensities,
         extras=extras or {},
         aligned=aligned,
         untrained=untrained,

@@ -29,6 +29,7 @@ class ModelCase:
     in_channels: Mapping[str, int]
     num_labels: int
     kinds: Mapping[str, schema.Kind] | None
+    intensities: bool
     extras: Mapping[str, tuple[int, ...]]
     aligned: bool
     untrained: Collection[str]
@@ -55,6 +56,7 @@ class ModelCase:
             **{
                 'kinds': self.kinds,
                 'num_embeddings': self.num_embeddings,
+                'intensities': self.intensities,
                 'extras': self.extras,
                 **options,
             },

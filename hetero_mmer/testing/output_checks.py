@@ -191,7 +191,8 @@ def labels_unread(case: ModelCase) -> None:
     model, own = case.trained(), case.batch()
     expected = case.predict(model, own)
     other = case.batch()
-    other[schema.LABEL].y = 1 - other[schema.LABEL].y
+    for key in {'y', 'intensity'} & {*other[schema.LABEL].keys()}:
+        other[schema.LABEL][key] = 1 - other[schema.LABEL][key]
     text = 'in evaluation, forward does not read the labels'
     expect_close(case.predict(model, other), expected, 0.0, f'{text}: others')
     other = without_targets(other)
@@ -205,8 +206,9 @@ def inputs(case: ModelCase) -> None:
     case.predict(model, own)
     model.train()
     case.backward(model, own)
-    for store, old in zip(own.stores, before.stores, strict=True):
-        what = f'a model leaves its batch as it was, here {store._key or "the batch"!r}'
+    places = ('the batch', *own.node_types, *own.edge_types)
+    for place, store, old in zip(places, own.stores, before.stores, strict=True):
+        what = f'a model leaves its batch as it was, here {place!r}'
         keys = list(old.keys())
         expect(list(store.keys()) == keys, f'{what} (got {list(store.keys())})')
         for key, value in old.items():

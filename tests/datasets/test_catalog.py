@@ -86,7 +86,7 @@ def test_synthetic_is_made_once(tmp_path):
         ('xyz', r"'xyz' \(known: synthetic, music_emotions, [^)]*\)$"),
         (
             'music_emotions',
-            r"run 'hetero-mmer data fetch music_emotions' or 'het.*data convert.*arff",
+            r"run `fetch_data_set\('music_emotions'\)` or `het.*data convert.*arff",
         ),
     ],
 )

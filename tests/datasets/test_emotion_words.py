@@ -50,5 +50,5 @@ def test_a_long_list_is_cut():
     assert text.startswith('WARNING')
     assert 'e11, ... (40 in all)' in text
     assert 'e12' not in text
-    assert text.endswith('--labels')
+    assert text.endswith('`labels=`')
     assert '...' not in unknown_labels(names[:12], 'labels')

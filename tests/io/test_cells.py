@@ -48,7 +48,7 @@ def test_others_are_refused(cell):
     with pytest.raises(InputError, match="for 'joy' of sample 's1', line 3") as error:
         read(['0', cell])
     is_number = cell in ('2', '-1', '0.5')
-    assert ('--positive_above' in str(error.value)) == is_number
+    assert ('`positive_above=0`' in str(error.value)) == is_number
 
 
 def test_a_column_may_mix_them():

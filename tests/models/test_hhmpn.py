@@ -102,8 +102,9 @@ VARIANTS = {
 def relabel(model, order):
     for weight in (model.label_embedding.weight, model.out_weight):
         weight.copy_(weight[order])
-    if model.label_edges is not None:
-        model.label_edges = order.argsort()[model.label_edges]
+    if model.prior is not None:
+        model.prior.count = model.prior.count[order]
+        model.prior.cooccurrence = model.prior.cooccurrence[order][:, order]
 
 
 #: Without layers that attend there are no weights; no label graph but one is taken.

@@ -90,7 +90,7 @@ def test_features_of_another_fit_are_refused(run, fit_again, tmp_path):
         assert ours.in_channels == theirs.in_channels
         pair = [store.fitted_sha256['text'][:12] for store in (ours, theirs)]
     output = tmp_path / 'out.csv'
-    mend = rf'`hetero-mmer data convert FORMAT \.\.\. --like {run / "run"}`'
+    mend = rf"`convert\(\.\.\., like='{run / 'run'}'\)`"
     message = rf"'text' from .* {pair[0]}, and '{fit_again}' has it from .* {pair[1]}: "
     with pytest.raises(InputError, match=message + f'.*{mend}') as error:
         predict(run / 'run', fit_again, output)

@@ -322,7 +322,7 @@ def test_a_refusal_of_the_structure_is_the_same_sentence(tmp_path):
 def test_other_commands_name_the_one_that_looks(path):
     with h5py.File(path, 'r+') as file:
         del file['about']
-    with pytest.raises(InputError, match=rf'`hetero-mmer data validate {path}`'):
+    with pytest.raises(InputError, match=rf"`validate\('{path}'\)`"):
         describe(path)
     with pytest.raises(InputError) as told:
         validate(path)

@@ -136,7 +136,13 @@ def test_a_sound_model_passes_every_check():
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_facts_of_ones_own(dtype):
-    facts = {**FACTS, 'kinds': {'a': 'set'}, 'aligned': True, 'dtype': dtype}
+    facts = {
+        **FACTS,
+        'kinds': {'a': 'set'},
+        'intensities': True,
+        'aligned': True,
+        'dtype': dtype,
+    }
     assert 'missing' in check_model(Toy, {'a': 2, 'b': 1}, 2, **facts)
     assert 'missing' not in check_model(Toy, {'a': 2}, 2, **facts)
 

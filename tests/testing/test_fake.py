@@ -13,6 +13,7 @@ WIDTHS = {'text': 3, 'words': 1, 'audio': 4}
 OPTIONS = {
     'kinds': {'words': 'set'},
     'num_embeddings': {'words': 7},
+    'intensities': True,
     'label_graph': torch.tensor([[0, 1], [1, 1]]),
     'extras': {'arousal': (2,), 'speaker': ()},
 }
@@ -53,6 +54,9 @@ def test_batches_are_what_they_are_said_to_be(num_samples, seed):
     assert 'pos' not in batch['words']
     assert batch.arousal.shape == (num_samples, 2)
     assert batch.speaker.shape == (num_samples,)
+    strength = batch[schema.LABEL].intensity
+    assert ((strength > 0) == (batch[schema.LABEL].y > 0)).all()
+    assert strength.max() <= 1
     assert batch[schema.L2L].num_edges == 2 * 3 * num_samples
 
 

@@ -135,7 +135,10 @@ def test_a_run_on_features_refuses_ids(tmp_path, data):
 def test_a_model_that_reads_features_only_is_refused(tmp_path, data, monkeypatch):
     spec = {'class_path': 'own.FeaturesOnly', 'init_args': {}}
     monkeypatch.setattr('hetero_mmer.training.begin.to_spec', lambda model: spec)
-    monkeypatch.setattr('hetero_mmer.run.build.from_spec', lambda s, **_: FeaturesOnly)
+    for place in ('run.build', 'training.fit'):
+        monkeypatch.setattr(
+            f'hetero_mmer.{place}.from_spec', lambda s, **_: FeaturesOnly
+        )
     with pytest.raises(
         InputError, match=r"'words' are ids, but own\.FeaturesOnly reads features only"
     ):

@@ -42,7 +42,9 @@ def id_segments(value: Any) -> NDArray[np.int64]:
         >>> id_segments([[5, 9], [0, 0], [7, 0]]).tolist(), id_segments([5, 9]).tolist()
         ([0, 0, 1], [0, 0])
     """
-    while len(value) == 1 and np.ndim(value[0]):
+    if not _is_row(value):
+        return np.zeros(len(flat_ids(value)), np.int64)
+    while len(value) == 1 and _is_row(value[0]):
         value = value[0]
     rows = value if all(map(_is_row, value)) else [value]
     lengths = [n for n in map(len, map(flat_ids, rows)) if n]
