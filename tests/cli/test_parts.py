@@ -31,7 +31,7 @@ class Layer(Linear):
 class Gate(Module):
     """One that is called with anything."""
 
-    def __init__(self, *, is_open: bool = True) -> None:
+    def __init__(self, channels: int, *, is_open: bool = True) -> None:
         super().__init__()
 
 
