@@ -34,6 +34,7 @@ nitpick_ignore_regex = [
     # What signatures name, and docstrings tell, but packages do not offer.
     ('py:.*', r'hetero_mmer\.(?!functional\.|nn\.)\w+\.[a-z_]+\.\w+'),
     ('py:class', r'hetero_mmer\.nn\.\w+\.[a-z_]+\.[A-Z]\w+'),
+    ('py:class', r'hetero_mmer\.[\w.]+\.T'),  # Any type.
 ]
 
 autodoc_typehints = 'description'
