@@ -261,7 +261,7 @@ def test_fetch_downloads_the_real_files(shared, tmp_path, monkeypatch):
 
     monkeypatch.setattr('hetero_mmer.io.download.urlopen', urlopen)
     monkeypatch.setattr(
-        meld, 'convert', lambda paths, output, **_: [path.name for path in paths]
+        meld, 'convert', lambda paths, output, track: [path.name for path in paths]
     )
     names = ['train_sent_emo.csv', 'dev_sent_emo.csv', 'test_sent_emo.csv']
     assert fetch(tmp_path / 'meld.h5') == names

@@ -590,7 +590,7 @@ def test_the_command(toy, path, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.count('\n') == 1
     assert main(['data', 'convert', 'arff', '--help']) == 0
     text = re.sub(r'\s+', ' ', capsys.readouterr().out)
-    assert "'[joy, anger]'" in text
+    assert "`'[joy, anger]'`" in text
     assert 'Which attributes are features of each modality' in text
 
 
