@@ -62,8 +62,12 @@ def test_statistics_are_those_of_training(data, model, options, tmp_path):
         rows = store.rows('train')
         for m in store.modalities:
             x = np.vstack([store.read(m, i) for i in rows]).astype(np.float64)
-            np.testing.assert_allclose(run.scale[m][0], x.mean(axis=0), rtol=1e-6)
-            np.testing.assert_allclose(run.scale[m][1], x.std(axis=0), rtol=1e-6)
+            np.testing.assert_allclose(
+                run.reading.scale[m][0], x.mean(axis=0), rtol=1e-6
+            )
+            np.testing.assert_allclose(
+                run.reading.scale[m][1], x.std(axis=0), rtol=1e-6
+            )
         predict(run, plain, tmp_path / 'all.csv')
         with StoreWriter(
             tmp_path / 'one.h5',
