@@ -267,19 +267,18 @@ def check_parsed(spec: Any, said: Said) -> None:
             locate(name, trust=said.trust, where=said.where)
 
 
-def class_help(name: str, path: str) -> Parser:
+def class_help(command: Callable, name: str, path: str) -> Parser:
     """A parser that has the help on the arguments of a class.
 
     Args:
+        command: The command that has the option.
         name: Of the option, such as ``model``.
         path: The class, which was typed.
     """
-    from hetero_mmer.cli.train import train
-
     target = locate(path, trust=True)
     known = choices_of(target, _MODEL if name == 'model' else None)
     facts = inspect.signature(target).parameters.keys() - known
-    parser = Parser(train, f'--{name} {path}')
+    parser = Parser(command, f'--{name} {path}')
     parser.options_of(target, skip=facts, prefix=f'{name}.')
     return parser
 

@@ -143,9 +143,9 @@ def _help(
 
     asked = [name for name in typed if name.endswith('.help')]
     if asked:
-        parser = class_help(asked[0].removesuffix('.help'), typed[asked[0]])
+        parser = class_help(train, asked[0].removesuffix('.help'), typed[asked[0]])
     elif asks_help(words) and 'model' in given:
-        parser = class_help('model', given['model'])
+        parser = class_help(train, 'model', given['model'])
     if asked or asks_help(words):
         parser.print_help()
         raise SystemExit(0)

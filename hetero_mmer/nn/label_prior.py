@@ -112,7 +112,7 @@ class LabelPrior(Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draws all weights anew; what was fitted stays."""
+        """Resets trainable vectors; what was fitted stays."""
         if self.channels is None or not self.trainable.numel():
             return
         self.trainable.normal_(std=1 / math.sqrt(self.channels))

@@ -16,6 +16,7 @@ from hetero_mmer.cli.parts import (
     read_model,
     split_words,
 )
+from hetero_mmer.cli.train import train
 from hetero_mmer.errors import InputError
 from hetero_mmer.models import HHMPN
 from hetero_mmer.spec import from_spec, to_spec
@@ -211,14 +212,14 @@ def test_an_optimiser():
 
 
 def test_help_of_a_class(capsys):
-    text = ' '.join(class_help('model.f2l', GAT).format_help().split())
+    text = ' '.join(class_help(train, 'model.f2l', GAT).format_help().split())
     assert (
         '--model.f2l.heads HEADS Number of multi-head-attentions. (default: 1)' in text
     )
     assert '--model.f2l.in_channels' not in text
     assert main(['train', '--model', 'HHMPN', '--model.f2l.help', GAT]) == 0
     assert '--model.f2l.heads HEADS' in capsys.readouterr().out
-    text = class_help('model', OWN).format_help()
+    text = class_help(train, 'model', OWN).format_help()
     assert '--model.depth DEPTH' in text
     assert 'in_channels' not in text
 

@@ -77,7 +77,7 @@ class CTCAligner(Module):
         self.lstm = LSTM(channels, num_items + 1, num_layers=2, batch_first=True)
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         self.lstm.reset_parameters()
 
     def forward(self, x: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:

@@ -161,7 +161,7 @@ class EarlyFusion(Module):
             )
 
     def reset_parameters(self) -> None:
-        """Draws all weights anew."""
+        """Resets all parameters."""
         for encoder in self.encoders.values():
             if not isinstance(encoder, Identity):
                 encoder.reset_parameters()
