@@ -17,7 +17,6 @@ from hetero_mmer.run.build import Facts
 from hetero_mmer.run.config import Config
 from hetero_mmer.run.data import Splits, labels_of, some_unknown
 from hetero_mmer.run.result import result_of
-from hetero_mmer.run.rows import split_sha256
 from hetero_mmer.run.run import Run
 from hetero_mmer.run.score import predicted, tune_both, write_truth
 from hetero_mmer.spec import LABEL_RELATIONS, LABEL_VECTORS, NUM_EMBEDDINGS
@@ -44,6 +43,7 @@ def finish(
     folder: Path,
     device: torch.device,
     trained: Trained,
+    split_sha256: str | None,
 ) -> dict[str, Any]:
     """Tests the best epoch, once, and writes what is left to write.
 
@@ -56,6 +56,7 @@ def finish(
         folder: The run's folder.
         device: Where to compute.
         trained: What training says of itself.
+        split_sha256: Of the split file, when the run started.
 
     Returns:
         What ``metrics.json`` holds.
@@ -82,9 +83,7 @@ def finish(
             POSITIVE_ABOVE: store.attrs.get(POSITIVE_ABOVE),
             'split_file': options.split_file,
             'fold': options.fold,
-            'split_sha256': (
-                None if options.split_file is None else split_sha256(options.split_file)
-            ),
+            'split_sha256': split_sha256,
         },
         'versions': files.versions(),
     }

@@ -98,7 +98,10 @@ def run(
             save_weights(network, folder / files.WEIGHTS)
             trained = Trained(0, 0, 0.0)
         load_weights(network, folder / files.WEIGHTS)
-        return finish(network, config, store, splits, facts, folder, device, trained)
+        split = start.get('split_sha256')
+        return finish(
+            network, config, store, splits, facts, folder, device, trained, split
+        )
 
 
 def _learn(model: Module, samples: StoreDataset, batch_size: int) -> None:

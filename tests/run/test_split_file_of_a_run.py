@@ -128,6 +128,24 @@ def test_a_file_that_changed_is_refused(
         evaluate(out)
 
 
+def test_a_file_that_changes_meanwhile_is_not_taken_for_the_one_of_the_start(
+    folds, tmp_path, data, model, options, monkeypatch
+):
+    original, text = MultilabelModule.training_step, folds.read_bytes()
+
+    def step(self, batch, batch_idx):
+        folds.write_bytes(text.replace(b'train', b'valid', 1))
+        return original(self, batch, batch_idx)
+
+    monkeypatch.setattr(MultilabelModule, 'training_step', step)
+    out = tmp_path / 'run'
+    train(model, data, out, epochs=1, split_file=folds, fold=0, **options)
+    with pytest.raises(InputError, match='has changed since the run started'):
+        evaluate(out)
+    folds.write_bytes(text)
+    evaluate(out)
+
+
 def test_a_fold_needs_a_file(tmp_path, data, model, folds, capsys):
     with pytest.raises(InputError, match="'fold' is one of a 'split_file'"):
         TrainOptions(fold=1)
