@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hetero_mmer.run.options import Monitor, monitored
+from hetero_mmer.run.options import Monitor, watched
 
 #: The time that is left is judged by so many epochs, since a machine's load changes.
 _RECENT: Final = 5
@@ -32,8 +32,7 @@ def epoch_line(
         'epoch 1/50  loss 0.4123  valid f1_micro 0.6829, the best  4.1 s, 3 min left'
     """
     row = rows[-1]
-    # Without a choice of the epoch the loss says how well it goes.
-    name = monitored(monitor) or 'valid/total'
+    name = watched(monitor)
     title = name.replace('/', ' ').replace('total', 'loss')
     score = f'{title} {row[name]:.4f}'
     if monitor != 'last' and best_epoch == len(rows):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hetero_mmer.cli.epoch_line import epoch_line
-from hetero_mmer.run.options import monitored
+from hetero_mmer.run.options import watched
 from hetero_mmer.training.multilabel_module import MultilabelModule
 from hetero_mmer.training.recorder import Recorder
 
@@ -19,8 +19,7 @@ class ProgressLine(Callback):
 
     def on_train_start(self, trainer: Trainer, module: MultilabelModule) -> None:
         """Shows the line."""
-        # Without a choice of the epoch the loss says how well it goes.
-        self.name = monitored(module.options.monitor) or 'valid/total'
+        self.name = watched(module.options.monitor)
         self.bar = Progress(
             TextColumn('epoch {task.fields[epoch]}'),
             BarColumn(),

@@ -8,7 +8,7 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,6 +118,29 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # What went wrong is known.
             temporary.unlink(missing_ok=True)
+
+
+def check_replaceable(
+    path: Path, is_ours: Callable[[Path], bool], *, what: str, otherwise: str
+) -> None:
+    """Refuses a path where something lies that is not to be replaced.
+
+    Args:
+        path: Where a file is to be written.
+        is_ours: Whether a file is an older one of its kind.
+        what: That it is a file, for the message on a folder.
+        otherwise: What another file is or has, for the message.
+
+    Raises:
+        InputError: For a folder, or another file.
+    """
+    if path.is_dir():
+        raise InputError(f"{what} (got the folder '{path}')")
+    if path.exists() and not (path.is_file() and is_ours(path)):
+        raise InputError(
+            f"'{path}' is there already and {otherwise}, so it is not replaced; name "
+            'another output, or delete it'
+        )
 
 
 def lock_of(path: Path) -> Path:

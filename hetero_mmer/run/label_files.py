@@ -23,7 +23,8 @@ def read_vectors(path: Path, labels: Sequence[str]) -> NDArray[np.float32]:
         InputError: If a label has none, or vectors are of different lengths, or are not
             finite.
     """
-    rows = [_row(Archive(path), name, path) for name in labels]
+    archive = Archive(path)
+    rows = [_row(archive, name, path) for name in labels]
     if len({len(row) for row in rows}) > 1:
         lengths = {name: len(row) for name, row in zip(labels, rows, strict=True)}
         raise InputError(f"vectors in '{path}' have one length (got {lengths})")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.plain import Within, check_plain
@@ -227,14 +227,22 @@ def monitored(monitor: Monitor) -> str | None:
     return 'valid/total' if monitor == 'loss' else f'valid/{monitor}'
 
 
+def watched(monitor: Monitor) -> str:
+    """The name of what tells how well it goes: the loss, where nothing is monitored.
+
+    Example:
+        >>> watched('map'), watched('last')
+        ('valid/map', 'valid/total')
+    """
+    return monitored(monitor) or 'valid/total'
+
+
 @cache
 def _types() -> dict[str, Any]:
     """The types of options in files."""
-    words = {'optimizer': Literal['adam', 'adamw'], 'schedule': _SCHEDULES}
-    return {**get_type_hints(TrainOptions), **words}
-
-
-_SCHEDULES = Literal['constant', 'linear']
+    types = get_type_hints(TrainOptions)
+    # Besides classes, which are told apart before.
+    return {**types, **{name: get_args(types[name])[0] for name in FACTORIES}}
 
 
 def _plain_value(value: Any) -> Any:

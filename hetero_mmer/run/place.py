@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from hetero_mmer.errors import InputError
+from hetero_mmer.files.output import check_replaceable
 
 
 def predictions_header(names: list[str]) -> list[str]:
@@ -30,13 +30,12 @@ def check_predictions_path(path: Path) -> None:
     Raises:
         InputError: For a folder, or a file that holds anything else.
     """
-    if path.is_dir():
-        raise InputError(f"predictions are a file (got the folder '{path}')")
-    if path.exists() and not (path.is_file() and _are_predictions(path)):
-        raise InputError(
-            f"'{path}' is there already and holds no predictions, so it is not "
-            'replaced; name another output, or delete it'
-        )
+    check_replaceable(
+        path,
+        _are_predictions,
+        what='predictions are a file',
+        otherwise='holds no predictions',
+    )
 
 
 def _are_predictions(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from hetero_mmer.schema import Kind
 from hetero_mmer.spec import LABEL_RELATIONS, LABEL_VECTORS, NUM_EMBEDDINGS, is_known
 from hetero_mmer.store import Store
 from hetero_mmer.store.about import read_about
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hetero_mmer.errors import InputError
 from hetero_mmer.files.escape import visible
-from hetero_mmer.files.output import claim, replacing
+from hetero_mmer.files.output import check_replaceable, claim, replacing
 from hetero_mmer.io import safe_h5
 from hetero_mmer.store.format import FORMAT
 from hetero_mmer.store.like import ENCODERS, MODEL
@@ -31,13 +31,9 @@ def check_store_path(path: Path) -> None:
             f"'{path}' is a file of the run in '{path.parent}', so no store is written "
             f'there; name another output'
         )
-    if path.is_dir():
-        raise InputError(f"a store is a file (got the folder '{path}')")
-    if path.exists() and not (path.is_file() and _is_store(path)):
-        raise InputError(
-            f"'{path}' is there already and is no store, so it is not replaced; name "
-            'another output, or delete it'
-        )
+    check_replaceable(
+        path, _is_store, what='a store is a file', otherwise='is no store'
+    )
 
 
 def check_report_path(store: Path, end: str = '.report.md') -> Path:

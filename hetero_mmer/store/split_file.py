@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hetero_mmer.errors import InputError, InputWarning
 from hetero_mmer.files.escape import guard_cell, unguard_cell
 from hetero_mmer.files.input import check_file
-from hetero_mmer.files.output import claim, replacing
+from hetero_mmer.files.output import check_replaceable, claim, replacing
 from hetero_mmer.io.csv import Table, read_table
 from hetero_mmer.io.split_names import one_spelling, split_of
 from hetero_mmer.store.describe import duplicates
@@ -86,13 +86,12 @@ def check_split_path(path: Path) -> None:
     Raises:
         InputError: For a folder, or a file that holds anything else.
     """
-    if path.is_dir():
-        raise InputError(f"a split file is a file (got the folder '{path}')")
-    if path.exists() and not (path.is_file() and _is_split_file(path)):
-        raise InputError(
-            f"'{path}' is there already and is no split file, so it is not replaced; "
-            'name another output, or delete it'
-        )
+    check_replaceable(
+        path,
+        _is_split_file,
+        what='a split file is a file',
+        otherwise='is no split file',
+    )
 
 
 def read_split(

@@ -102,6 +102,24 @@ def expect_same_state(
         )
 
 
+def expect_reset(module: torch.nn.Module, other: torch.nn.Module, message: str) -> None:
+    """Ends a check unless a module draws all weights, the same as another one."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.fill_(7.25)
+    states = []
+    for one in (module, other):
+        torch.manual_seed(3)
+        one.reset_parameters()  # type: ignore[operator]
+        states.append(state_of(one))
+    for name, parameter in module.named_parameters():
+        expect(
+            not (parameter == 7.25).any(),
+            f"'reset_parameters' draws all weights anew (not all of '{name}')",
+        )
+    expect_same_state(states[0], states[1], message)
+
+
 def matching(pattern: str, parameters: Mapping[str, object]) -> list[str]:
     """The parameters that a pattern of ``untrained`` names."""
     found = fnmatch.filter(parameters, pattern)

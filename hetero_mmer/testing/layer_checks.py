@@ -20,10 +20,9 @@ from hetero_mmer.testing.failure import (
     NotApplicable,
     expect,
     expect_close,
-    expect_same_state,
+    expect_reset,
     matching,
     parameters_of,
-    state_of,
 )
 from hetero_mmer.testing.layer_case import NUM_SOURCES, NUM_TARGETS, LayerCase
 
@@ -197,22 +196,9 @@ def reset(case: LayerCase) -> None:
         hasattr(layer, 'reset_parameters'),
         "a layer has 'reset_parameters', which its stage calls (it has none)",
     )
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.fill_(7.25)
-    states = []
-    for one in (layer, other):
-        torch.manual_seed(3)
-        one.reset_parameters()
-        states.append(state_of(one))
-    for name, parameter in layer.named_parameters():
-        expect(
-            not (parameter == 7.25).any(),
-            f"'reset_parameters' draws all weights anew (not all of '{name}')",
-        )
-    expect_same_state(
-        states[0],
-        states[1],
+    expect_reset(
+        layer,
+        other,
         "from the same seed, 'reset_parameters' draws the same weights",
     )
 

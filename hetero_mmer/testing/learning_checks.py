@@ -15,6 +15,7 @@ from hetero_mmer.testing.failure import (
     NotApplicable,
     expect,
     expect_close,
+    expect_reset,
     expect_same_state,
     matching,
     state_of,
@@ -171,22 +172,9 @@ def reset(case: ModelCase) -> None:
     model, other = case.trained(), case.fresh()
     if not hasattr(model, 'reset_parameters'):
         raise NotApplicable
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(7.25)
-    states = []
-    for one in (model, other):
-        torch.manual_seed(3)
-        one.reset_parameters()
-        states.append(state_of(one))
-    for name, parameter in model.named_parameters():
-        expect(
-            not (parameter == 7.25).any(),
-            f"'reset_parameters' draws all weights anew (not all of '{name}')",
-        )
-    expect_same_state(
-        states[0],
-        states[1],
+    expect_reset(
+        model,
+        other,
         "from the same seed, 'reset_parameters' makes the same of a trained model and "
         'of a new one',
     )

@@ -17,7 +17,7 @@ from hetero_mmer.errors import InputError
 from hetero_mmer.graph import targets, without_targets
 from hetero_mmer.loader.seed import seed_everything
 from hetero_mmer.metrics import MultilabelMetrics, Threshold
-from hetero_mmer.run.options import TrainOptions, monitored
+from hetero_mmer.run.options import TrainOptions, watched
 from hetero_mmer.run.score import rounded
 from hetero_mmer.training.optim import make_optimizer, make_schedule
 from hetero_mmer.typing import Steps
@@ -78,7 +78,7 @@ class MultilabelModule(LightningModule):
         config = {
             'scheduler': schedule,
             'interval': interval,
-            'monitor': monitored(options.monitor) or 'valid/total',
+            'monitor': watched(options.monitor),
         }
         return [optimizer], [config]
 
@@ -116,7 +116,7 @@ class MultilabelModule(LightningModule):
             return
         schedule: Any = self.lr_schedulers()
         if isinstance(schedule, ReduceLROnPlateau):
-            name = monitored(self.options.monitor) or 'valid/total'
+            name = watched(self.options.monitor)
             schedule.step(self.trainer.callback_metrics[name])
         else:
             schedule.step()
